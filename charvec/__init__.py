@@ -1,0 +1,85 @@
+"""charvec: the character vectors of heavy models for light ones.
+
+The flow, one function a step::
+
+    counts  = charvec.scan("samples/")               # which characters occur, and how often
+    model   = charvec.open("samples/tiny-bert-zh")   # input embedding and vocabulary of a checkpoint; headers only
+    vectors = charvec.lookup(model, counts)          # one row a character, read straight from the checkpoint
+    vectors.save("zh.h5")                            # written whole or not at all
+
+    vectors = charvec.dump("samples/", model="samples/tiny-bert-zh", out="zh.h5")  # all of it
+
+    vectors = charvec.load("zh.h5")
+    vectors["水"], vectors.nearest("水"), vectors.encode(["句子"]), vectors.matrix_for({"<PAD>": 0, "水": 1})
+    charvec.torch.embedding(vectors)                 # into a model
+
+Names are imported when they are first used: ``import charvec`` alone imports neither numpy nor anything else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from charvec.version import __version__
+
+if TYPE_CHECKING:
+    from charvec import torch
+    from charvec.counts import Counts
+    from charvec.coverage import Coverage
+    from charvec.embedding import TokenEmbedding, open
+    from charvec.errors import CharvecError
+    from charvec.extraction import cover, dump, lookup
+    from charvec.scanning import scan
+    from charvec.status import Status
+    from charvec.storage import load, save
+    from charvec.vectors import CharVectors
+
+__all__ = [
+    "CharVectors",
+    "CharvecError",
+    "Counts",
+    "Coverage",
+    "Status",
+    "TokenEmbedding",
+    "__version__",
+    "cover",
+    "dump",
+    "load",
+    "lookup",
+    "open",
+    "save",
+    "scan",
+    "torch",
+]
+
+#: Where each public name lives; None for a module of this package.
+_HOMES = {
+    "CharVectors": "charvec.vectors",
+    "CharvecError": "charvec.errors",
+    "Counts": "charvec.counts",
+    "Coverage": "charvec.coverage",
+    "Status": "charvec.status",
+    "TokenEmbedding": "charvec.embedding",
+    "cover": "charvec.extraction",
+    "dump": "charvec.extraction",
+    "load": "charvec.storage",
+    "lookup": "charvec.extraction",
+    "open": "charvec.embedding",
+    "save": "charvec.storage",
+    "scan": "charvec.scanning",
+    "torch": None,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'charvec' has no attribute {name!r}")
+    home = _HOMES[name]
+    value = import_module(f"charvec.{name}") if home is None else getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

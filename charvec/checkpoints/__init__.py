@@ -1,0 +1,190 @@
+"""Family: checkpoint formats. One file per format, recognised by content, never by suffix.
+
+A member reads headers only and returns a :class:`~charvec.tensor.Checkpoint`, which says where every tensor's elements lie.
+It runs nothing it finds, imports no framework and opens no file outside the folder it was pointed to.
+
+To add a format: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file
+that another program wrote to ``tests/data``; the contract tests then run over it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Protocol
+
+from charvec.checkpoints import pytorch, safetensors, sharded, tensorflow
+from charvec.errors import Ambiguous, DamagedFile, NotFound, from_os_error
+from charvec.files import File, unrecognised
+from charvec.tensor import Checkpoint, Tensor
+
+__all__ = ["MEMBERS", "Member", "locate", "read", "tensor"]
+
+
+class Member(Protocol):
+    """What every module of this folder offers."""
+
+    #: Short name of the format, as shown to users and stored in vector files.
+    NAME: str
+
+    def sniff(self, file: File) -> bool:
+        """Whether this is such a file, by its first (or last) bytes. Cheap; never raises for damaged content."""
+
+    def read(self, file: File) -> Checkpoint:
+        """Headers only.
+
+        Raises:
+            InputError: when the headers are damaged or hostile.
+        """
+
+
+#: Every member. They recognise files by content and never the same one, so the order does not matter.
+MEMBERS: tuple[Member, ...] = (safetensors, sharded, pytorch, tensorflow)
+
+#: What model folders hold, best first: the names the Hugging Face libraries write, then TensorFlow's state file.
+FOLDER_FILES = (
+    "model.safetensors.index.json",
+    "model.safetensors",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.bin",
+    "checkpoint",
+)
+#: Otherwise the only file with one of these suffixes.
+FOLDER_SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".index", ".bin", ".pt", ".pth")
+
+_TF_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
+_TF_STATE = re.compile(rb'^model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+def locate(path: str | os.PathLike[str]) -> str:
+    """The file to open for what a user calls a checkpoint.
+
+    Args:
+        path: a file, a folder, a TensorFlow prefix (``bert_model.ckpt``), or any one file of a TensorFlow bundle.
+
+    Raises:
+        NotFound: ``E-NOT-FOUND``; ``E-TF-NOINDEX`` when only the data file of a TensorFlow bundle is there;
+            ``E-NO-CHECKPOINT`` when a folder holds no checkpoint.
+        Ambiguous: ``E-AMBIGUOUS-FILE`` when a folder holds several.
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        return locate(_in_folder(path))
+    for prefix in (path, _TF_DATA.sub("", path), path.removesuffix(".meta")):
+        if (prefix != path or not os.path.exists(path)) and os.path.isfile(prefix + ".index"):
+            return prefix + ".index"
+    if _TF_DATA.search(path) or (not os.path.exists(path) and _has_data(path)):
+        raise NotFound(
+            "E-TF-NOINDEX",
+            f"{path}: the .index file of this TensorFlow checkpoint is missing",
+            path=path,
+            help="a checkpoint is a pair of files; put the .index file beside the .data file, then name either or the prefix",
+        )
+    if not os.path.exists(path):
+        raise NotFound(
+            "E-NOT-FOUND", f"{path} does not exist", path=path, help="name a file or folder on this machine"
+        )
+    if os.path.basename(path) == "checkpoint":
+        return _follow_state(path)
+    return path
+
+
+def _has_data(prefix: str) -> bool:
+    folder, stem = os.path.split(prefix)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return False
+    return any(name.startswith(stem) and _TF_DATA.fullmatch(name[len(stem) :]) for name in names)
+
+
+def _in_folder(folder: str) -> str:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise from_os_error(error, folder) from None
+    for name in FOLDER_FILES:
+        if name in names:
+            return os.path.join(folder, name)
+    for suffix in FOLDER_SUFFIXES:
+        found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
+        if len(found) == 1:
+            return os.path.join(folder, found[0])
+        if found:
+            raise Ambiguous(
+                "E-AMBIGUOUS-FILE",
+                f"{folder} holds several checkpoints",
+                path=folder,
+                found=", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else ""),
+                help="name the file you mean instead of the folder",
+            )
+    data = [name for name in names if _TF_DATA.search(name)]
+    if data:
+        return os.path.join(folder, data[0])
+    raise NotFound(
+        "E-NO-CHECKPOINT",
+        f"{folder} holds no checkpoint",
+        path=folder,
+        found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
+        help="name a folder with model.safetensors, pytorch_model.bin or *.ckpt.index, or name the file itself",
+    )
+
+
+#: Files of a training run that share a suffix with weights.
+_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
+
+
+def _follow_state(path: str) -> str:
+    """TensorFlow's text file ``checkpoint`` names the newest bundle of its folder."""
+    with File(path) as file:
+        state = _TF_STATE.search(file.head)
+    if not state:
+        return path
+    prefix = state[1].decode("utf-8", "replace")
+    folder = os.path.dirname(path)
+    # Trainers write absolute paths of their own machine; the bundle moved here together with this file.
+    return locate(os.path.join(folder, re.split(r"[\\/]", prefix)[-1]))
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Open a checkpoint: locate it, recognise it, read its headers.
+
+    Raises:
+        CharvecError: as :func:`locate`, :func:`charvec.files.unrecognised` and the members do.
+    """
+    with File(locate(path)) as file:
+        for member in MEMBERS:
+            if member.sniff(file):
+                return member.read(file)
+        raise unrecognised(file, "a checkpoint")
+
+
+def tensor(checkpoint: Checkpoint, name: str) -> Tensor:
+    """The tensor of that name; of a sharded checkpoint, its shard is opened now.
+
+    Raises:
+        KeyError: when the checkpoint has no such tensor.
+        NotFound: ``E-SHARD-MISSING`` when the shard is not there.
+        DamagedFile: ``E-NO-TENSOR`` when the shard lacks what the index promises.
+        CharvecError: as :func:`read` does for the shard.
+    """
+    if name in checkpoint.tensors:
+        return checkpoint.tensors[name]
+    part = checkpoint.parts[name]
+    if not os.path.exists(part):
+        raise NotFound(
+            "E-SHARD-MISSING",
+            f"{part}, a shard of {checkpoint.path}, is missing",
+            path=part,
+            found=f"the index says it holds the tensor {name!r}",
+            help="download the shard and put it beside the index",
+        )
+    shard = read(part)
+    if name not in shard.tensors:
+        raise DamagedFile(
+            "E-NO-TENSOR",
+            f"{part} lacks the tensor {name!r} that {checkpoint.path} promises",
+            path=part,
+            help="index and shards are of different downloads; download the folder again",
+        )
+    return shard.tensors[name]

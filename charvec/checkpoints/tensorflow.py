@@ -1,0 +1,271 @@
+"""TensorFlow: bundles of an index and data files, by ``tf.train.Saver``, ``tf.train.Checkpoint`` and SavedModel.
+
+Layout (tensorflow/core/util/tensor_bundle): ``X.index`` is a LevelDB table. Its key ``""`` holds a BundleHeaderProto,
+every other key is the name of a tensor and holds a BundleEntryProto, which says at which byte of which
+``X.data-0000i-of-0000n`` the elements lie, row-major and unaligned. A partitioned variable has an entry that lists its
+slices, and one more entry for each slice under a binary key. TensorFlow 2 names tensors by their path through Python
+objects; the object graph, a string tensor, gives the variables' own names, kept in ``Checkpoint.full_names``.
+
+Only the index is read here, of the data files only their sizes and the object graph. When no data file is there at all,
+:func:`read` raises ``E-SHARD-MISSING``; when some are, the tensors of a missing one are listed like all others, and
+reading their rows finds that :attr:`charvec.tensor.Block.path` does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from bisect import bisect_left
+from collections.abc import Mapping
+from hashlib import blake2b
+from math import prod
+
+from charvec.crc32c import crc32c, masked
+from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile, from_os_error
+from charvec.files import File, unrecognised
+from charvec.leveldb import FOOTER, MAGIC
+from charvec.protobuf import Malformed, varint
+from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
+from charvec.tensorbundle import Entry, Extents, FirstVersion, Index, graph_names, parse, slice_key
+
+__all__ = ["NAME", "read", "sniff"]
+
+NAME = "tensorflow"
+
+#: Caps on an index and on an object graph.
+MAX_INDEX = 1 << 26
+MAX_GRAPH = 1 << 26
+#: The tensor that holds the object graph.
+GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+#: How a checkpoint of the first version begins, which may be larger than an index: key "", then nested messages.
+_V1 = re.compile(rb"\0\0[\x80-\xff]{0,9}[\0-\x7f]\x0a")
+
+
+def sniff(file: File) -> bool:
+    """A table's magic at the end.
+
+    The one place where a name is consulted: of a file called ``*.index`` that is nothing else charvec knows, such as
+    one cut short, it is more helpful to say that this index is damaged than that its format is unknown.
+    """
+    if file.head[:4] in (b"PK\x03\x04", b"\x89HDF", b"GGUF", b"\x93NUM"):
+        return False
+    try:
+        if file.size >= FOOTER and file.pread(file.size - len(MAGIC), len(MAGIC)) == MAGIC:
+            return True
+    except CharvecError:
+        return False
+    return file.path.endswith(".index") and unrecognised(file, "").code == "E-FORMAT" and not _is_text(file.head)
+
+
+def _is_text(head: bytes) -> bool:
+    return not head.translate(None, bytes(range(32, 256)) + b"\t\n\r")
+
+
+def read(file: File) -> Checkpoint:
+    """Read and check the index, the sizes of the data files, and the object graph if there is one.
+
+    Raises:
+        DamagedFile: ``E-TF-INDEX`` or ``E-TRUNCATED``.
+        WrongFile: ``E-TF-V1`` for a checkpoint of the first version; ``E-LFS-POINTER`` for a data file that is one;
+            ``E-TOO-LARGE``.
+        NotFound: ``E-SHARD-MISSING`` when there is no data file.
+    """
+    path = file.path
+    if file.size > MAX_INDEX:
+        if _V1.match(file.head):
+            raise _first_version(path)
+        raise WrongFile(
+            "E-TOO-LARGE",
+            f"{path} has {file.size:,} bytes, more than the limit of {MAX_INDEX:,} for a TensorFlow index",
+            path=path,
+            help="check that it is the file you meant",
+        )
+    raw = file.pread(0, file.size)
+    try:
+        index = parse(raw)
+        tensors = {name: _tensor(name, entry, index, path) for name, entry in index.tensors.items()}
+    except FirstVersion:
+        raise _first_version(path) from None
+    except Malformed as error:
+        place = "" if error.offset is None else f" (at byte {error.offset:,})"
+        raise DamagedFile(
+            "E-TF-INDEX",
+            f"{path}: damaged TensorFlow index: {error}{place}",
+            path=path,
+            offset=error.offset,
+            help="download or copy the .index file again",
+        ) from None
+    shards = _shards(path, index)
+    full_names, notes = _full_names(index, path)
+    return Checkpoint(
+        path,
+        NAME,
+        {path: file.size, **shards},
+        tensors,
+        blake2b(raw, digest_size=32).hexdigest(),
+        full_names=full_names,
+        notes=notes,
+    )
+
+
+def _first_version(path: str) -> WrongFile:
+    return WrongFile(
+        "E-TF-V1",
+        f"{path} is a TensorFlow checkpoint of the first version: one file, without an index",
+        path=path,
+        help="restore it in TensorFlow with tf.compat.v1.train.Saver and save it again with write_version=SaverDef.V2",
+    )
+
+
+def _tensor(name: str, entry: Entry, index: Index, path: str) -> Tensor:
+    if entry.dtype not in ITEM_BYTES:
+        return Tensor(name, entry.shape, entry.dtype)
+    if not entry.slices:
+        shard = _shard_path(path, entry.shard, index.shards)
+        return Tensor.contiguous(name, entry.shape, entry.dtype, shard, entry.offset, big_endian=index.big_endian)
+    try:
+        blocks = [_block(name, extents, entry, index, path) for extents in entry.slices]
+    except Malformed as error:
+        raise Malformed(f"the partitioned variable {name[:80]!r}: {error}", entry.place) from None
+    tensor = Tensor(name, entry.shape, entry.dtype)
+    known = [block for block in blocks if block is not None]
+    if len(known) < len(blocks):
+        return tensor
+    filled = [block for block in known if block.rows * block.columns]
+    filled.sort(key=lambda block: (block.row, block.column))
+    if not _tile(filled, tensor.rows, tensor.columns):
+        raise Malformed(f"the slices of {name[:80]!r} leave a hole or overlap", entry.place)
+    return Tensor(name, entry.shape, entry.dtype, tuple(filled))
+
+
+def _block(name: str, extents: Extents, whole: Entry, index: Index, path: str) -> Block | None:
+    """Where a slice lies; None when its columns are not neighbours, which takes a split along axis 2 or later."""
+    if len(extents) != len(whole.shape):
+        raise Malformed(f"a slice has {len(extents)} axes, the shape {len(whole.shape)}")
+    column = 0
+    lengths = []
+    for (start, length), size in zip(extents, whole.shape, strict=True):
+        if start < 0 or length < -1 or start + max(length, 0) > size:
+            raise Malformed(f"a slice runs from {start} to {start + length} along an axis of {size}")
+        lengths.append(length if length >= 0 else size - start)
+    entry = index.slices.get(slice_key(name, extents))
+    if entry is None:
+        raise Malformed(f"the slice {list(extents)} has no entry")
+    if entry.dtype != whole.dtype or entry.shape != tuple(lengths) or entry.slices:
+        raise Malformed(f"the entry of the slice {list(extents)} has another shape or dtype")
+    partial = False
+    for axis in range(len(lengths) - 1, 0, -1):
+        if partial and lengths[axis] != 1:
+            return None
+        partial = partial or lengths[axis] != whole.shape[axis]
+        column += extents[axis][0] * prod(whole.shape[axis + 1 :])
+    item, columns = ITEM_BYTES[entry.dtype], prod(lengths[1:])
+    return Block(
+        _shard_path(path, entry.shard, index.shards),
+        entry.offset,
+        lengths[0] if lengths else 1,
+        columns,
+        columns * item,
+        item,
+        row=extents[0][0] if extents else 0,
+        column=column,
+        big_endian=index.big_endian,
+    )
+
+
+def _tile(blocks: list[Block], rows: int, columns: int) -> bool:
+    """Whether rectangles inside a matrix fill it without overlap.
+
+    A line sweeps over the rows and keeps the column ranges it cuts in order; a new one is compared with two neighbours.
+    """
+    if sum(block.rows * block.columns for block in blocks) != rows * columns:
+        return False
+    events = [(block.row, 1, block.column, block.column + block.columns) for block in blocks]
+    events += [(block.row + block.rows, 0, block.column, 0) for block in blocks]
+    starts: list[int] = []
+    ends: list[int] = []
+    for _, opens, start, end in sorted(events):
+        place = bisect_left(starts, start)
+        if not opens:
+            del starts[place], ends[place]
+        elif (place and ends[place - 1] > start) or (place < len(starts) and starts[place] < end):
+            return False
+        else:
+            starts.insert(place, start)
+            ends.insert(place, end)
+    return True
+
+
+def _shard_path(path: str, number: int, count: int) -> str:
+    return f"{path.removesuffix('.index')}.data-{number:05d}-of-{count:05d}"
+
+
+def _shards(path: str, index: Index) -> Mapping[str, int]:
+    """The data files that hold something and are there, with their sizes, which must be large enough for it."""
+    needed: dict[int, int] = {}
+    for entry in (*index.tensors.values(), *index.slices.values()):
+        if not entry.slices:
+            needed[entry.shard] = max(needed.get(entry.shard, 0), entry.offset + entry.size)
+    present: dict[str, int] = {}
+    for number, wanted in sorted(needed.items()):
+        shard = _shard_path(path, number, index.shards)
+        try:
+            status = os.stat(shard)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise from_os_error(error, shard) from None
+        if not stat.S_ISREG(status.st_mode):
+            continue
+        present[shard] = status.st_size
+        if status.st_size < wanted:
+            raise _short(shard, status.st_size, wanted)
+    if needed and not present:
+        shard = _shard_path(path, min(needed), index.shards)
+        raise NotFound(
+            "E-SHARD-MISSING",
+            f"{shard} is missing: the index is there, the data is not",
+            path=shard,
+            found=f"none of {len(needed):,} data file{'s' * (len(needed) > 1)}",
+            help="a checkpoint is a pair of files; put the .data file beside the .index file, under the same name",
+        )
+    return present
+
+
+def _short(shard: str, size: int, needed: int) -> CharvecError:
+    with File(shard) as file:
+        pointer = unrecognised(file, "the data of a checkpoint")
+    if pointer.code == "E-LFS-POINTER":
+        return pointer
+    return DamagedFile(
+        "E-TRUNCATED",
+        f"{shard} is cut short: {size:,} of {needed:,} bytes present",
+        path=shard,
+        offset=size,
+        found=f"{size:,} of {needed:,} bytes",
+        help="the download stopped early; download the file again",
+    )
+
+
+def _full_names(index: Index, path: str) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """Variable names by tensor name, from the object graph; a graph that cannot be read costs only these names."""
+    entry = index.tensors.get(GRAPH)
+    if entry is None or entry.dtype != "string" or entry.shape:
+        return {}, ()
+    shard = _shard_path(path, entry.shard, index.shards)
+    try:
+        if entry.size > MAX_GRAPH:
+            raise Malformed(f"{entry.size:,} bytes, more than the limit of {MAX_GRAPH:,}")
+        with File(shard) as file:
+            raw = file.pread(entry.offset, entry.size)
+        length, start = varint(raw, 0)
+        size = length.to_bytes(4 if length < 1 << 32 else 8, "big" if index.big_endian else "little")
+        if len(raw) != start + 4 + length or masked(crc32c(raw[start:], crc32c(size))) != entry.crc:
+            raise Malformed("its length or checksum does not match")
+        return graph_names(raw[start + 4 :], index), ()
+    except (CharvecError, UnicodeDecodeError, Malformed) as error:
+        problem = error.message if isinstance(error, CharvecError) else str(error)
+        message = f"variable names are unknown: the object graph in {shard} cannot be read: {problem}"
+        return {}, (Note("W-TF-GRAPH", message, shard, entry.offset),)

@@ -1,0 +1,169 @@
+"""The command line: parse, run one command, and turn whatever goes wrong into one message and an exit code.
+
+Results go to stdout, everything else to stderr. Exit codes: see :mod:`charvec.errors`, and
+3 done, but some samples were skipped or damaged; 1 the answer is "no"; 70 a bug in charvec; 130, 141, 143 signals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from charvec.commands import MEMBERS, Member
+from charvec.errors import CharvecError, OutOfMemory, UsageError
+from charvec.terminal import escape
+from charvec.version import __version__
+
+__all__ = ["main"]
+
+BUG = 70
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its complaints in our form."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("E-USAGE", message, help=self._hint())
+
+    def _hint(self) -> str:
+        return f"see `{self.prog} --help`"
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
+        prog="charvec",
+        description="Character vectors of heavy models for light ones.",
+        epilog="charvec COMMAND --help tells more. Start with: charvec dump SAMPLES -o zh.h5",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"charvec {__version__}")
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=_Parser)
+    for member in MEMBERS:
+        sub = subparsers.add_parser(member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False)
+        member.arguments(sub)
+        sub.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
+        sub.add_argument("-v", "--verbose", action="store_true", help="all notes, none folded")
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        sub.set_defaults(member=member)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _parse(parser: _Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse, and offer the nearest command or option for a misspelt one."""
+    commands = [member.NAME for member in MEMBERS]
+    first = next((word for word in argv if not word.startswith("-")), None)
+    if first is not None and first not in commands and argv[0] == first:
+        close = get_close_matches(first, commands, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UsageError("E-USAGE", f"there is no command {first!r}", help=f"{hint}see `charvec --help`")
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        options = _options(parser, args.command)
+        close = get_close_matches(unknown[0].split("=")[0], options, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(
+            "E-USAGE", f"unknown argument {unknown[0]!r}", help=f"{hint}see `charvec {args.command or ''} --help`"
+        )
+    return args
+
+
+def _options(parser: _Parser, command: str | None) -> list[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and command in action.choices:
+            return [option for each in action.choices[command]._actions for option in each.option_strings]
+    return []
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run charvec with these arguments (default: the process's own); returns the exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # a character that the terminal's encoding lacks is escaped; U+0000 to U+10FFFF can turn up in any table
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    debug, as_json = "--debug" in argv, "--json" in argv
+    try:
+        parser = _build_parser()
+        args = _parse(parser, argv)
+        if args.command is None:
+            parser.print_help()
+            return 0
+        member: Member = args.member
+        code = member.run(args)
+        sys.stdout.flush()
+        return code
+    except CharvecError as error:
+        return _fail(error, debug, as_json)
+    except MemoryError as error:
+        problem = OutOfMemory("E-MEMORY", "not enough memory", help="close other programs, or use a smaller --dtype")
+        problem.__cause__ = error
+        return _fail(problem, debug, as_json)
+    except BrokenPipeError:
+        return _die(signal.SIGPIPE)
+    except KeyboardInterrupt:
+        print("charvec: interrupted", file=sys.stderr)
+        return _die(signal.SIGINT)
+    except OSError as error:
+        from charvec.errors import from_os_error
+
+        name = error.filename if isinstance(error.filename, str) else "standard output"
+        problem_io = from_os_error(error, name, "writing" if error.filename is None else "reading")
+        return _fail(problem_io, debug, as_json)
+    except Exception as error:
+        bug = CharvecError(
+            "E-BUG",
+            f"a bug in charvec: {type(error).__name__}: {error}",
+            help="please report it with the output of the same command and --debug",
+        )
+        bug.__cause__ = error
+        return _fail(bug, debug, as_json)
+
+
+def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if as_json:
+        import json
+
+        print(json.dumps(error.as_dict(), ensure_ascii=False), file=sys.stderr)
+    else:
+        lines = [f"charvec: error[{error.code}]: {escape(error.message)}"]
+        if error.found:
+            lines.append(f"  found: {escape(error.found)}")
+        lines.append(f"  help: {escape(error.help)}")
+        print("\n".join(lines), file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+    return error.exit_code
+
+
+def _die(number: signal.Signals) -> int:
+    """End as the signal would have ended the process, so that shells and scripts see it."""
+    _drop_stdout()
+    if os.name == "posix":
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def _drop_stdout() -> None:
+    """What is still buffered can go nowhere; without this Python complains once more at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+
+

@@ -1,0 +1,145 @@
+"""Arguments and printing that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from charvec.errors import Note
+from charvec.terminal import escape
+
+if TYPE_CHECKING:
+    from charvec.counts import Counts
+    from charvec.embedding import TokenEmbedding
+
+#: Warnings of one kind shown in full.
+SHOWN = 5
+
+
+def add_sample_arguments(parser: ArgumentParser) -> None:
+    """Which samples to scan, and how."""
+    group = parser.add_argument_group("samples")
+    group.add_argument(
+        "samples", nargs="+", metavar="SAMPLE", help="file, folder (searched to any depth), glob pattern, or - for stdin"
+    )
+    group.add_argument(
+        "--ext", nargs="+", default=[], metavar="EXT", help="inside folders read only these suffixes, e.g. --ext txt csv"
+    )
+    group.add_argument(
+        "--encoding",
+        action="append",
+        default=[],
+        metavar="[GLOB=]NAME",
+        help="encoding of files that are not UTF-8, e.g. gb18030, or '*.gbk=gb18030'; may be repeated",
+    )
+    group.add_argument("--hidden", action="store_true", help="also read hidden files inside folders")
+    group.add_argument("--strict", action="store_true", help="stop (exit 65) when a sample is skipped or damaged")
+
+
+def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> None:
+    """Which model to look characters up in."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        action="append" if several else "store",
+        help="checkpoint: file, folder or TensorFlow prefix; default: the small BERT that comes with charvec"
+        + ("; may be repeated" if several else ""),
+    )
+    group.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
+    group.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
+    casing = group.add_mutually_exclusive_group()
+    casing.add_argument(
+        "--cased", dest="lowercase", action="store_false", default=None, help="the tokenizer keeps case and accents"
+    )
+    casing.add_argument(
+        "--uncased", dest="lowercase", action="store_true", help="the tokenizer lower-cases and strips accents"
+    )
+
+
+def add_keep_argument(parser: ArgumentParser) -> None:
+    """Which statuses count as found."""
+    parser.add_argument(
+        "--keep",
+        default="exact,boundary,normalized,composed",
+        metavar="STATUSES",
+        help="how a character may have been found to be kept; also bytes, unreachable (default: %(default)s)",
+    )
+
+
+def scan_samples(args: Namespace, *, not_this: str | None = None) -> Counts:
+    """Scan what the arguments say, with a progress bar where a person is watching."""
+    from charvec.extraction import refuse_incomplete
+    from charvec.progress import bar
+    from charvec.scanning import scan
+
+    counts = scan(
+        args.samples,
+        extensions=args.ext,
+        encoding=encodings(args),
+        hidden=args.hidden,
+        not_this=not_this,
+        progress=bar(quiet=args.quiet),
+    )
+    if args.strict:
+        refuse_incomplete(counts)
+    return counts
+
+
+def encodings(args: Namespace) -> dict[str, str] | None:
+    """``--encoding`` as glob pattern -> codec."""
+    pairs = {}
+    for each in args.encoding:
+        glob, _, codec = each.rpartition("=")
+        pairs[glob or "*"] = codec
+    return pairs or None
+
+
+def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
+    """Open what the arguments say."""
+    from charvec.embedding import open as open_
+
+    return open_(model, vocab=args.vocab, tensor=args.tensor, lowercase=args.lowercase)
+
+
+def model_name(model: str | None, embedding: TokenEmbedding) -> str:
+    """How a model is called in summaries."""
+    if model is None:
+        return "tiny-bert-zh, the small BERT that comes with charvec (name another with -m)"
+    return escape(embedding.name)
+
+
+def warn(notes: Iterable[Note], args: Namespace) -> None:
+    """Print warnings to stderr, repeated ones folded; remarks (N-...) only with -v."""
+    seen: dict[str, int] = {}
+    for note in notes:
+        if note.code.startswith("N-") and not args.verbose:
+            continue
+        seen[note.code] = seen.get(note.code, 0) + 1
+        if seen[note.code] <= SHOWN or args.verbose:
+            kind = "note" if note.code.startswith("N-") else "warning"
+            print(f"charvec: {kind}[{note.code}]: {escape(note.message)}", file=sys.stderr)
+    for code, count in seen.items():
+        if count > SHOWN and not args.verbose:
+            print(f"charvec: warning[{code}]: and {count - SHOWN:,} more (-v shows all)", file=sys.stderr)
+
+
+def sample_notes(counts: Counts) -> list[Note]:
+    """Everything a scan has to say."""
+    return [*counts.samples.problems, *counts.samples.remarks]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    print()
+
+
+def percent(share: float) -> str:
+    """``99.87 %``, never rounded up to 100."""
+    shown = f"{share * 100:.2f}"
+    return "99.99 %" if shown == "100.00" and share < 1 else f"{shown} %"

@@ -1,0 +1,45 @@
+"""``charvec convert``: the same vectors in another format or element type."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from charvec.commands.common import warn
+from charvec.terminal import escape, number, shown, size
+
+NAME = "convert"
+HELP = "write a vector file in another format or element type"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument("file", metavar="IN", help="vector file of any format: .h5 .npz .safetensors .txt .vec .pkl")
+    parser.add_argument("out", metavar="OUT", help="the suffix says the format")
+    parser.add_argument("--format", metavar="NAME", help="hdf5, npz, safetensors, text, word2vec or pickle")
+    parser.add_argument("--dtype", metavar="TYPE", help="float32, float16 or int8 (default: as it is)")
+    parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
+    parser.add_argument("--unchecked", action="store_true", help="read IN though another tool changed it (not for files of strangers)")
+
+
+def run(args: Namespace) -> int:
+    """Do it and print what was left out, if anything."""
+    import os
+
+    from charvec.errors import Note
+    from charvec.extraction import notes_on
+    from charvec.storage import check_output, load, save
+
+    check_output(args.out, format=args.format, overwrite=args.force, inputs=[args.file])
+    vectors = load(args.file, check=not args.unchecked)
+    if args.dtype:
+        vectors = vectors.astype(args.dtype)
+    left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
+    notes = notes_on(vectors)
+    if left_out:
+        named = ", ".join(map(shown, left_out[:20])) + (" ..." if len(left_out) > 20 else "")
+        notes.append(Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out))
+    warn(notes, args)
+    if not args.quiet:
+        written = len(vectors) - len(left_out)
+        print(f"{escape(args.out)}: {number(written)} characters x {vectors.dim} {vectors.dtype}, {size(os.path.getsize(args.out))}")
+    return 0

@@ -1,0 +1,81 @@
+"""``charvec info``: what is inside a vector file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from charvec.commands.common import percent, print_json, warn
+from charvec.terminal import escape, number, shown, size, table
+
+NAME = "info"
+HELP = "what is inside a vector file, and where it comes from"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument("file", metavar="FILE", help="vector file")
+    parser.add_argument("--missing", action="store_true", help="list every character that was not written, and why")
+    parser.add_argument("--json", action="store_true", help="JSON, with everything")
+
+
+def run(args: Namespace) -> int:
+    """Print it."""
+    import os
+
+    from charvec.extraction import notes_on
+    from charvec.storage import load
+
+    vectors = load(args.file)
+    warn(notes_on(vectors), args)
+    coverage, source = vectors.coverage, vectors.source
+    if args.json:
+        print_json(
+            {
+                "path": args.file,
+                "bytes": os.path.getsize(args.file),
+                "characters": len(vectors),
+                "dim": vectors.dim,
+                "dtype": vectors.dtype,
+                "meta": source,
+                "coverage": coverage.as_dict(),
+                "missing": [entry.as_dict() for entry in vectors.missing],
+            }
+        )
+        return 0
+    if args.missing:
+        rows = [[shown(entry.char), number(entry.count), entry.status.label, _rows(entry.rows)] for entry in vectors.missing]
+        print(table([["character", "count", "status", "rows"], *rows], right=(1,)))
+        return 0
+    rows = [
+        ["file", f"{escape(args.file)}, {size(os.path.getsize(args.file))}"],
+        ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {vectors.dtype}"],
+    ]
+    if len(vectors):
+        rows.append(["characters", f"{shown(vectors.chars[0])} to {shown(vectors.chars[-1])}"])
+    origin = source.get("source")
+    if origin:
+        files = ", ".join(f"{escape(name)} ({size(count)})" for name, count in origin["files"].items())
+        rows += [
+            ["checkpoint", f"{files}, {origin['format']}"],
+            ["tensor", f"{escape(origin['tensor'])} {origin['shape']} {origin['dtype']}: {escape(origin['chosen_because'])}"],
+            ["header", f"BLAKE2b {origin['header_blake2b']}"],
+            ["rows read", f"BLAKE2b {origin['rows_blake2b']}"],
+        ]
+        vocabulary = source["vocabulary"]
+        settings = ", ".join(f"{key}={value}" for key, value in vocabulary["settings"].items())
+        rows.append(["vocabulary", f"{escape(vocabulary['file'])}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces, {settings}"])
+        samples = source["samples"]
+        rows.append(["samples", f"{number(samples['files'])} files, {size(samples['bytes'])}, {number(samples['characters'])} characters"])
+        found = [f"{status.label} {number(share.distinct)}" for status, share in coverage.by_status.items() if share.distinct]
+        rows.append(["status", ", ".join(found)])
+        rows.append(["coverage", f"{percent(coverage.occurrences)} of all occurrences, {percent(coverage.distinct)} of the distinct characters"])
+        rows.append(["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"])
+        rows.append(["written by", f"charvec {source['charvec']}"])
+    elif "converted" in source:
+        rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
+    print(table(rows))
+    return 0
+
+
+def _rows(ids: tuple[int, ...]) -> str:
+    return " ".join(map(str, ids))

@@ -1,0 +1,61 @@
+"""``charvec scan``: which characters occur, and how often."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from charvec.commands.common import add_sample_arguments, print_json, sample_notes, scan_samples, warn
+from charvec.terminal import codepoint, escape, number, size
+
+NAME = "scan"
+HELP = "count the characters of samples"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_sample_arguments(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--out", metavar="OUT", help="write the table to a file (default: stdout)")
+    group.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
+    group.add_argument("--json", action="store_true", help="JSON instead of a table")
+
+
+def run(args: Namespace) -> int:
+    """Do it and print one line a character, commonest first: code point, character, count."""
+    from charvec.storage import check_target, write_whole
+
+    if args.out and args.out != "-":
+        check_target(args.out, overwrite=args.force)
+    counts = scan_samples(args, not_this=args.out)
+    warn(sample_notes(counts), args)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    samples = counts.samples
+    if args.json:
+        print_json(
+            {
+                "files": samples.files,
+                "bytes": samples.bytes,
+                "characters": samples.characters,
+                "distinct": len(counts),
+                "bad_bytes": samples.bad_bytes,
+                "skipped": samples.skipped,
+                "hidden": samples.hidden,
+                "notes": [note.as_dict() for note in sample_notes(counts)],
+                "counts": {codepoint(char): count for char, count in ordered},
+            }
+        )
+    else:
+        lines = "".join(f"{codepoint(char)}\t{escape(char)}\t{count}\n" for char, count in ordered)
+        if args.out and args.out != "-":
+            write_whole(args.out, lines.encode(), overwrite=args.force)
+        else:
+            sys.stdout.write(lines)
+    if not args.quiet:
+        hidden = f", {number(samples.hidden)} hidden entries passed over" if samples.hidden else ""
+        print(
+            f"{number(samples.files)} files, {size(samples.bytes)}, {number(samples.characters)} characters, "
+            f"{number(len(counts))} distinct{hidden}",
+            file=sys.stderr,
+        )
+    return 0 if samples.complete else 3

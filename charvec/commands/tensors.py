@@ -1,0 +1,66 @@
+"""``charvec tensors``: what is inside a checkpoint, and which tensor ``dump`` would use."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from charvec.commands.common import print_json
+from charvec.errors import CharvecError
+from charvec.terminal import escape, number, size, table
+
+NAME = "tensors"
+HELP = "list the tensors of a checkpoint, and which is the input embedding"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="file, folder or TensorFlow prefix (default: the bundled model)")
+    parser.add_argument("--tensor", metavar="NAME", help="say whether this tensor could be used")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+
+
+def run(args: Namespace) -> int:
+    """Print one line a tensor; the chosen one is marked. Exits as ``dump`` would when none can be chosen."""
+    from charvec import checkpoints
+    from charvec.embedding import bundled_model, find_embedding
+
+    checkpoint = checkpoints.read(args.model or bundled_model())
+    problem: CharvecError | None = None
+    try:
+        choice = find_embedding(checkpoint, args.tensor)
+    except CharvecError as error:
+        problem = error
+    chosen = None if problem else choice.tensor
+    if args.json:
+        known = {name: {"shape": list(each.shape), "dtype": each.dtype} for name, each in checkpoint.tensors.items()}
+        if chosen:
+            known[chosen.name] = {"shape": list(chosen.shape), "dtype": chosen.dtype}
+        print_json(
+            {
+                "path": checkpoint.path,
+                "format": checkpoint.format,
+                "tensors": [
+                    {"name": name, **known.get(name, {}), **({"file": checkpoint.parts[name]} if name in checkpoint.parts else {})}
+                    for name in checkpoint
+                ],
+                "embedding": chosen.name if chosen else None,
+                "reason": None if problem else choice.reason,
+            }
+        )
+    else:
+        print(f"{escape(checkpoint.path)}: {checkpoint.format}, {number(len(checkpoint))} tensors")
+        rows = []
+        for name in checkpoint:
+            tensor = chosen if chosen and chosen.name == name else checkpoint.tensors.get(name)
+            mark = "*" if chosen and chosen.name == name else " "
+            if tensor is None:
+                rows.append([mark, escape(name), "", "in " + escape(checkpoint.parts[name]), ""])
+            else:
+                shape = " x ".join(map(str, tensor.shape)) or "scalar"
+                rows.append([mark, escape(name), shape, tensor.dtype, size(tensor.nbytes) if tensor.nbytes else ""])
+        print(table(rows, right=(2, 4)))
+        if not problem:
+            print(f"* the input embedding: {escape(choice.reason)}")
+    if problem:
+        raise problem
+    return 0

@@ -1,0 +1,132 @@
+"""Noun: which characters occur in the samples, how often, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import Note
+
+__all__ = ["UNICODE_SIZE", "Counts", "Samples", "characters"]
+
+#: Number of code points, U+0000 to U+10FFFF.
+UNICODE_SIZE = 0x110000
+
+
+def characters(codepoints: NDArray[np.uint32]) -> list[str]:
+    """The code points as strings of one character each."""
+    return [chr(codepoint) for codepoint in codepoints.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What was scanned.
+
+    Attributes:
+        files: number of files read, also those read in part.
+        bytes: bytes read, as they lie in the files.
+        characters: characters counted.
+        bad_bytes: bytes that could not be decoded and were left out.
+        skipped: number of inputs not read at all.
+        hidden: number of hidden files and folders passed over.
+        problems: one note for each input that was skipped or damaged, in the order of reading.
+        remarks: notes that lose nothing.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    characters: int = 0
+    bad_bytes: int = 0
+    skipped: int = 0
+    hidden: int = 0
+    problems: tuple[Note, ...] = ()
+    remarks: tuple[Note, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every input was read to its last byte."""
+        return not self.problems
+
+    def __add__(self, other: Samples) -> Samples:
+        return Samples(
+            self.files + other.files,
+            self.bytes + other.bytes,
+            self.characters + other.characters,
+            self.bad_bytes + other.bad_bytes,
+            self.skipped + other.skipped,
+            self.hidden + other.hidden,
+            self.problems + other.problems,
+            self.remarks + other.remarks,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Counts(Mapping[str, int]):
+    """Characters and how often each occurs: a read-only mapping, ordered by code point.
+
+    ``counts["字"]`` is a number (KeyError when the character does not occur), ``a + b`` adds two of them.
+
+    Attributes:
+        codepoints: uint32 [n], ascending, each once.
+        values: uint64 [n], each at least 1.
+        samples: where they come from.
+    """
+
+    codepoints: NDArray[np.uint32]
+    values: NDArray[np.uint64]
+    samples: Samples = field(default_factory=Samples)
+
+    @staticmethod
+    def from_table(table: NDArray[np.integer], samples: Samples | None = None) -> Counts:
+        """From a table with one count for each of the 1,114,112 code points."""
+        codepoints = np.flatnonzero(table).astype(np.uint32)
+        return Counts(codepoints, table[codepoints].astype(np.uint64), samples or Samples())
+
+    @staticmethod
+    def from_mapping(counts: Mapping[str, int]) -> Counts:
+        """From e.g. a ``collections.Counter`` of characters; zero counts are dropped.
+
+        Raises:
+            ValueError: for a key that is not one character, a surrogate, or a negative count.
+        """
+        for key, value in counts.items():
+            if len(key) != 1 or 0xD800 <= ord(key) < 0xE000:
+                raise ValueError(f"{key!r} is not one character")
+            if value < 0:
+                raise ValueError(f"the count of {key!r} is negative")
+        items = sorted((ord(key), value) for key, value in counts.items() if value)
+        codepoints = np.array([codepoint for codepoint, _ in items], np.uint32)
+        values = np.array([value for _, value in items], np.uint64)
+        return Counts(codepoints, values, Samples(characters=int(values.sum())))
+
+    def __getitem__(self, char: str) -> int:
+        if isinstance(char, str) and len(char) == 1:
+            place = int(np.searchsorted(self.codepoints, np.uint32(ord(char))))
+            if place < len(self.codepoints) and self.codepoints[place] == ord(char):
+                return int(self.values[place])
+        raise KeyError(char)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(characters(self.codepoints))
+
+    def __len__(self) -> int:
+        return len(self.codepoints)
+
+    def __add__(self, other: Counts) -> Counts:
+        table = np.zeros(UNICODE_SIZE, np.uint64)
+        table[self.codepoints] = self.values
+        table[other.codepoints] += other.values
+        return Counts.from_table(table, self.samples + other.samples)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Counts):
+            return NotImplemented
+        return np.array_equal(self.codepoints, other.codepoints) and np.array_equal(self.values, other.values)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Counts of {len(self):,} distinct characters, {int(self.values.sum()):,} in all>"

@@ -1,0 +1,274 @@
+"""Verbs: look characters up in a model, and the whole way from samples to a vector file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.counts import Counts
+from charvec.coverage import Coverage
+from charvec.embedding import TokenEmbedding
+from charvec.embedding import open as open_model
+from charvec.errors import DamagedFile, Note, UsageError
+from charvec.rows import read_rows
+from charvec.status import DEFAULT_KEEP, Status, parse_keep
+from charvec.vectors import DTYPES, CharVectors, convert_rows
+from charvec.version import __version__
+from charvec.vocabulary import Spelling
+
+if TYPE_CHECKING:
+    from charvec.progress import Progress
+
+__all__ = ["cover", "dump", "lookup", "verify_rows"]
+
+
+def cover(model: TokenEmbedding, counts: Counts, keep: str | Iterable[str | Status] = DEFAULT_KEEP) -> Coverage:
+    """How much of the samples a model knows; reads no rows.
+
+    Args:
+        model: as :func:`charvec.open` gives it.
+        counts: as :func:`charvec.scan` gives them.
+        keep: statuses that count as covered.
+    """
+    spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
+    return Coverage.of(spelling.status, counts.values, parse_keep(keep))
+
+
+def lookup(
+    model: TokenEmbedding,
+    counts: Counts | Mapping[str, int] | Iterable[str],
+    *,
+    keep: str | Iterable[str | Status] = DEFAULT_KEEP,
+    dtype: str = "float32",
+) -> CharVectors:
+    """Character vectors of a model: one row for each character whose status is kept, sorted by code point.
+
+    A character spelt in one piece gets that row of the matrix bit for bit; one spelt in several gets the mean of their rows,
+    computed in float32.
+
+    Args:
+        model: as :func:`charvec.open` gives it.
+        counts: characters and how often they occur: as :func:`charvec.scan` gives them, any mapping, or any characters.
+        keep: statuses to write, labels of :class:`~charvec.status.Status`.
+        dtype: stored element type: ``float32``, ``float16`` or ``int8``.
+
+    Raises:
+        UsageError: ``E-KEEP``, ``E-DTYPE``.
+        CharvecError: as :func:`charvec.rows.read_rows` does.
+    """
+    kept = parse_keep(keep)
+    if dtype not in DTYPES:
+        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
+    counts = _as_counts(counts)
+    spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
+    chosen = np.isin(spelling.status, np.array(kept, np.uint8))
+    written, missing = spelling.take(chosen), spelling.take(~chosen)
+    matrix, rows_digest = _rows_of(model, written)
+    stored, scales = convert_rows(matrix, dtype)
+    return CharVectors(
+        counts.codepoints[chosen],
+        stored,
+        counts.values[chosen],
+        written,
+        scales,
+        counts.codepoints[~chosen],
+        counts.values[~chosen],
+        missing,
+        _provenance(model, counts, spelling, kept, dtype, rows_digest),
+    )
+
+
+def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
+    if isinstance(counts, Counts):
+        return counts
+    try:
+        if isinstance(counts, Mapping):
+            return Counts.from_mapping(counts)
+        return Counts.from_mapping(dict.fromkeys((char for text in counts for char in text), 1))
+    except ValueError as error:
+        raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
+
+
+def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.float32], str]:
+    """float32 [n, dim]: the row of each character, or the mean of its rows."""
+    lengths = np.diff(spelling.row_offsets)
+    if (lengths == 1).all():
+        return read_rows(model.tensor, spelling.row_ids)
+    # the pieces of composed characters are shared a lot (jamo), so each row is read once
+    ids, inverse = np.unique(spelling.row_ids, return_inverse=True)
+    rows, digest = read_rows(model.tensor, ids)
+    starts = spelling.row_offsets[:-1]
+    matrix = rows[inverse[starts]]
+    for place in np.flatnonzero(lengths > 1).tolist():
+        parts = inverse[spelling.row_offsets[place] : spelling.row_offsets[place + 1]]
+        matrix[place] = rows[parts].mean(axis=0, dtype=np.float32)
+    return matrix, digest
+
+
+def _provenance(
+    model: TokenEmbedding,
+    counts: Counts,
+    spelling: Spelling,
+    kept: tuple[Status, ...],
+    dtype: str,
+    rows_digest: str,
+) -> dict[str, Any]:
+    """What the file says of where it comes from. Base names only, no times: the same inputs give the same bytes."""
+    checkpoint, tensor, vocabulary, samples = model.checkpoint, model.tensor, model.vocabulary, counts.samples
+    files = dict(checkpoint.files)
+    for block in tensor.blocks:
+        if block.path not in files:
+            files[block.path] = os.stat(block.path).st_size
+    return {
+        "charvec": __version__,
+        "source": {
+            "format": checkpoint.format,
+            "files": {os.path.basename(path): size for path, size in sorted(files.items())},
+            "tensor": tensor.name,
+            "shape": list(tensor.shape),
+            "dtype": tensor.dtype,
+            "quantised": False,
+            "chosen_because": model.reason,
+            "header_blake2b": checkpoint.header_digest,
+            "rows_blake2b": rows_digest,
+        },
+        "vocabulary": {
+            "kind": vocabulary.kind,
+            "file": os.path.basename(vocabulary.path),
+            "size": vocabulary.size,
+            "blake2b": vocabulary.digest,
+            "settings": dict(vocabulary.settings),
+            "normalised_by": spelling.library,
+        },
+        "options": {"keep": [status.label for status in kept], "dtype": dtype},
+        "samples": {
+            "files": samples.files,
+            "bytes": samples.bytes,
+            "characters": samples.characters,
+            "bad_bytes": samples.bad_bytes,
+            "skipped": samples.skipped,
+        },
+    }
+
+
+def dump(
+    samples: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    model: str | os.PathLike[str] | TokenEmbedding | None = None,
+    out: str | os.PathLike[str] | None = None,
+    vocab: str | os.PathLike[str] | None = None,
+    tensor: str | None = None,
+    lowercase: bool | None = None,
+    keep: str | Iterable[str | Status] = DEFAULT_KEEP,
+    dtype: str = "float32",
+    format: str | None = None,
+    overwrite: bool = False,
+    extensions: Iterable[str] = (),
+    encoding: str | None = None,
+    hidden: bool = False,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> CharVectors:
+    """The main job: scan samples, look every character up in a model, write the vectors.
+
+    The output is checked before anything is read, and written whole or not at all.
+
+    Args:
+        samples: files, folders, glob patterns, ``-`` for standard input.
+        model: what :func:`charvec.open` takes, or what it gave; None for the bundled model.
+        out: the file to write; None to write none.
+        vocab, tensor, lowercase: as for :func:`charvec.open`.
+        keep, dtype: as for :func:`lookup`.
+        format: file format; None to go by the suffix of ``out``.
+        overwrite: replace ``out`` when it exists.
+        extensions, encoding, hidden, progress: as for :func:`charvec.scan`.
+        strict: refuse to go on when any sample was skipped or damaged.
+
+    Returns:
+        the vectors; ``vectors.missing`` lists every character that was not written, and why.
+
+    Raises:
+        CharvecError: as :func:`charvec.open`, :func:`charvec.scan`, :func:`lookup` and :func:`charvec.save` do; with
+            ``strict`` DamagedFile ``E-SAMPLES``.
+    """
+    from charvec.scanning import scan
+    from charvec.storage import check_output, save
+
+    if out is not None:
+        check_output(out, format=format, overwrite=overwrite)
+    embedding = (
+        model
+        if isinstance(model, TokenEmbedding)
+        else open_model(model, vocab=vocab, tensor=tensor, lowercase=lowercase)
+    )
+    kept = parse_keep(keep)
+    inputs = [*embedding.checkpoint.files, embedding.vocabulary.path]
+    if out is not None:
+        check_output(out, format=format, overwrite=overwrite, inputs=inputs)
+    counts = scan(
+        samples, extensions=extensions, encoding=encoding, hidden=hidden, progress=progress, not_this=out
+    )
+    if strict:
+        refuse_incomplete(counts)
+    vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
+    if out is not None:
+        save(vectors, out, format=format, overwrite=overwrite)
+    return vectors
+
+
+def refuse_incomplete(counts: Counts) -> None:
+    """Stop when some sample was skipped or damaged.
+
+    Raises:
+        DamagedFile: ``E-SAMPLES``.
+    """
+    if not counts.samples.complete:
+        problems = counts.samples.problems
+        raise DamagedFile(
+            "E-SAMPLES",
+            f"{len(problems)} samples were skipped or damaged, and --strict was asked for",
+            path=problems[0].path,
+            found="; ".join(note.message for note in problems[:3]),
+            help="repair or leave out those samples, or run without --strict",
+        )
+
+
+def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
+    """Characters whose vectors are not, bit for bit, what the model gives today.
+
+    Args:
+        vectors: as loaded from a vector file.
+        model: the model they are said to come from.
+
+    Raises:
+        CharvecError: as :func:`charvec.rows.read_rows` does.
+    """
+    # spelt anew and not by the row ids of the file: both the rows and the choice of rows are proven
+    spelling = model.vocabulary.spell(vectors.codepoints).beyond(model.tensor.rows)
+    found = np.diff(spelling.row_offsets) > 0
+    found &= spelling.status != Status.NO_ROW
+    matrix = np.zeros((len(vectors), model.dim), np.float32)
+    if model.dim != vectors.dim:
+        return vectors.chars
+    matrix[found], _ = _rows_of(model, spelling.take(found))
+    expected, scales = convert_rows(matrix, vectors.dtype)
+    same = found & (spelling.status == vectors.status)
+    raw = expected.view(np.uint8).reshape(len(vectors), -1) == np.ascontiguousarray(vectors.stored).view(
+        np.uint8
+    ).reshape(len(vectors), -1)
+    same &= raw.all(axis=1)
+    if scales is not None and vectors.scales is not None:
+        same &= scales == vectors.scales
+    return [char for char, equal in zip(vectors.chars, same.tolist(), strict=True) if not equal]
+
+
+def notes_on(vectors: CharVectors) -> list[Note]:
+    """What a user should know of vectors just made or loaded."""
+    bad = int((~np.isfinite(vectors.matrix).all(axis=1)).sum()) if vectors.dtype != "int8" else 0
+    if not bad:
+        return []
+    return [Note("W-NONFINITE", f"{bad} of {len(vectors)} vectors hold NaN or infinity, as their checkpoint does")]

@@ -1,0 +1,234 @@
+"""Plumbing: reading parts of files, and telling what a file is when it is not what was expected.
+
+All reading of checkpoints goes through :class:`File`: positioned reads, never a memory map. A file that is truncated while it
+is mapped kills the process with SIGBUS; a positioned read merely comes back short.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from types import TracebackType
+
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile, from_os_error
+
+__all__ = ["File", "inside", "read_whole", "unrecognised"]
+
+#: Bytes looked at to recognise a file.
+HEAD = 4096
+
+
+class File:
+    """A file opened for positioned reads.
+
+    Attributes:
+        path: as given, for messages.
+        size: bytes when it was opened.
+        head: the first 4,096 bytes, or fewer.
+
+    Raises:
+        NotFound, PermissionDenied, ReadWriteError: when it cannot be opened.
+        WrongFile: ``E-NOT-A-FILE`` when it is a folder, a device or a pipe.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        try:
+            # O_NONBLOCK: opening a pipe nobody writes to would hang before fstat could tell what it is
+            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise from_os_error(error, self.path) from None
+        try:
+            status = os.fstat(self._fd)
+            if not stat.S_ISREG(status.st_mode):
+                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+                raise WrongFile(
+                    "E-NOT-A-FILE",
+                    f"{self.path} is {kind}, not a file",
+                    path=self.path,
+                    help="name a regular file",
+                )
+            self.size = status.st_size
+            self.head = self.pread(0, min(HEAD, self.size))
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``.
+
+        Raises:
+            DamagedFile: ``E-TRUNCATED`` when the file ends before.
+            ReadWriteError: when the system cannot read it.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            self._short(offset, length)
+        parts = []
+        while length:
+            try:
+                part = os.pread(self._fd, length, offset)
+            except OSError as error:
+                raise from_os_error(error, self.path) from None
+            if not part:
+                self._short(offset, length)
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def pread_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill ``buffer`` (bytes, writable, contiguous) from ``offset``; raises as :meth:`pread` does."""
+        if offset < 0 or offset + len(buffer) > self.size:
+            self._short(offset, len(buffer))
+        while len(buffer):
+            try:
+                count = os.preadv(self._fd, [buffer], offset)
+            except OSError as error:
+                raise from_os_error(error, self.path) from None
+            if not count:
+                self._short(offset, len(buffer))
+            buffer = buffer[count:]
+            offset += count
+
+    def _short(self, offset: int, length: int) -> None:
+        present = os.fstat(self._fd).st_size
+        raise DamagedFile(
+            "E-TRUNCATED",
+            f"{self.path} is cut short: bytes {offset:,} to {offset + length:,} are needed",
+            path=self.path,
+            offset=present,
+            found=f"{present:,} bytes present",
+            help="download or copy the file again",
+        )
+
+    def close(self) -> None:
+        """Give the descriptor back; closing twice is fine."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_whole(path: str | os.PathLike[str], *, limit: int) -> bytes:
+    """All bytes of a small file.
+
+    Raises:
+        WrongFile: ``E-TOO-LARGE`` when it has more than ``limit`` bytes.
+        CharvecError: as :class:`File`.
+    """
+    with File(path) as file:
+        if file.size > limit:
+            raise WrongFile(
+                "E-TOO-LARGE",
+                f"{file.path} has {file.size:,} bytes, more than the limit of {limit:,} for such a file",
+                path=file.path,
+                help="check that it is the file you meant",
+            )
+        return file.pread(0, file.size)
+
+
+def inside(folder: str, name: str, *, by: str) -> str:
+    """The path of ``name`` in ``folder``, where ``name`` was read from the file ``by``.
+
+    Raises:
+        UnsafeFile: ``E-PATH-ESCAPE`` when it is absolute or leads out of the folder.
+    """
+    parts = re.split(r"[\\/]", name)
+    if not name or "\0" in name or os.path.isabs(name) or parts[0] == "" or ".." in parts or ":" in parts[0]:
+        raise UnsafeFile(
+            "E-PATH-ESCAPE",
+            f"{by} points to {name!r}, outside its own folder",
+            path=by,
+            help="do not use this file unless you know who made it; its parts must lie beside it",
+        )
+    return os.path.join(folder, *parts)
+
+
+_LFS = re.compile(rb"version https://git-lfs[^\n]*\n(?:.*\n)*?oid sha256:([0-9a-f]+)\n(?:.*\n)*?size (\d+)")
+
+
+def unrecognised(file: File, wanted: str) -> CharvecError:
+    """What to say of a file that no member of a family recognises.
+
+    Most such files are downloads gone wrong, so those are called by their name.
+
+    Args:
+        file: the file.
+        wanted: what was expected, e.g. ``"a checkpoint"``.
+
+    Returns:
+        the error to raise: ``E-EMPTY``, ``E-LFS-POINTER``, ``E-NOT-WEIGHTS``, ``E-COMPRESSED`` or ``E-FORMAT``.
+    """
+    head, path = file.head, file.path
+    again = "download the file again"
+    if not head:
+        return DamagedFile("E-EMPTY", f"{path} is empty", path=path, found="0 bytes", help=again)
+    if head.startswith(b"version https://git-lfs"):
+        pointer = _LFS.match(head)
+        promise = f"; the pointer promises {int(pointer[2]):,} bytes (sha256 {pointer[1][:8].decode()}...)" if pointer else ""
+        folder = os.path.dirname(path) or "."
+        return WrongFile(
+            "E-LFS-POINTER",
+            f"{path} is a Git LFS pointer, not {wanted}",
+            path=path,
+            found=f"{file.size:,} bytes{promise}",
+            help=f"run `git lfs pull` in {folder}, or download the file again",
+        )
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
+    for start, name in _PAGES:
+        if text.startswith(start):
+            return WrongFile(
+                "E-NOT-WEIGHTS",
+                f"{path} is {name}, not {wanted}",
+                path=path,
+                found=repr(head[:60].decode("utf-8", "replace")),
+                help=f"a server probably answered with an error message; look into the file, then {again}",
+            )
+    for magic, name in _COMPRESSED:
+        if head.startswith(magic):
+            return WrongFile(
+                "E-COMPRESSED",
+                f"{path} is compressed with {name}; {wanted} is read in place and must not be",
+                path=path,
+                help=f"decompress it first (`{name} -d`)",
+            )
+    if not head.strip(b"\0"):
+        return DamagedFile(
+            "E-NOT-WEIGHTS",
+            f"{path} holds only zero bytes where {wanted} was expected",
+            path=path,
+            found=f"{file.size:,} bytes, the first {len(head):,} all zero",
+            help=f"the download reserved the space and never filled it; {again}",
+        )
+    return WrongFile(
+        "E-FORMAT",
+        f"{path} is not {wanted} in any format charvec knows",
+        path=path,
+        found=f"it begins with the bytes {head[:16].hex(' ')}",
+        help="see docs/formats.md for the formats that are read",
+    )
+
+
+_PAGES = (
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<?xml", "an XML document"),
+    (b"<error", "an XML error message"),
+    (b"{", "a JSON document"),
+    (b"[", "a JSON document"),
+)
+
+_COMPRESSED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+)

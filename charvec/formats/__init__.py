@@ -1,0 +1,82 @@
+"""Family: vector-file formats. One file per format; reading goes by content, writing by suffix.
+
+To add a format: write one module with what :class:`Member` says, put its name into :data:`MEMBERS`, and add a golden file to
+``tests/data``; the contract tests then run over it.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Protocol
+
+from charvec.errors import UsageError
+from charvec.formats import hdf5, npz, pickled, safetensors, text, word2vec
+from charvec.vectors import CharVectors
+
+__all__ = ["MEMBERS", "Member", "by_name", "by_suffix", "sniff"]
+
+
+class Member(Protocol):
+    """What every module of this folder offers."""
+
+    #: Name for ``format=`` and ``--format``.
+    NAME: str
+    #: Suffixes that stand for it, with the dot, lower case.
+    SUFFIXES: tuple[str, ...]
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file that begins so (4,096 bytes) is of this format. Never raises."""
+
+    def read(self, path: str, data: bytes, check: bool) -> CharVectors:
+        """Vectors from the bytes of a file; ``path`` is for messages, ``check`` whether a digest, if any, is compared.
+
+        Raises:
+            InputError: when it is damaged, hostile or of a newer version.
+        """
+
+    def write(self, vectors: CharVectors, file: BinaryIO) -> list[str]:
+        """Write to a file open for reading and writing, at its beginning.
+
+        Returns:
+            characters the format cannot hold, which were left out.
+
+        Raises:
+            WrongFile: when the format cannot hold such vectors at all.
+        """
+
+
+MEMBERS: tuple[Member, ...] = (hdf5, npz, safetensors, text, word2vec, pickled)
+
+
+def by_suffix(path: str) -> Member:
+    """The format a file name stands for.
+
+    Raises:
+        UsageError: ``E-SUFFIX``.
+    """
+    for member in MEMBERS:
+        if path.lower().endswith(member.SUFFIXES):
+            return member
+    raise UsageError(
+        "E-SUFFIX",
+        f"the suffix of {path} stands for no format",
+        help="choose one of " + " ".join(suffix for member in MEMBERS for suffix in member.SUFFIXES) + ", or say --format",
+    )
+
+
+def by_name(name: str) -> Member:
+    """The format of that name.
+
+    Raises:
+        UsageError: ``E-FORMAT-NAME``.
+    """
+    for member in MEMBERS:
+        if name == member.NAME:
+            return member
+    raise UsageError(
+        "E-FORMAT-NAME", f"there is no format {name!r}", help="choose " + ", ".join(member.NAME for member in MEMBERS)
+    )
+
+
+def sniff(head: bytes) -> Member | None:
+    """The format of a file that begins so, None when it is none of ours."""
+    return next((member for member in MEMBERS if member.sniff(head)), None)

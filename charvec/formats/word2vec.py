@@ -1,0 +1,62 @@
+"""word2vec text: a header line "characters dimensions", then character, space, values.
+
+The layout that gensim, spaCy, fastText and fastNLP read. gensim splits at U+0020 and line feed only, so just these two characters
+are left out, and the header counts what is really there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+from charvec.errors import DamagedFile
+from charvec.plain import format_rows, from_pairs, parse_lines
+from charvec.vectors import CharVectors
+
+__all__ = ["NAME", "SUFFIXES", "read", "sniff", "write"]
+
+NAME = "word2vec"
+SUFFIXES = (".vec",)
+
+_HEADER = re.compile(rb"(\d{1,12}) (\d{1,7}) ?\r?\n")
+_LEAVE_OUT = (" ", "\n")
+
+
+def sniff(head: bytes) -> bool:
+    """A first line of two integers."""
+    return b"\0" not in head and _HEADER.match(head) is not None
+
+
+def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+    """Write the file.
+
+    Returns:
+        space and line feed where the vectors hold them; they were left out.
+    """
+    left_out = [char for char in vectors.chars if char in _LEAVE_OUT]
+    file.write(f"{len(vectors) - len(left_out)} {vectors.dim}\n".encode())
+    file.writelines(format_rows(vectors, set(left_out)))
+    return left_out
+
+
+def read(path: str, data: bytes, check: bool = True) -> CharVectors:
+    """Read the file.
+
+    Raises:
+        DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says; ``E-TEXT-LINE``; and as
+            :func:`charvec.plain.from_pairs`.
+    """
+    header = _HEADER.match(data)
+    if not header:
+        raise DamagedFile("E-TEXT-LINE", f"{path}, line 1: no header", path=path, help="copy or write the file again")
+    count, dim = int(header[1]), int(header[2])
+    lines = data[header.end() :].split(b"\n")
+    present = sum(1 for line in lines if line)
+    if present < count:
+        raise DamagedFile(
+            "E-TRUNCATED",
+            f"{path} is cut short: {present:,} of {count:,} lines present",
+            path=path,
+            help="copy or write the file again",
+        )
+    return from_pairs(parse_lines(lines, dim, path, 2), path, NAME)

@@ -1,0 +1,125 @@
+"""Plumbing of :mod:`charvec.unpickle`: numpy arrays in pickles, as plain values; numpy itself is not needed.
+
+numpy pickles an array as a call of ``_reconstruct`` followed by its state (protocols 0 to 4) or as a call of
+``_frombuffer`` (protocol 5), and a dtype likewise. numpy 2 renamed the module ``numpy.core`` to ``numpy._core``.
+"""
+
+from __future__ import annotations
+
+import re
+from math import prod
+
+from charvec.pickle_machine import Global, Handler, Inert
+
+__all__ = ["Array", "numpy_globals"]
+
+_NUMBERS = re.compile(r"f[248]|[iu][1248]|b1|c8|c16")
+#: Axes numpy allows.
+MAX_AXES = 64
+
+
+class Dtype(Inert):
+    """An element type; a pickle sets the byte order after it made it."""
+
+    def __init__(self, code: object) -> None:
+        """Take numpy's code without byte order, e.g. ``f4``."""
+        self.code = code if isinstance(code, str) else ""
+        self.order = "|"
+        self.plain = bool(_NUMBERS.fullmatch(self.code))
+
+    def build(self, state: object) -> None:
+        """Take the byte order out of (version, order, subarray, field names, fields, ...)."""
+        if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|"):
+            raise ValueError("no state of a numpy dtype")
+        self.order = state[1]
+        self.plain = self.plain and state[2:5] == (None, None, None)
+
+    def __str__(self) -> str:
+        return f"{'|' if self.code[1:] == '1' else self.order.replace('|', '<')}{self.code}"
+
+
+class Array(Inert):
+    """A numpy array as plain values.
+
+    Attributes:
+        dtype: numpy's code with byte order, e.g. ``<f4``; empty, and no data, when the elements are no numbers.
+        shape: sizes of the axes.
+        fortran: whether the first axis varies fastest.
+        data: the elements, as long as shape and dtype say.
+    """
+
+    def __init__(self) -> None:
+        """Make an empty array; a pickle gives the content after it made it."""
+        self.dtype = ""
+        self.shape: tuple[int, ...] = (0,)
+        self.fortran = False
+        self.data = b""
+
+    def build(self, state: object) -> None:
+        """Take (version, shape, dtype, fortran, data); the version is missing in very old files."""
+        if not isinstance(state, tuple) or len(state) not in (4, 5):
+            raise ValueError("no state of a numpy array")
+        self._fill(*state[-4:])
+
+    def _fill(self, shape: object, dtype: object, fortran: object, data: object) -> None:
+        sizes = _shape(shape)
+        if not isinstance(dtype, Dtype):
+            raise ValueError("a numpy array without a dtype")
+        self.shape, self.fortran = sizes, bool(fortran)
+        if dtype.plain:
+            raw = data.encode("ascii") if isinstance(data, str) else data
+            if not isinstance(raw, bytes) or len(raw) != prod(sizes) * int(dtype.code[1:]):
+                raise ValueError(f"a numpy array of shape {sizes} and dtype {dtype} whose data are not as long as that")
+            self.dtype, self.data = str(dtype), raw
+
+
+def _shape(value: object) -> tuple[int, ...]:
+    if not isinstance(value, tuple) or len(value) > MAX_AXES or any(type(n) is not int or n < 0 for n in value):
+        raise ValueError("no shape of a numpy array")
+    return value
+
+
+def _reconstruct(kind: object, shape: object, code: object) -> Array:
+    if not isinstance(kind, Global) or kind.name != "ndarray":
+        raise ValueError("no numpy array")
+    return Array()
+
+
+def _from_buffer(data: object, dtype: object, shape: object, order: object, axes: object = None) -> Array:
+    if order not in ("C", "F") or axes is not None:
+        raise ValueError("a numpy array in an unusual order")
+    array = Array()
+    array._fill(shape, dtype, order == "F", data)
+    return array
+
+
+def _scalar(dtype: object, data: object = b"") -> Array:
+    array = Array()
+    array._fill((), dtype, False, data)
+    return array
+
+
+def numpy_globals() -> dict[tuple[str, str], Handler | None]:
+    """Names a pickle of numpy arrays needs, for one call of :func:`charvec.unpickle.load`."""
+    encoded: dict[str, bytes] = {}
+
+    def encode(text: object, encoding: object = "latin1") -> bytes:
+        """Protocol 2 keeps bytes as text; each text is encoded once, however often a pickle asks."""
+        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+            raise ValueError("no bytes written as Latin-1")
+        if text not in encoded:
+            encoded[text] = text.encode("latin-1")
+        return encoded[text]
+
+    names: dict[tuple[str, str], Handler | None] = {
+        ("_codecs", "encode"): encode,
+        ("builtins", "bytes"): lambda: b"",
+        ("__builtin__", "bytes"): lambda: b"",
+        ("numpy", "dtype"): lambda code, *_: Dtype(code),
+        ("numpy", "ndarray"): None,
+    }
+    for core in ("numpy.core", "numpy._core"):
+        names[f"{core}.multiarray", "_reconstruct"] = _reconstruct
+        names[f"{core}.multiarray", "scalar"] = _scalar
+        names[f"{core}.numeric", "_frombuffer"] = _from_buffer
+    return names

@@ -1,0 +1,103 @@
+"""Plumbing: character vectors from the bare pairs of character and values that other programs' formats hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import DamagedFile, WrongFile
+from charvec.vectors import CharVectors
+from charvec.vocabulary import Spelling
+
+__all__ = ["format_rows", "from_pairs", "parse_lines"]
+
+#: Significant digits that give the same number back, by stored type (C standard, FLT_DECIMAL_DIG; likewise for half).
+DIGITS = {"float32": 9, "float16": 5, "int8": 9}
+
+
+def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path: str, name: str) -> CharVectors:
+    """Vectors from (key, values) pairs of a file that knows no counts, statuses or rows.
+
+    Every character counts as ``exact``, with count 0 and no row ids. Keys that are not one character are left out; the
+    provenance says how many.
+
+    Raises:
+        WrongFile: ``E-NO-CHARACTERS`` when no key is one character.
+        DamagedFile: ``E-DUPLICATE`` when a character stands twice; ``E-COUNT`` when vectors differ in length.
+    """
+    rows: dict[int, NDArray[np.float32]] = {}
+    words = 0
+    for key, values in pairs:
+        if len(key) != 1 or "\ud800" <= key <= "\udfff":
+            words += 1
+            continue
+        if ord(key) in rows:
+            raise DamagedFile(
+                "E-DUPLICATE",
+                f"{path}: the character U+{ord(key):04X} stands twice",
+                path=path,
+                help="remove one of the two",
+            )
+        rows[ord(key)] = np.asarray(values, np.float32)
+    if not rows:
+        raise WrongFile(
+            "E-NO-CHARACTERS",
+            f"{path} holds no character vectors",
+            path=path,
+            found=f"{words} keys longer than one character" if words else "nothing",
+            help="name a file with one character a row",
+        )
+    lengths = {row.shape for row in rows.values()}
+    if len(lengths) > 1 or len(next(iter(lengths))) != 1:
+        raise DamagedFile(
+            "E-COUNT", f"{path}: its vectors differ in length", path=path, help="copy or write the file again"
+        )
+    codepoints = np.array(sorted(rows), np.uint32)
+    return CharVectors(
+        codepoints,
+        np.stack([rows[codepoint] for codepoint in codepoints.tolist()]),
+        np.zeros(len(rows), np.uint64),
+        Spelling(np.zeros(len(rows), np.uint8), np.empty(0, np.int64), np.zeros(len(rows) + 1, np.int64)),
+        source={"converted": {"from": name, "other_keys": words}},
+    )
+
+
+def format_rows(vectors: CharVectors, left_out: set[str]) -> Iterable[bytes]:
+    """One line a character: the character, then its values, with single spaces between and no other white space."""
+    pattern = " ".join([f"%.{DIGITS[vectors.dtype]}g"] * vectors.dim)
+    for char, row in zip(vectors.chars, vectors.matrix, strict=True):
+        if char not in left_out:
+            yield f"{char} {pattern % tuple(row.tolist())}\n".encode()
+
+
+def parse_lines(lines: Sequence[bytes], dim: int, path: str, first: int) -> Iterable[tuple[str, list[float]]]:
+    """Pairs from lines of text.
+
+    Args:
+        lines: without their line ends; blank ones are passed over.
+        dim: number of values a line.
+        path: for messages.
+        first: number of the first line, for messages.
+
+    Raises:
+        DamagedFile: ``E-TEXT-LINE``, with the line named.
+    """
+    for number, line in enumerate(lines, first):
+        if not line:
+            continue
+        # keys may themselves be spaces of all kinds, so the line is split from the right, at U+0020 only
+        parts = line.rstrip(b" \r").rsplit(b" ", dim)
+        try:
+            if len(parts) != dim + 1:
+                raise ValueError(f"{len(parts) - 1} values instead of {dim}")
+            yield parts[0].decode(), [float(part) for part in parts[1:]]
+        except ValueError as error:
+            raise DamagedFile(
+                "E-TEXT-LINE",
+                f"{path}, line {number}: {str(error)[:120]}",
+                path=path,
+                help="copy or write the file again",
+            ) from None

@@ -1,0 +1,51 @@
+"""Family: sample-file types. One file per type, recognised by the first bytes.
+
+A member counts the characters of a file. What it could not decode it counts and locates; it never guesses, and never puts U+FFFD
+for what it did not understand.
+
+To add a type: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file of
+that type to ``tests/data``; the contract tests then run over it.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Protocol
+
+from charvec.counting import Tally
+from charvec.readers import binary, compressed, unicode_bom, utf8
+from charvec.reading import Outcome, Progressed
+
+__all__ = ["MEMBERS", "Member", "choose"]
+
+
+class Member(Protocol):
+    """What every module of this folder offers."""
+
+    #: Short name of the type.
+    NAME: str
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file that begins so is of this type; ``head`` is its first block. Never raises."""
+
+    def read(self, path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+        """Count the characters of one file.
+
+        Args:
+            path: for messages.
+            head: its first block; all of it when shorter than :data:`charvec.reading.BLOCK`.
+            stream: the rest.
+            tally: where to count.
+            progressed: called with every number of bytes read.
+
+        Raises:
+            OSError: when the file cannot be read on.
+        """
+
+
+#: Every member. They recognise files by content and never the same one, so the order does not matter.
+MEMBERS: tuple[Member, ...] = (utf8, unicode_bom, compressed, binary)
+
+
+def choose(head: bytes) -> Member:
+    """The member for a file that begins with ``head``; plain UTF-8 for what no other recognises."""
+    return next((member for member in MEMBERS if member.sniff(head)), utf8)

@@ -1,0 +1,40 @@
+"""UTF-16 and UTF-32 with a byte order mark (Unicode Standard, chapter 23.8). The mark is no character."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from charvec.counting import Tally, Tolerant
+from charvec.errors import Note
+from charvec.reading import Outcome, Progressed, blocks, magic
+
+__all__ = ["NAME", "read", "sniff"]
+
+NAME = "unicode-bom"
+
+MARKS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
+
+
+def sniff(head: bytes) -> bool:
+    """By the byte order mark."""
+    return magic(head) in MARKS
+
+
+def read(path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+    """Count a UTF-16 or UTF-32 file; bytes that are no character are left out and located."""
+    encoding = magic(head)
+    outcome = Outcome()
+    decoder = Tolerant(encoding)
+    skip = MARKS[encoding]
+    for block in blocks(stream, head, progressed):
+        outcome.bytes += len(block)
+        tally.add_text(decoder.decode(block[skip:], False))
+        skip = 0
+    tally.add_text(decoder.decode(b"", True))
+    outcome.bad_bytes = decoder.bad_bytes
+    if decoder.first is not None:
+        offset = decoder.first + MARKS[encoding]
+        code = "W-UTF16" if encoding.startswith("utf-16") else "W-UTF32"
+        message = f"{path}: {decoder.bad_bytes} bytes are not {encoding} and were left out, the first at offset {offset}"
+        outcome.problems.append(Note(code, message, path, offset))
+    return outcome

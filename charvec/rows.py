@@ -1,0 +1,154 @@
+"""Verb: read rows of a tensor from its file, and only those.
+
+Rows are read with positioned reads in ascending order, neighbours in one go, and converted to float32 in blocks, so that memory
+stays near the size of the result however large the tensor is.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import NotFound, WrongFile
+from charvec.files import File
+from charvec.tensor import ITEM_BYTES, Block, Tensor
+
+__all__ = ["READABLE", "read_rows"]
+
+#: Stored element types whose rows can be read. Each converts to float32: the 16-bit types exactly, float64 by rounding.
+READABLE = ("float32", "float16", "bfloat16", "float64")
+
+#: Bytes read and converted at once. Measured flat from 256 KiB to 4 MiB; smaller keeps the working set in the cache.
+CHUNK = 1 << 20
+#: A gap of up to so many bytes between wanted rows is read over: cheaper than another system call.
+GAP = 4096
+
+
+def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
+    """Rows of a tensor seen as a matrix.
+
+    Args:
+        tensor: of an element type in :data:`READABLE`.
+        ids: int64 [n], each 0 <= id < tensor.rows, in any order, repetitions allowed.
+
+    Returns:
+        float32 [n, tensor.columns], row k being row ``ids[k]`` bit for bit as stored (float64 is rounded to nearest); and the
+        BLAKE2b-256 (hex) of the stored bytes of the distinct rows in ascending order, block after block.
+
+    Raises:
+        WrongFile: ``E-QUANTISED`` for another element type.
+        NotFound: ``E-SHARD-MISSING`` when a file of the tensor is not there.
+        DamagedFile: ``E-TRUNCATED`` when a file ends before the rows do.
+    """
+    if tensor.dtype not in READABLE or not tensor.blocks:
+        raise WrongFile(
+            "E-QUANTISED",
+            f"the elements of tensor {tensor.name!r} are {tensor.dtype}; rows can be read of {', '.join(READABLE)}",
+            help="use the checkpoint as it was before quantisation, or name another tensor with --tensor",
+        )
+    if len(ids) and (ids.min() < 0 or ids.max() >= tensor.rows):
+        raise IndexError(f"row ids reach from {ids.min()} to {ids.max()}, the tensor has {tensor.rows} rows")
+    result = np.empty((len(ids), tensor.columns), np.float32)
+    order = np.argsort(ids, kind="stable")
+    digest = blake2b(digest_size=32)
+    with ExitStack() as stack:
+        files: dict[str, File] = {}
+        for block in tensor.blocks:
+            if block.path not in files:
+                if not os.path.exists(block.path):
+                    raise NotFound(
+                        "E-SHARD-MISSING",
+                        f"{block.path}, a part of the checkpoint, is missing",
+                        path=block.path,
+                        help="download it and put it beside the other files",
+                    )
+                files[block.path] = stack.enter_context(File(block.path))
+            _read_block(files[block.path], block, tensor.dtype, ids, order, result, digest)
+    return result, digest.hexdigest()
+
+
+def _read_block(
+    file: File,
+    block: Block,
+    dtype: str,
+    ids: NDArray[np.int64],
+    order: NDArray[np.intp],
+    result: NDArray[np.float32],
+    digest: blake2b,
+) -> None:
+    """Fill the part of ``result`` that lies in one block."""
+    ascending = ids[order]
+    first, last = np.searchsorted(ascending, (block.row, block.row + block.rows))
+    order, wanted = order[first:last], ascending[first:last] - block.row
+    columns = slice(block.column, block.column + block.columns)
+    item = ITEM_BYTES[dtype]
+    if block.column_stride != item and block.columns > 1:
+        _read_strided(file, block, dtype, wanted, order, result, columns, digest)
+        return
+    # a row is `width` bytes long and starts every `row_stride`
+    width = block.columns * item
+    start = 0
+    while start < len(wanted):
+        # the longest run of rows with small gaps that fits into one chunk
+        base = int(wanted[start])
+        window = wanted[start : start + max(1, CHUNK // max(1, block.row_stride)) + 1]
+        fits = (window - base) * block.row_stride + width <= CHUNK
+        near = np.diff(window) * block.row_stride <= block.row_stride + GAP
+        end = start + 1 + int(np.argmin(np.concatenate((fits[1:] & near, [False]))))
+        span = int(wanted[end - 1]) - base
+        raw = file.pread(block.offset + base * block.row_stride, span * block.row_stride + width)
+        rows = np.ndarray((span + 1, width), np.uint8, raw, strides=(block.row_stride, 1))
+        local = wanted[start:end] - base
+        distinct = np.ones(len(local), bool)
+        distinct[1:] = local[1:] != local[:-1]
+        if start and wanted[start] == wanted[start - 1]:
+            distinct[0] = False
+        all_distinct = bool(distinct.all())
+        picked = rows if all_distinct and span + 1 == end - start else rows[local]
+        digest.update(np.ascontiguousarray(picked if all_distinct else picked[distinct]))
+        result[order[start:end], columns] = _float32(picked, dtype, block.big_endian)
+        start = end
+
+
+def _read_strided(
+    file: File,
+    block: Block,
+    dtype: str,
+    wanted: NDArray[np.int64],
+    order: NDArray[np.intp],
+    result: NDArray[np.float32],
+    columns: slice,
+    digest: blake2b,
+) -> None:
+    """A block whose columns are not neighbours, such as a transposed view: read column after column.
+
+    The wanted rows of one column lie within ``rows * row_stride`` bytes; that is read at once, so memory stays small.
+    """
+    if not len(wanted):
+        return
+    item = ITEM_BYTES[dtype]
+    low, high = int(wanted[0]), int(wanted[-1])
+    local = wanted - low
+    distinct = np.ones(len(local), bool)
+    distinct[1:] = local[1:] != local[:-1]
+    for column in range(block.columns):
+        offset = block.offset + low * block.row_stride + column * block.column_stride
+        raw = file.pread(offset, (high - low) * block.row_stride + item)
+        cells = np.ndarray((high - low + 1, item), np.uint8, raw, strides=(block.row_stride, 1))[local]
+        digest.update(np.ascontiguousarray(cells[distinct]))
+        result[order, columns.start + column] = _float32(cells, dtype, block.big_endian)[:, 0]
+
+
+def _float32(raw: NDArray[np.uint8], dtype: str, big_endian: bool) -> NDArray[np.floating]:
+    """Bytes [n, width] of stored elements as floats [n, width / item] that assign to float32 without loss (but float64)."""
+    order = ">" if big_endian else "<"
+    raw = np.ascontiguousarray(raw)
+    if dtype == "bfloat16":
+        # a bfloat16 is the upper half of a float32
+        return (raw.view(order + "u2").astype(np.uint32) << 16).view(np.float32)
+    values: NDArray[np.floating] = raw.view(order + {"float16": "f2", "float32": "f4", "float64": "f8"}[dtype])
+    return values

@@ -1,0 +1,265 @@
+"""Verbs: load and save vector files.
+
+A file is written whole or not at all: into memory (a very large one into the temporary file itself), to a temporary name in the
+same folder, fsync, digest checked again, renamed, fsync of the folder. After a crash, a kill, a full disk or Ctrl-C the output
+path holds the old file or the new one, never a third.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import BinaryIO
+
+from charvec import formats
+from charvec.errors import CharvecError, DamagedFile, OutputError, PermissionDenied, ReadWriteError, from_os_error
+from charvec.files import File, unrecognised
+from charvec.vectors import CharVectors
+
+__all__ = ["check_output", "load", "save", "write_whole"]
+
+#: Larger files are built in the temporary file and not in memory.
+IN_MEMORY = 1 << 30
+_WRITE = 1 << 24
+
+
+def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
+    """Load a vector file of any format charvec writes; told by content, not by suffix.
+
+    Args:
+        path: the file.
+        check: compare the digest of charvec's own format, and refuse any changed byte. False reads a file that another tool
+            edited; damage is then not noticed, and can crash the HDF5 library.
+
+    Returns:
+        the vectors; large arrays are views into one read-only copy of the file.
+
+    Raises:
+        NotFound, PermissionDenied, ReadWriteError: when it cannot be read.
+        InputError: when it is damaged, hostile, of a newer version, or no vector file.
+    """
+    with File(path) as file:
+        member = formats.sniff(file.head)
+        if member is None:
+            raise unrecognised(file, "a vector file")
+        data = file.pread(0, file.size)
+    return member.read(file.path, data, check)
+
+
+def save(
+    vectors: CharVectors, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False
+) -> list[str]:
+    """Write vectors to a file, whole or not at all.
+
+    Args:
+        vectors: what to write.
+        path: the file. A symbolic link is followed: what it leads to is replaced.
+        format: ``hdf5``, ``npz``, ``safetensors``, ``text``, ``word2vec`` or ``pickle``; None to go by the suffix.
+        overwrite: replace the file when it exists.
+
+    Returns:
+        characters the format cannot hold, which were left out.
+
+    Raises:
+        OutputError: as :func:`check_output`.
+        ReadWriteError: ``E-DISK-FULL``, ``E-IO``; the old file is then untouched.
+    """
+    path = os.fspath(path)
+    check_output(path, format=format, overwrite=overwrite)
+    member = formats.by_name(format) if format else formats.by_suffix(path)
+    if vectors.stored.nbytes > IN_MEMORY:
+        with _replacing(path, overwrite) as file:
+            _reserve(file, vectors.stored.nbytes, path)
+            return member.write(vectors, file)
+    buffer = io.BytesIO()
+    left_out = member.write(vectors, buffer)
+    with buffer.getbuffer() as view:
+        write_whole(path, view, overwrite=overwrite)
+    return left_out
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    inputs: Iterable[str] = (),
+) -> None:
+    """Refuse an output that could not be written in the end, before any work is done.
+
+    Raises:
+        UsageError: ``E-SUFFIX``, ``E-FORMAT-NAME``.
+        OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
+        PermissionDenied: ``E-PERMISSION`` when its folder cannot be written to.
+    """
+    path = os.fspath(path)
+    if format:
+        formats.by_name(format)
+    else:
+        formats.by_suffix(path)
+    check_target(path, overwrite=overwrite, inputs=inputs)
+
+
+def check_target(path: str, *, overwrite: bool = False, inputs: Iterable[str] = ()) -> None:
+    """The part of :func:`check_output` that holds for any output, whatever its format; same errors."""
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    if os.path.isdir(target):
+        raise OutputError("E-OUTPUT-FOLDER", f"{path} is a folder", path=path, help="name a file in it")
+    if not os.path.isdir(folder):
+        raise OutputError(
+            "E-OUTPUT-NO-FOLDER", f"the folder of {path} does not exist", path=path, help=f"make it: mkdir -p {folder}"
+        )
+    if os.path.exists(target):
+        status = os.stat(target)
+        if not stat.S_ISREG(status.st_mode):
+            raise OutputError("E-OUTPUT-SPECIAL", f"{path} is no regular file", path=path, help="name another file")
+        for each in inputs:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(each), status):
+                    raise OutputError(
+                        "E-OUTPUT-IS-INPUT", f"{path} is also an input", path=path, help="write to another file"
+                    )
+        if not overwrite:
+            raise OutputError(
+                "E-OUTPUT-EXISTS",
+                f"{path} exists",
+                path=path,
+                help="say -f (in Python: overwrite=True) to replace it, or name another file",
+            )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionDenied(
+            "E-PERMISSION", f"{folder}: no permission to write there", path=path, help="write to another folder"
+        )
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overwrite: bool = False) -> None:
+    """Write bytes to a file, whole or not at all, and read them back before the old file is given up.
+
+    Raises:
+        OutputError: ``E-OUTPUT-EXISTS`` when it has come into being meanwhile.
+        ReadWriteError: ``E-DISK-FULL``, ``E-IO``.
+    """
+    with _replacing(os.fspath(path), overwrite) as file:
+        view = memoryview(data)
+        for start in range(0, len(view), _WRITE):
+            file.write(view[start : start + _WRITE])
+        file.flush()
+        file.seek(0)
+        written = blake2b(digest_size=16)
+        while block := file.read(_WRITE):
+            written.update(block)
+        if written.digest() != blake2b(data, digest_size=16).digest():
+            raise DamagedFile(
+                "E-WRITE-VERIFY",
+                f"{path}: what was read back is not what was written",
+                path=os.fspath(path),
+                help="check the disk",
+            )
+
+
+@contextlib.contextmanager
+def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+    """A temporary file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    _sweep(folder, name)
+    temporary = os.path.join(folder, f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(temporary, flags, 0o666)
+    except OSError as error:
+        raise _write_error(error, path) from None
+    try:
+        with open(descriptor, "r+b") as file:
+            if overwrite and os.path.exists(target):
+                with contextlib.suppress(OSError):
+                    os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _link_new(temporary, target, path)
+        _sync_folder(folder)
+    except OSError as error:
+        raise _write_error(error, path) from None
+    finally:
+        # gone already when all went well
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _link_new(temporary: str, target: str, path: str) -> None:
+    """Give the file its name unless something has taken the name meanwhile."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise OutputError(
+            "E-OUTPUT-EXISTS", f"{path} has come into being meanwhile", path=path, help="say -f to replace it"
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK):
+            raise
+        os.replace(temporary, target)  # a file system without hard links
+
+
+def _sync_folder(folder: str) -> None:
+    with contextlib.suppress(OSError):  # some systems do not open folders; the file itself is safe already
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sweep(folder: str, name: str) -> None:
+    """Remove temporary files that killed runs left behind for this very output."""
+    prefix = f".{name[:200]}."
+    with contextlib.suppress(OSError):
+        for each in os.listdir(folder):
+            pid, _, rest = each[len(prefix) :].partition(".") if each.startswith(prefix) else ("", "", "")
+            if pid.isdigit() and len(rest) == 12 and rest.endswith(".tmp") and not _alive(int(pid)):
+                os.unlink(os.path.join(folder, each))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _reserve(file: BinaryIO, size: int, path: str) -> None:
+    """Claim the space of a large file first: libhdf5 does not survive a disk that fills up while it writes."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size + (1 << 20))
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _write_error(error, path) from None
+        else:
+            file.truncate(0)
+
+
+def _write_error(error: OSError, path: str) -> CharvecError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ReadWriteError(
+            "E-DISK-FULL",
+            f"{path}: {error.strerror}; nothing was changed",
+            path=path,
+            help="free some space, or write elsewhere; --dtype float16 halves the file",
+        )
+    return from_os_error(error, path, "writing")
+
+

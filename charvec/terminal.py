@@ -1,0 +1,94 @@
+"""Plumbing: text for terminals. Nothing printed can move the cursor, change colours or reverse the reading order.
+
+Escaped as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``: control characters (C0, C1), the bidirectional controls, spaces other than U+0020,
+surrogates, and everything unassigned or for private use.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["codepoint", "escape", "number", "shown", "size", "table", "width"]
+
+_BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_UNSAFE = frozenset(("Cc", "Cs", "Cn", "Co", "Zl", "Zp"))
+
+
+def escape(text: str) -> str:
+    """The text with everything unsafe to print written as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _safe(char) else _escaped(char) for char in text)
+
+
+def _safe(char: str) -> bool:
+    if char == " ":
+        return True
+    category = unicodedata.category(char)
+    return category not in _UNSAFE and category != "Zs" and ord(char) not in _BIDI
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def codepoint(char: str) -> str:
+    """``U+4E2D``."""
+    return f"U+{ord(char):04X}"
+
+
+def shown(char: str) -> str:
+    """A character as every output names it: itself, or its escape, and its code point: ``中 U+4E2D``.
+
+    A mark that would combine with what stands before it is put on a dotted circle.
+    """
+    if unicodedata.category(char) in ("Mn", "Me", "Mc"):
+        return f"\u25cc{char} {codepoint(char)}"
+    if unicodedata.category(char) == "Cf":
+        return f"{_escaped(char)} {codepoint(char)}"
+    return f"{escape(char)} {codepoint(char)}"
+
+
+def width(text: str) -> int:
+    """Columns a text takes on a terminal: two for wide and fullwidth characters, none for combining ones."""
+    columns = 0
+    for char in text:
+        if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+            continue
+        columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return columns
+
+
+def number(value: int) -> str:
+    """``12,345``."""
+    return f"{value:,}"
+
+
+def size(count: int) -> str:
+    """Bytes for people: ``4.2 MiB``."""
+    value = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{count:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
+    """Columns aligned by their width on a terminal; those numbered in ``right`` flush right."""
+    if not rows:
+        return ""
+    columns = max(map(len, rows))
+    widths = [max(width(row[place]) for row in rows if place < len(row)) for place in range(columns)]
+    lines = []
+    for row in rows:
+        cells = []
+        for place, cell in enumerate(row):
+            padding = " " * (widths[place] - width(cell))
+            cells.append(padding + cell if place in right else cell + padding)
+        lines.append(indent + "  ".join(cells).rstrip())
+    return "\n".join(lines)

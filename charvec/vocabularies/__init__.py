@@ -1,0 +1,105 @@
+"""Family: tokenizer kinds. One file per kind, recognised by content.
+
+A member knows how its kind of tokenizer spells a single character in pieces, exactly as the model's own pipeline would.
+
+To add a kind: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file of
+that kind to ``tests/data``; the contract tests then run over it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
+from charvec.files import File, unrecognised
+from charvec.vocabularies import wordpiece
+from charvec.vocabulary import Vocabulary
+
+__all__ = ["MEMBERS", "Member", "locate", "read"]
+
+
+class Member(Protocol):
+    """What every module of this folder offers."""
+
+    #: Short name of the tokenizer kind.
+    NAME: str
+
+    def sniff(self, file: File) -> bool:
+        """Whether this is a vocabulary of this kind, by its content. Never raises."""
+
+    def read(self, file: File, lowercase: bool | None) -> Vocabulary:
+        """Read it.
+
+        Args:
+            file: the vocabulary file; configuration files are looked for beside it.
+            lowercase: overrides what the configuration says about lower-casing, unless None.
+
+        Raises:
+            InputError: when it is damaged.
+        """
+
+
+MEMBERS: tuple[Member, ...] = (wordpiece,)
+
+#: Names of vocabulary files in model folders, best first.
+FOLDER_FILES = ("vocab.txt",)
+
+
+def locate(model: str) -> str:
+    """The vocabulary file that lies beside a checkpoint.
+
+    Args:
+        model: the checkpoint's file or its folder.
+
+    Raises:
+        NotFound: ``E-VOCAB-MISSING``.
+    """
+    folder = model if os.path.isdir(model) else os.path.dirname(model)
+    for name in FOLDER_FILES:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise NotFound(
+        "E-VOCAB-MISSING",
+        f"no vocabulary beside {model}",
+        path=model,
+        found="none of " + ", ".join(FOLDER_FILES),
+        help="name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint",
+    )
+
+
+def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Vocabulary:
+    """Read a vocabulary.
+
+    Args:
+        path: the file.
+        lowercase: overrides what configuration files beside it say about lower-casing, unless None.
+
+    Raises:
+        WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, or as :func:`charvec.files.unrecognised`.
+    """
+    with File(path) as file:
+        for member in MEMBERS:
+            if member.sniff(file):
+                return member.read(file, lowercase)
+        raise _refusal(file)
+
+
+def _refusal(file: File) -> CharvecError:
+    text = file.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if file.head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return DamagedFile(
+            "E-VOCAB-ENCODING",
+            f"{file.path} is UTF-16; a vocabulary is UTF-8",
+            path=file.path,
+            help="some editor converted it; download it again, or convert it with `iconv -f UTF-16 -t UTF-8`",
+        )
+    if text.startswith((b"{", b"[{", b'["')):
+        return WrongFile(
+            "E-VOCAB-ROWS",
+            f"{file.path} looks like JSON, not like a list of pieces, one a line",
+            path=file.path,
+            help="name the model's vocab.txt",
+        )
+    return unrecognised(file, "a vocabulary")

@@ -1,0 +1,97 @@
+"""Nouns: a vocabulary, which maps pieces to row ids, and the spelling of characters in row ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import Note
+from charvec.status import Status
+
+__all__ = ["Speller", "Spelling", "Vocabulary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How characters are spelt in row ids.
+
+    The ids of character i are ``row_ids[row_offsets[i]:row_offsets[i + 1]]``. Characters that the model deletes or does not
+    know have none; the unknown token's id is never among them.
+
+    Attributes:
+        status: uint8 [n], values of :class:`~charvec.status.Status`.
+        row_ids: int64 [m].
+        row_offsets: int64 [n + 1], ascending from 0 to m.
+        library: name and version of the library that normalised some of the characters; "" when none was asked.
+    """
+
+    status: NDArray[np.uint8]
+    row_ids: NDArray[np.int64]
+    row_offsets: NDArray[np.int64]
+    library: str = ""
+
+    @staticmethod
+    def of(entries: list[tuple[Status, tuple[int, ...]]], library: str = "") -> Spelling:
+        """From one (status, ids) pair for each character."""
+        status = np.array([entry[0] for entry in entries], np.uint8)
+        lengths = np.array([len(entry[1]) for entry in entries], np.int64)
+        row_ids = np.array([row for entry in entries for row in entry[1]], np.int64)
+        return Spelling(status, row_ids, np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), library)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def ids(self, place: int) -> tuple[int, ...]:
+        """Row ids of the character at ``place``."""
+        return tuple(self.row_ids[self.row_offsets[place] : self.row_offsets[place + 1]].tolist())
+
+    def take(self, chosen: NDArray[np.bool_]) -> Spelling:
+        """Only the characters where ``chosen`` (bool [n]) is true."""
+        lengths = np.diff(self.row_offsets)
+        return Spelling(
+            self.status[chosen],
+            self.row_ids[np.repeat(chosen, lengths)],
+            np.concatenate(([0], np.cumsum(lengths[chosen]))).astype(np.int64),
+            self.library,
+        )
+
+    def beyond(self, rows: int) -> Spelling:
+        """The same with status ``no-row`` for every character one of whose ids is not below ``rows``."""
+        outside = np.concatenate(([0], np.cumsum((self.row_ids < 0) | (self.row_ids >= rows))))
+        lost = outside[self.row_offsets[1:]] > outside[self.row_offsets[:-1]]
+        status = np.where(lost, np.uint8(Status.NO_ROW), self.status)
+        return Spelling(status, self.row_ids, self.row_offsets, self.library)
+
+
+class Speller(Protocol):
+    """How a tokenizer kind spells characters."""
+
+    def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
+        """Spell code points (uint32 [n], no surrogates)."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Pieces and their row ids, and how this kind of tokenizer spells a character.
+
+    Attributes:
+        path: the file it was read from.
+        kind: tokenizer kind, e.g. ``wordpiece``.
+        size: one more than the largest row id.
+        digest: BLAKE2b-256 (hex) of the file.
+        spell: the rows of characters.
+        settings: what decides the spelling besides the pieces, e.g. ``{"lowercase": True}``; stored in vector files.
+        notes: remarks for the user.
+    """
+
+    path: str
+    kind: str
+    size: int
+    digest: str
+    spell: Speller
+    settings: Mapping[str, bool | str | None]
+    notes: tuple[Note, ...] = ()

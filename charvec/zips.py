@@ -1,0 +1,211 @@
+"""Plumbing: what lies where in a zip file, without extracting anything.
+
+The directory is read by the standard library, over the positioned reads of :class:`~charvec.files.File`. Members are
+then found through their local headers, because only those tell where the data begin.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import NoReturn
+
+from charvec.errors import DamagedFile, UnsafeFile
+from charvec.files import File
+
+__all__ = ["Member", "Zip"]
+
+#: Bytes of a directory, about 200,000 members; it is held in memory, at ten times its size.
+MAX_DIRECTORY = 16 << 20
+#: Bytes of a member that is read whole, and how many times larger than in the file it may be.
+MAX_MEMBER = 64 << 20
+MAX_RATIO = 1000
+
+_END, _END_LENGTH = b"PK\x05\x06", 22
+_LOCAL, _LOCAL_LENGTH = b"PK\x03\x04", 30
+_STORED, _DEFLATED = 0, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of the directory.
+
+    Attributes:
+        name: as written; never used as a path.
+        header: where its local header begins.
+        size, packed: bytes of the content, and bytes they take in the file.
+        method: 0 when stored as they are.
+    """
+
+    name: str
+    header: int
+    size: int
+    packed: int
+    method: int
+
+
+class Zip:
+    """The directory of a zip file.
+
+    Attributes:
+        members: by name, in the order of the directory.
+
+    Raises:
+        DamagedFile: ``E-TRUNCATED`` when the end is missing, ``E-TRAILING`` when something follows it, else ``code``.
+    """
+
+    def __init__(self, file: File, code: str) -> None:
+        """Read the directory of ``file``; errors that have no code of their own get ``code``."""
+        self.file, self.code = file, code
+        self.members: dict[str, Member] = {}
+        self._check_end()
+        self._read_directory()
+
+    def refuse(self, problem: str) -> NoReturn:
+        """Raise the error for a zip file that is not laid out as it should be."""
+        raise DamagedFile(
+            self.code,
+            f"{self.file.path}: unusable zip file: {problem}",
+            path=self.file.path,
+            help="download the file again; if its writer is at fault, ask for the weights as safetensors",
+        )
+
+    def _check_end(self) -> None:
+        file = self.file
+        tail_start = max(0, file.size - _END_LENGTH - 0xFFFF)
+        tail = file.pread(tail_start, file.size - tail_start)
+        place = tail.rfind(_END)
+        missing = place < 0 or len(tail) < place + _END_LENGTH
+        end = 0 if missing else place + _END_LENGTH + int.from_bytes(tail[place + 20 : place + 22], "little")
+        if missing or end > len(tail):
+            raise DamagedFile(
+                "E-TRUNCATED",
+                f"{file.path} is cut short: a zip file ends with its directory, and this one has none",
+                path=file.path,
+                offset=file.size,
+                found=f"{file.size:,} bytes present",
+                help="the download stopped early; download the file again",
+            )
+        if end < len(tail):
+            raise DamagedFile(
+                "E-TRAILING",
+                f"{file.path} has {len(tail) - end:,} bytes after the end of its zip directory",
+                path=file.path,
+                offset=tail_start + end,
+                help="download the file again; something was appended to it",
+            )
+
+    def _read_directory(self) -> None:
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(_Reader(self)) as archive:
+                entries = archive.infolist()
+        except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, NotImplementedError, EOFError, OSError):
+            self.refuse("its directory cannot be read")
+        for entry in entries:
+            name = entry.orig_filename
+            if entry.flag_bits & 0x2041:
+                self.refuse(f"the member {name[:80]!r} is marked as encrypted")
+            if name in self.members:
+                self.refuse(f"the member {name[:80]!r} is there twice")
+            self.members[name] = Member(
+                name, entry.header_offset, entry.file_size, entry.compress_size, entry.compress_type
+            )
+
+    def data_offset(self, member: Member) -> int:
+        """Where the bytes of a member begin in the file."""
+        if not 0 <= member.header <= self.file.size - _LOCAL_LENGTH:
+            self.refuse(f"the member {member.name[:80]!r} lies outside the file")
+        local = self.file.pread(member.header, _LOCAL_LENGTH)
+        flags, method = struct.unpack("<HH", local[6:10])
+        if local[:4] != _LOCAL or flags & 0x2041 or method != member.method:
+            self.refuse(f"directory and local header of the member {member.name[:80]!r} disagree")
+        name_length, extra_length = struct.unpack("<HH", local[26:30])
+        offset: int = member.header + _LOCAL_LENGTH + name_length + extra_length
+        if offset + member.packed > self.file.size:
+            self.refuse(f"the member {member.name[:80]!r} reaches past the end of the file")
+        return offset
+
+    def stored_offset(self, member: Member) -> int:
+        """Where the bytes of a member begin that must lie there uncompressed.
+
+        Raises:
+            UnsafeFile: ``E-BOMB`` when it is compressed and would swell beyond the limits.
+            DamagedFile: otherwise, when it is compressed.
+        """
+        if member.method != _STORED:
+            self._check_ratio(member)
+            self.refuse(f"the member {member.name[:80]!r} is compressed and cannot be read in place")
+        if member.size != member.packed:
+            self.refuse(f"the member {member.name[:80]!r} is stored with two different sizes")
+        return self.data_offset(member)
+
+    def content(self, member: Member) -> bytes:
+        """All bytes of a small member.
+
+        Raises:
+            UnsafeFile: ``E-BOMB`` when it is larger, or would swell more, than the limits allow.
+        """
+        if member.method == _STORED:
+            offset = self.stored_offset(member)
+            if member.size > MAX_MEMBER:
+                self.refuse(f"the member {member.name[:80]!r} has {member.size:,} bytes; the limit is {MAX_MEMBER:,}")
+            return self.file.pread(offset, member.size)
+        self._check_ratio(member)
+        if member.method != _DEFLATED:
+            self.refuse(f"the member {member.name[:80]!r} is compressed by the unknown method {member.method}")
+        import zlib
+
+        packed = self.file.pread(self.data_offset(member), member.packed)
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            content = inflater.decompress(packed, member.size + 1)
+        except zlib.error:
+            content = b""
+        if len(content) != member.size or not inflater.eof:
+            self.refuse(f"the member {member.name[:80]!r} does not inflate to the {member.size:,} bytes it claims")
+        return content
+
+    def _check_ratio(self, member: Member) -> None:
+        if member.size > MAX_MEMBER or member.size > MAX_RATIO * max(member.packed, 1):
+            raise UnsafeFile(
+                "E-BOMB",
+                f"{self.file.path}: {member.name[:80]!r} swells from {member.packed:,} to {member.size:,} bytes",
+                path=self.file.path,
+                offset=member.header,
+                help=f"up to {MAX_MEMBER:,} bytes and {MAX_RATIO:,} times are read; ask for the weights as safetensors",
+            )
+
+
+class _Reader(io.RawIOBase):
+    """What :mod:`zipfile` needs of a file, over positioned reads."""
+
+    def __init__(self, archive: Zip) -> None:
+        self._archive, self._position = archive, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._archive.file.size}[whence]
+        if origin + offset < 0:
+            raise OSError("before the file")
+        self._position = origin + offset
+        return self._position
+
+    def read(self, length: int = -1) -> bytes:
+        left = max(0, self._archive.file.size - self._position)
+        length = left if length is None or length < 0 else min(length, left)
+        if length > MAX_DIRECTORY:
+            self._archive.refuse(f"its directory claims {length:,} bytes; the limit is {MAX_DIRECTORY:,}")
+        data = self._archive.file.pread(self._position, length)
+        self._position += length
+        return data
