@@ -1,3 +1,150 @@
-"""What every error, warning and note means: the text of ``charvec explain``."""
+"""What every error (E-), warning (W-) and note (N-) means: the text of ``charvec explain CODE``.
 
-EXPLANATIONS: dict[str, str] = {}
+A test holds this table against the codes in the source: each is explained here, and nothing else is.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EXPLANATIONS"]
+
+_DOWNLOAD = "Downloads that stop early or meet an error page are the commonest cause; download the file again."
+_CHOOSE = "Call the command again with one of the values the message lists."
+
+EXPLANATIONS: dict[str, str] = {
+    # -- usage
+    "E-USAGE": "The command line could not be understood. `charvec COMMAND --help` lists what a command takes.",
+    "E-CODE": "`charvec explain` was asked about a code that does not exist. Without an argument it lists all codes.",
+    "E-COUNTS": "The library was given counts whose keys are not single characters, or negative numbers.",
+    "E-DTYPE": f"An element type that vectors cannot have. {_CHOOSE}",
+    "E-FORMAT-NAME": f"A vector-file format that does not exist. {_CHOOSE}",
+    "E-KEEP": f"--keep was given a word that is no status, or a status that never has a row. {_CHOOSE}",
+    "E-MISSING": f"matrix_for was given an unknown word for missing=. {_CHOOSE}",
+    "E-NUMBER": "A number is out of its range.",
+    "E-PATH": "A path holds the character U+0000, which no file system allows.",
+    "E-PERCENT": "--fail-under takes a percentage from 0 to 100.",
+    "E-POOLING": f"encode was given an unknown pooling. {_CHOOSE}",
+    "E-SUFFIX": "The suffix of the output stands for no format. Use a known suffix, or say --format.",
+    "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, or used twice. Ids are rows of the "
+    "matrix, so each entry needs one of its own.",
+    "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",
+    # -- finding things
+    "E-NOT-FOUND": "A file, folder or pattern that was named does not exist.",
+    "E-NOT-A-FILE": "A folder, pipe or device was named where a file is read by position.",
+    "E-PERMISSION": "The operating system denied access. Check owner and mode of the file and of its folders.",
+    "E-NO-BUNDLED": "This installation lacks the small BERT that is the default model. Name a model with -m, or reinstall charvec.",
+    "E-NO-CHECKPOINT": "The folder holds no file that is named like a checkpoint. Name the file itself.",
+    "E-AMBIGUOUS-FILE": "The folder holds several checkpoints and none has a standard name. Name the file instead of the folder.",
+    "E-TF-NOINDEX": "A TensorFlow checkpoint is a pair of files. The .index file says where in the .data file each tensor lies; "
+    "without it the data cannot be read.",
+    "E-SHARD-MISSING": "The embedding lies in a part of the checkpoint that is not there. Only that part is needed; put it beside "
+    "the index.",
+    "E-VOCAB-MISSING": "No vocabulary lies beside the checkpoint. Name it with --vocab; it was published with the checkpoint.",
+    "E-NO-TENSOR-NAMED": "--tensor names a tensor the checkpoint does not have. `charvec tensors MODEL` lists them.",
+    "E-NO-VECTOR": "A character was asked for that has no vector in the file. `charvec info FILE --missing` says why.",
+    "E-NO-TORCH": "charvec.torch needs PyTorch, which is not installed.",
+    # -- wrong or damaged files in general
+    "E-EMPTY": f"The file has no bytes. {_DOWNLOAD}",
+    "E-LFS-POINTER": "The repository keeps large files in Git LFS, and what lies here is only the note that stands for the file. "
+    "`git lfs install && git lfs pull` in the repository fetches the real one.",
+    "E-NOT-WEIGHTS": f"The file is an error page, a JSON or XML document, or only zeros. {_DOWNLOAD}",
+    "E-COMPRESSED": "Weights and vector files are read in place and cannot be read compressed. Decompress the file first.",
+    "E-FORMAT": "The first bytes are those of no format charvec knows. docs/formats.md lists what is read.",
+    "E-TOO-LARGE": "The file is far larger than files of its kind are; it is probably not the one that was meant.",
+    "E-TRUNCATED": f"The file ends before it should. {_DOWNLOAD}",
+    "E-TRAILING": "Bytes follow the end of the file's content: it was appended to, or two files were joined.",
+    "E-BOMB": "The file declares, or would swell to, far more data than it has bytes. Nothing was unpacked.",
+    "E-PATH-ESCAPE": "The file points to another one outside its own folder. charvec never follows such a path.",
+    "E-JSON": "A JSON document is malformed, too deep, or holds numbers that make no sense as sizes.",
+    "E-JSON-DUPKEY": "A JSON object has the same key twice. Programs disagree which one counts, so it is refused.",
+    "E-IO": "The operating system reported an error while reading or writing.",
+    "E-ZIP": "A zip archive is damaged.",
+    # -- checkpoints
+    "E-AMBIGUOUS": "Several tensors could be the input embedding and they are different ones, as in models with a generator and a "
+    "discriminator, or an encoder and a decoder. charvec never guesses by size; say --tensor NAME.",
+    "E-NO-TENSOR": "No tensor has a name that input embeddings have, or a shard lacks what its index promises. `charvec tensors` "
+    "lists what is there; --tensor NAME takes any matrix.",
+    "E-NOT-2D": "An embedding is a matrix with one row for each piece; this tensor has another shape.",
+    "E-QUANTISED": "The tensor is not stored as plain floating-point numbers. Integers mean nothing without their scales; use the "
+    "checkpoint as it was before quantisation.",
+    "E-ST-HEADER": f"The header of a safetensors file is malformed. {_DOWNLOAD}",
+    "E-ST-SHAPE": f"In a safetensors header, a shape is malformed or does not fit its byte range. {_DOWNLOAD}",
+    "E-ST-RANGE": f"In a safetensors header, a byte range overlaps another or leaves the file. {_DOWNLOAD}",
+    "E-ST-HOLE": "A safetensors file has bytes that belong to no tensor, which the format forbids.",
+    "E-ST-DUPKEY": "A safetensors header names a tensor twice, which the format forbids.",
+    "E-ST-DTYPE": "A safetensors header names an element type that does not exist.",
+    "E-SHARD-INDEX": f"The index of a sharded checkpoint is malformed. {_DOWNLOAD}",
+    "E-PICKLE": f"A pickle is malformed. {_DOWNLOAD}",
+    "E-PICKLE-UNSAFE": "The file wants code run when it is loaded. Weights need none. If you trust its maker, load it with the program "
+    "that wrote it and save the state dict, best as safetensors.",
+    "E-PT-ZIP": f"A PyTorch file is a zip archive that PyTorch would not write: no data.pkl, encrypted, or damaged. {_DOWNLOAD}",
+    "E-PT-STORAGE": "A tensor of a PyTorch file reaches beyond its storage.",
+    "E-TF-INDEX": f"The index of a TensorFlow checkpoint is malformed or fails its checksum. {_DOWNLOAD}",
+    "E-TF-V1": "This is a TensorFlow checkpoint of the old single-file kind, which charvec does not read. TensorFlow can save it anew: "
+    "tf.compat.v1.train.Saver writes the newer kind by default.",
+    # -- vocabularies
+    "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
+    "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
+    "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",
+    "E-TOKENIZER": "The tokenizer's configuration beside the vocabulary is damaged.",
+    # -- samples
+    "E-ENCODING": "The text is not UTF-8, and no encoding can be told from another with certainty: Big5, Shift_JIS and EUC-KR text "
+    "decodes as GB18030 without one error, into the wrong characters. Say which it is with --encoding, for all files or for some: "
+    "--encoding '*.gbk=gb18030'.",
+    "E-SAMPLES": "Some samples were skipped or damaged, and --strict was asked for.",
+    "E-READ": "The only sample could not be read.",
+    "E-SPECIAL": "The only sample is a device or socket, which has no end.",
+    # -- vector files
+    "E-NOT-CHARVEC": "The file is of a format that vector files have, but charvec did not write it.",
+    "E-NEWER": "A newer charvec wrote the file. Upgrade charvec.",
+    "E-DAMAGED": "The file's bytes are not those that were written: its digest differs. If another tool edited it on purpose, "
+    "`charvec convert --unchecked` reads it all the same.",
+    "E-UNCLEAN": "The program that wrote the HDF5 file died before it closed it.",
+    "E-H5": "The structure of the HDF5 file is not that of a vector file.",
+    "E-H5-EXTERNAL": "The HDF5 file takes data from another file. charvec never follows that.",
+    "E-H5-TYPE": "A column of the vector file has the wrong type.",
+    "E-NPY": "An array in an .npz file is malformed.",
+    "E-META": "The provenance in the vector file is malformed.",
+    "E-COUNT": "Columns of the vector file differ in length, or one is missing.",
+    "E-ORDER": "The characters in the vector file are not in ascending order, which version 1 promises.",
+    "E-DUPLICATE": "A character stands twice.",
+    "E-CODEPOINT": "The vector file holds numbers that are no Unicode characters.",
+    "E-STATUS": "The vector file holds a status that does not exist.",
+    "E-TEXT-LINE": "A line of a text file is not a character followed by the right number of values.",
+    "E-NO-CHARACTERS": "The file holds no vectors of single characters; its keys are words, or its values no numbers.",
+    "E-OVERFLOW": "Some values do not fit into the element type that was asked for. Use --dtype float32.",
+    # -- output
+    "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",
+    "E-OUTPUT-FOLDER": "The output names a folder. Name a file in it.",
+    "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist.",
+    "E-OUTPUT-SPECIAL": "The output exists and is a device, pipe or socket; only regular files are replaced.",
+    "E-OUTPUT-IS-INPUT": "The output is also an input. Inputs are never modified.",
+    "E-DISK-FULL": "The disk, or a quota, is full. The old file, if any, is untouched.",
+    "E-WRITE-VERIFY": "What was read back from the disk is not what was written. Check the disk.",
+    "E-MEMORY": "The machine, or a limit, refused the memory.",
+    "E-BUG": "Something happened that charvec did not foresee. Please report it with the output of the same command and --debug.",
+    # -- warnings
+    "W-BINARY": "A file that is no text was skipped. With --ext only files of some suffixes are read.",
+    "W-COMPRESSED": "A compressed file was skipped. Decompress it, or pipe it into charvec and name the sample -.",
+    "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
+    "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
+    "W-LEFT-OUT": "The output format cannot hold some characters, because the programs that read it would crash or lose rows.",
+    "W-LFS-POINTER": "A sample is a Git LFS pointer: the text of the pointer was counted, not the file it stands for.",
+    "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read.",
+    "W-LOOP": "A symbolic link leads to itself.",
+    "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
+    "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
+    "W-PERMISSION": "A sample could not be read for lack of permission.",
+    "W-READ": "A sample could not be read, or not to its end.",
+    "W-SPECIAL": "A pipe, socket or device inside a folder was passed over.",
+    "W-TF-GRAPH": "The object graph of a TensorFlow 2 checkpoint is damaged; tensors go by their keys instead of their names.",
+    "W-UTF16": "Some bytes are not valid UTF-16. They were left out; the first is located.",
+    "W-UTF32": "Some bytes are not valid UTF-32. They were left out; the first is located.",
+    "W-UTF8": "Some bytes are not valid UTF-8. They were left out; the first is located by offset and line.",
+    "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
+    "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The last row is used, as BERT implementations do.",
+    "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
+    # -- notes, shown with -v
+    "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "
+    "--cased and --uncased override it.",
+    "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
+}

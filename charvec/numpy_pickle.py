@@ -1,4 +1,4 @@
-"""Plumbing of :mod:`charvec.unpickle`: numpy arrays in pickles, as plain values; numpy itself is not needed.
+"""Plumbing: numpy arrays in pickles, as plain values; numpy itself is not needed.
 
 numpy pickles an array as a call of ``_reconstruct`` followed by its state (protocols 0 to 4) or as a call of
 ``_frombuffer`` (protocol 5), and a dtype likewise. numpy 2 renamed the module ``numpy.core`` to ``numpy._core``.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from math import prod
+from typing import NoReturn
 
-from charvec.pickle_machine import Global, Handler, Inert
+from charvec.errors import UnsafeFile, WrongFile
+from charvec.unpickle import Global, Handler, Inert, load, ordered_dict
 
-__all__ = ["Array", "numpy_globals"]
+__all__ = ["Array", "numpy_globals", "read_vector_dict"]
 
 _NUMBERS = re.compile(r"f[248]|[iu][1248]|b1|c8|c16")
 #: Axes numpy allows.
@@ -123,3 +125,52 @@ def numpy_globals() -> dict[tuple[str, str], Handler | None]:
         names[f"{core}.multiarray", "scalar"] = _scalar
         names[f"{core}.numeric", "_frombuffer"] = _from_buffer
     return names
+
+
+def read_vector_dict(data: bytes, path: str) -> dict[str, Array]:
+    """Read a pickle of ``{text: numpy array of numbers}``.
+
+    Args:
+        data: the whole file.
+        path: its path, for messages.
+
+    Raises:
+        UnsafeFile: ``E-PICKLE-UNSAFE`` when it names anything but numpy arrays, or anything follows it.
+        DamagedFile: ``E-PICKLE`` when it is no valid pickle.
+        WrongFile: ``E-FORMAT`` when it holds something else.
+    """
+
+    def refuse(found: str) -> NoReturn:
+        raise WrongFile(
+            "E-FORMAT",
+            f"{path} is a pickle, but not a dictionary of texts and numpy vectors",
+            path=path,
+            found=found,
+            help="save {character: vector} and nothing else",
+        )
+
+    allowed = numpy_globals() | {("collections", "OrderedDict"): ordered_dict}
+    # An entry takes 20 steps and, with its numbers, far more bytes; the limit keeps a file of nothing but steps small.
+    value, end = load(data, path, allowed=allowed, max_steps=1000 + len(data) // 2)
+    if end != len(data):
+        raise UnsafeFile(
+            "E-PICKLE-UNSAFE",
+            f"{path}: {len(data) - end:,} bytes follow the end of the pickle",
+            path=path,
+            offset=end,
+            help="do not open this file with anything that unpickles; ask its maker for another format",
+        )
+    if not isinstance(value, dict):
+        refuse(f"a {type(value).__name__}")
+    vectors: dict[str, Array] = {}
+    for key, vector in value.items():
+        try:
+            name = key.decode() if isinstance(key, bytes) else key
+        except UnicodeDecodeError:
+            refuse(f"the key {key[:40]!r}, which is not UTF-8")
+        if not isinstance(name, str):
+            refuse(f"a key of type {type(name).__name__}")
+        if not isinstance(vector, Array) or not vector.dtype:
+            refuse(f"under the key {name[:40]!r} a value that is no numpy array of numbers")
+        vectors[name] = vector
+    return vectors

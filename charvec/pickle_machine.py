@@ -70,6 +70,7 @@ class Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.names: dict[tuple[str, str], Global] = {}
 
     # what may go wrong
 
@@ -135,11 +136,19 @@ class Machine:
             raise ValueError("the stack is empty")
         return self.stack.pop()
 
+    def pop_last(self, count: int) -> list[Any]:
+        """Take the last values, but none from before the last MARK."""
+        if len(self.stack) < (self.marks[-1] if self.marks else 0) + count:
+            raise ValueError("the stack is empty")
+        items = self.stack[-count:]
+        del self.stack[-count:]
+        return items
+
     def top(self) -> Any:
         """The last value, left where it is."""
-        value = self.pop()
-        self.push(value)
-        return value
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise ValueError("the stack is empty")
+        return self.stack[-1]
 
     def mark(self) -> None:
         """Begin a tuple, list, dictionary or argument list."""
@@ -174,12 +183,14 @@ class Machine:
         """Put a name on the stack, if it is on the list."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise ValueError("a name that is no string")
-        try:
-            call = self.allowed[module, name]
-        except KeyError:
-            full = f"{module[:80]}.{name[:80]}"
-            self.unsafe(f"asks for {full!r}", full)
-        self.push(Global(module, name, call))
+        if (module, name) not in self.names:
+            try:
+                call = self.allowed[module, name]
+            except KeyError:
+                full = f"{module[:80]}.{name[:80]}"
+                self.unsafe(f"asks for {full!r}", full)
+            self.names[module, name] = Global(module, name, call)
+        self.push(self.names[module, name])
 
     def call(self, target: object, arguments: object) -> None:
         """Call our stand-in for a name on the list."""

@@ -90,7 +90,7 @@ def _collect(make: Callable[[list[Any]], object]) -> Step:
 
 
 def _last(count: int) -> Step:
-    return lambda machine: machine.push(tuple([machine.pop() for _ in range(count)][::-1]))
+    return lambda machine: machine.push(tuple(machine.pop_last(count)))
 
 
 def _extend(items: Callable[[Machine], list[Any]]) -> Step:

@@ -19,9 +19,9 @@ from charvec.unpickle import Global, Handler, Inert, load, ordered_dict
 __all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "read_state_dict"]
 
 #: Steps of a pickle, of which a tensor takes about 30, and dictionaries and lists inside each other.
-MAX_STEPS, MAX_DEPTH = 3_000_000, 64
-#: Values looked at, each counted with the length of its name; sharing makes few bytes into many.
-MAX_NAMES = 32 << 20
+MAX_STEPS, MAX_DEPTH = 2_000_000, 64
+#: What looking at all values may cost, about 16 for each and the length of its name; sharing makes few bytes into many.
+MAX_COST = 32 << 20
 #: Axes torch allows, and a size that no file has.
 MAX_AXES, MAX_NUMBER = 64, 1 << 62
 
@@ -262,11 +262,11 @@ class _Walk:
 
     path: str
     tensors: dict[str, StridedTensor] = field(default_factory=dict)
-    spent: int = 0
+    cost: int = 0
 
     def visit(self, name: str, value: object, depth: int) -> None:
-        self.spent += 64 + len(name)
-        if depth > MAX_DEPTH or self.spent > MAX_NAMES:
+        self.cost += 16 + len(name) + (16 * len(value) if isinstance(value, dict | list | tuple) else 0)
+        if depth > MAX_DEPTH or self.cost > MAX_COST:
             raise UnsafeFile(
                 "E-BOMB",
                 f"{self.path}: its dictionaries lie deeper in each other or are more than a state dict has use for",
@@ -287,8 +287,6 @@ class _Walk:
             if isinstance(item, StridedTensor | dict | list | tuple):
                 text = key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
                 self.visit(f"{name}.{text}" if name else text, item, depth + 1)
-            else:
-                self.spent += 1
 
 
 def _items(value: object) -> Iterable[tuple[object, object]]:

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from charvec.errors import UnsafeFile, WrongFile
-from charvec.numpy_pickle import Array, numpy_globals
 from charvec.pickle_machine import Global, Handler, Inert, Machine, check_key
 from charvec.pickle_opcodes import OPCODES, UNKNOWN
 
-__all__ = ["Array", "Global", "Handler", "Inert", "Loaded", "Ordered", "load", "ordered_dict", "read_vector_dict"]
+__all__ = ["Global", "Handler", "Inert", "Loaded", "Ordered", "load", "ordered_dict"]
 
 
 class Ordered(dict[Any, Any], Inert):
@@ -97,52 +95,3 @@ def ordered_dict(pairs: object = ()) -> Ordered:
     elif pairs != ():
         raise TypeError
     return result
-
-
-def read_vector_dict(data: bytes, path: str) -> dict[str, Array]:
-    """Read a pickle of ``{text: numpy array of numbers}``.
-
-    Args:
-        data: the whole file.
-        path: its path, for messages.
-
-    Raises:
-        UnsafeFile: ``E-PICKLE-UNSAFE`` when it names anything but numpy arrays, or anything follows it.
-        DamagedFile: ``E-PICKLE`` when it is no valid pickle.
-        WrongFile: ``E-FORMAT`` when it holds something else.
-    """
-
-    def refuse(found: str) -> NoReturn:
-        raise WrongFile(
-            "E-FORMAT",
-            f"{path} is a pickle, but not a dictionary of texts and numpy vectors",
-            path=path,
-            found=found,
-            help="save {character: vector} and nothing else",
-        )
-
-    allowed = numpy_globals() | {("collections", "OrderedDict"): ordered_dict}
-    # An entry takes 20 steps and, with its numbers, far more bytes; the limit keeps a file of nothing but steps small.
-    value, end = load(data, path, allowed=allowed, max_steps=1000 + len(data) // 2)
-    if end != len(data):
-        raise UnsafeFile(
-            "E-PICKLE-UNSAFE",
-            f"{path}: {len(data) - end:,} bytes follow the end of the pickle",
-            path=path,
-            offset=end,
-            help="do not open this file with anything that unpickles; ask its maker for another format",
-        )
-    if not isinstance(value, dict):
-        refuse(f"a {type(value).__name__}")
-    vectors: dict[str, Array] = {}
-    for key, vector in value.items():
-        try:
-            name = key.decode() if isinstance(key, bytes) else key
-        except UnicodeDecodeError:
-            refuse(f"the key {key[:40]!r}, which is not UTF-8")
-        if not isinstance(name, str):
-            refuse(f"a key of type {type(name).__name__}")
-        if not isinstance(vector, Array) or not vector.dtype:
-            refuse(f"under the key {name[:40]!r} a value that is no numpy array of numbers")
-        vectors[name] = vector
-    return vectors

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
-from charvec.numpy_pickle import Array, numpy_globals
-from charvec.unpickle import Ordered, load, ordered_dict, read_vector_dict
+from charvec.numpy_pickle import Array, numpy_globals, read_vector_dict
+from charvec.unpickle import Ordered, load, ordered_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDERED = {("collections", "OrderedDict"): ordered_dict}
@@ -351,6 +351,7 @@ for module in (pickle, _pickle):
     module.load = module.loads = module.Unpickler = die
 pickle._load = pickle._loads = pickle._Unpickler = die
 from charvec.unpickle import load
+from charvec.numpy_pickle import read_vector_dict
 assert load(data, "x", allowed={}).value == {"a": [1, 2]}
 assert not {"torch", "numpy"} & set(sys.modules)
 """
