@@ -12,9 +12,11 @@ import os
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from charvec import checkpoints, vocabularies
 from charvec.errors import Ambiguous, DamagedFile, NotFound, Note, UsageError, WrongFile
-from charvec.rows import READABLE
+from charvec.rows import READABLE, read_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.vocabulary import Vocabulary
 
@@ -57,6 +59,8 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "shared/embedding",
         ),
     ),
+    # before `embed_tokens`, which repeats it in the encoder and in the decoder of the same file
+    ("the name T5 and BART share between encoder and decoder", ("shared.weight",)),
     ("the name decoder models use", ("embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "embd.wte.weight")),
     (
         "a name GLM, Falcon, BLOOM, XLNet, NeoX, Mamba, RWKV use",
@@ -71,7 +75,6 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "embeddings.token_embedding.weight",
         ),
     ),
-    ("the name T5 and BART share between encoder and decoder", ("shared.weight",)),
     ("the name static embedding models use", ("embedding.weight", "embeddings", "embedding_0.w_0", "word_embedding")),
 )
 
@@ -125,6 +128,13 @@ class TokenEmbedding:
         """Length of a vector."""
         return self.tensor.columns
 
+    @property
+    def files(self) -> list[str]:
+        """Every file that belongs to the model, also shards that were not opened; nothing may be written over them."""
+        checkpoint = self.checkpoint
+        files = [*checkpoint.files, *checkpoint.parts.values(), *(block.path for block in self.tensor.blocks)]
+        return list(dict.fromkeys([*files, *self.vocabulary.files]))
+
 
 def strip_prefixes(name: str) -> str:
     """The name without what wrappers put before it."""
@@ -151,7 +161,9 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
     """
     if name is not None:
         if name not in set(checkpoint):
-            close = _close(name, list(checkpoint))
+            from difflib import get_close_matches
+
+            close = next(iter(get_close_matches(name, list(checkpoint)[:100_000], n=1)), None)
             raise NotFound(
                 "E-NO-TENSOR-NAMED",
                 f"{checkpoint.path} has no tensor named {name!r}",
@@ -167,25 +179,38 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
             "E-NO-TENSOR",
             f"{checkpoint.path} holds no tensor that looks like an input embedding",
             path=checkpoint.path,
-            found=f"{len(checkpoint)} tensors: " + ", ".join(list(checkpoint)[:5]),
+            found=f"{len(checkpoint)} tensors: " + ", ".join(each[:80] for each in list(checkpoint)[:5]),
             help="look with `charvec tensors`, then name it with --tensor NAME",
         )
     reason, names = ranked[0]
     candidates = [checkpoints.tensor(checkpoint, each) for each in names]
     plausible = [each for each in candidates if len(each.shape) == 2 and each.dtype in READABLE] or candidates[:1]
-    places = {each.blocks[:1] and (each.blocks[0].path, each.blocks[0].offset, each.shape) for each in plausible}
-    if len(places) > 1:
+    first, *tied = plausible
+    if not all(_tied(first, each) for each in tied):
+        listed = "; ".join(f"{each.name} {list(each.shape)} {each.dtype}" for each in plausible[:20])
         raise Ambiguous(
             "E-AMBIGUOUS",
             f"{checkpoint.path} holds {len(plausible)} tensors that could be the input embedding",
             path=checkpoint.path,
-            found="; ".join(f"{each.name} {list(each.shape)} {each.dtype}" for each in plausible),
+            found=listed + (f" and {len(plausible) - 20} more" if len(plausible) > 20 else ""),
             help="name the right one with --tensor NAME",
         )
-    tied = tuple(each.name for each in plausible[1:])
-    if tied:
-        reason += f"; {', '.join(tied)} {'is' if len(tied) == 1 else 'are'} the same storage"
-    return Choice(_usable(checkpoint, plausible[0]), reason, tied)
+    names = [each.name for each in tied]
+    if names:
+        reason += f"; {', '.join(names)} {'holds' if len(names) == 1 else 'hold'} the same values"
+    return Choice(_usable(checkpoint, first), reason, tuple(names))
+
+
+def _tied(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same storage, or copies of each other as far as a sample of their rows tells."""
+    if one.blocks == other.blocks:
+        return True
+    if one.shape != other.shape or one.dtype != other.dtype or len(one.shape) != 2 or 0 in one.shape:
+        return False
+    sample = np.unique(np.linspace(0, one.rows - 1, 256).astype(np.int64))
+    rows, digest = read_rows(one, sample)
+    # rows of zeros are no evidence: two tables that were never trained
+    return bool(rows.any()) and digest == read_rows(other, sample)[1]
 
 
 def _ranked(checkpoint: Checkpoint) -> list[tuple[str, list[str]]]:
@@ -227,13 +252,6 @@ def _usable(checkpoint: Checkpoint, tensor: Tensor) -> Tensor:
             help="use the checkpoint as it was before quantisation, or name another tensor with --tensor NAME",
         )
     return tensor
-
-
-def _close(name: str, names: list[str]) -> str | None:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, names[:100_000], n=1)
-    return close[0] if close else None
 
 
 def bundled_model() -> str:

@@ -61,8 +61,7 @@ def lookup(
         CharvecError: as :func:`charvec.rows.read_rows` does.
     """
     kept = parse_keep(keep)
-    if dtype not in DTYPES:
-        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
+    _check_dtype(dtype)
     counts = _as_counts(counts)
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
@@ -82,6 +81,11 @@ def lookup(
     )
 
 
+def _check_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
+
+
 def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
     if isinstance(counts, Counts):
         return counts
@@ -89,7 +93,7 @@ def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
         if isinstance(counts, Mapping):
             return Counts.from_mapping(counts)
         return Counts.from_mapping(dict.fromkeys((char for text in counts for char in text), 1))
-    except ValueError as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
 
 
@@ -198,6 +202,8 @@ def dump(
     from charvec.scanning import scan
     from charvec.storage import check_output, save
 
+    kept = parse_keep(keep)
+    _check_dtype(dtype)
     if out is not None:
         check_output(out, format=format, overwrite=overwrite)
     embedding = (
@@ -205,10 +211,8 @@ def dump(
         if isinstance(model, TokenEmbedding)
         else open_model(model, vocab=vocab, tensor=tensor, lowercase=lowercase)
     )
-    kept = parse_keep(keep)
-    inputs = [*embedding.checkpoint.files, embedding.vocabulary.path]
     if out is not None:
-        check_output(out, format=format, overwrite=overwrite, inputs=inputs)
+        check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)
     counts = scan(
         samples, extensions=extensions, encoding=encoding, hidden=hidden, progress=progress, not_this=out
     )

@@ -11,7 +11,7 @@ import re
 import stat
 from types import TracebackType
 
-from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile, from_os_error
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, WrongFile, from_os_error
 
 __all__ = ["File", "inside", "read_whole", "unrecognised"]
 
@@ -29,6 +29,7 @@ class File:
 
     Raises:
         NotFound, PermissionDenied, ReadWriteError: when it cannot be opened.
+        UsageError: ``E-PATH`` for a name that no file can have.
         WrongFile: ``E-NOT-A-FILE`` when it is a folder, a device or a pipe.
     """
 
@@ -39,6 +40,8 @@ class File:
             self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise from_os_error(error, self.path) from None
+        except ValueError:  # U+0000 or half of a surrogate pair
+            raise UsageError("E-PATH", f"no file can be named {self.path!r}", help="check the name") from None
         try:
             status = os.fstat(self._fd)
             if not stat.S_ISREG(status.st_mode):
@@ -142,7 +145,8 @@ def inside(folder: str, name: str, *, by: str) -> str:
         UnsafeFile: ``E-PATH-ESCAPE`` when it is absolute or leads out of the folder.
     """
     parts = re.split(r"[\\/]", name)
-    if not name or "\0" in name or os.path.isabs(name) or parts[0] == "" or ".." in parts or ":" in parts[0]:
+    # a colon is a drive or a stream on Windows, wherever it stands; the writers of such names never use it
+    if not name or "\0" in name or ":" in name or os.path.isabs(name) or parts[0] == "" or ".." in parts:
         raise UnsafeFile(
             "E-PATH-ESCAPE",
             f"{by} points to {name!r}, outside its own folder",
@@ -184,7 +188,7 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
         )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     for start, name in _PAGES:
-        if text.startswith(start):
+        if re.match(start, text):
             return WrongFile(
                 "E-NOT-WEIGHTS",
                 f"{path} is {name}, not {wanted}",
@@ -218,12 +222,12 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
 
 
 _PAGES = (
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<?xml", "an XML document"),
-    (b"<error", "an XML error message"),
-    (b"{", "a JSON document"),
-    (b"[", "a JSON document"),
+    (rb"<!doctype html", "an HTML page"),
+    (rb"<html", "an HTML page"),
+    (rb"<\?xml", "an XML document"),
+    (rb"<error", "an XML error message"),
+    (rb"\{", "a JSON document"),
+    (rb'\[\s*["{\[\]]', "a JSON document"),
 )
 
 _COMPRESSED = (

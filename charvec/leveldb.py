@@ -22,7 +22,8 @@ MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 FOOTER = 48
 #: Bytes after the content of a block.
 TRAILER = 5
-#: Cap on decompressed blocks, keys and values of one table, together; every entry counts 64 bytes more.
+#: Cap on the content of one table, counted by the work it makes: keys written out and decompressed blocks once, values
+#: and compressed blocks four times, and 256 bytes for every entry. Room for some 150,000 variables.
 MAX_CONTENT = 1 << 26
 
 
@@ -77,7 +78,7 @@ class _Room:
     def take(self, size: int, place: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise Malformed(f"its content swells beyond {MAX_CONTENT:,} bytes", place)
+            raise Malformed(f"its content exceeds the limit of {MAX_CONTENT:,} bytes", place)
 
 
 def _content(data: bytes, offset: int, size: int, room: _Room) -> tuple[bytes, bool]:
@@ -93,6 +94,7 @@ def _content(data: bytes, offset: int, size: int, room: _Room) -> tuple[bytes, b
     if compression != 1:
         raise Malformed(f"compression {compression} is unknown", end)
     try:
+        room.take(4 * size, offset)
         content = snappy(content, limit=room.left)
     except Malformed as error:
         raise Malformed(f"a snappy block: {error}", offset) from None
@@ -119,7 +121,7 @@ def _walk(data: bytes, base: int, size: int, room: _Room) -> Iterator[tuple[byte
             raise Malformed(str(error), place) from None
         if shared > len(key) or unshared + length > end - position:
             raise Malformed("an entry is longer than its block", place)
-        room.take(shared + unshared + length + 64, place)
+        room.take(shared + unshared + 4 * length + 256, place)
         key = key[:shared] + block[position : position + unshared]
         position += unshared + length
         yield key, block[position - length : position], place

@@ -37,7 +37,8 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
 
     Returns:
         float32 [n, tensor.columns], row k being row ``ids[k]`` bit for bit as stored (float64 is rounded to nearest); and the
-        BLAKE2b-256 (hex) of the stored bytes of the distinct rows in ascending order, block after block.
+        BLAKE2b-256 (hex) of the stored elements of the distinct rows in ascending order, block after block, in the order in
+        which they lie in the file.
 
     Raises:
         WrongFile: ``E-QUANTISED`` for another element type.
@@ -55,7 +56,8 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
     result = np.empty((len(ids), tensor.columns), np.float32)
     order = np.argsort(ids, kind="stable")
     digest = blake2b(digest_size=32)
-    with ExitStack() as stack:
+    # float64 beyond float32 becomes infinity, which the user is told of the finished vectors
+    with ExitStack() as stack, np.errstate(over="ignore", invalid="ignore"):
         files: dict[str, File] = {}
         for block in tensor.blocks:
             if block.path not in files:
@@ -86,11 +88,12 @@ def _read_block(
     order, wanted = order[first:last], ascending[first:last] - block.row
     columns = slice(block.column, block.column + block.columns)
     item = ITEM_BYTES[dtype]
-    if block.column_stride != item and block.columns > 1:
-        _read_strided(file, block, dtype, wanted, order, result, columns, digest)
+    dense = block.columns <= 1 or block.column_stride == item
+    if not dense and block.column_stride > block.row_stride:
+        _read_columns(file, block, dtype, wanted, order, result, columns, digest)
         return
-    # a row is `width` bytes long and starts every `row_stride`
-    width = block.columns * item
+    # a row starts every `row_stride` and takes `width` bytes, all of them elements unless a view leaves columns out
+    width = (block.columns - 1) * block.column_stride + item if block.columns else 0
     start = 0
     while start < len(wanted):
         # the longest run of rows with small gaps that fits into one chunk
@@ -101,7 +104,12 @@ def _read_block(
         end = start + 1 + int(np.argmin(np.concatenate((fits[1:] & near, [False]))))
         span = int(wanted[end - 1]) - base
         raw = file.pread(block.offset + base * block.row_stride, span * block.row_stride + width)
-        rows = np.ndarray((span + 1, width), np.uint8, raw, strides=(block.row_stride, 1))
+        if dense:
+            rows = np.ndarray((span + 1, width), np.uint8, raw, strides=(block.row_stride, 1))
+        else:
+            strides = (block.row_stride, block.column_stride, 1)
+            cells: NDArray[np.uint8] = np.ndarray((span + 1, block.columns, item), np.uint8, raw, strides=strides)
+            rows = cells.reshape(span + 1, block.columns * item)
         local = wanted[start:end] - base
         distinct = np.ones(len(local), bool)
         distinct[1:] = local[1:] != local[:-1]
@@ -114,7 +122,7 @@ def _read_block(
         start = end
 
 
-def _read_strided(
+def _read_columns(
     file: File,
     block: Block,
     dtype: str,
@@ -124,7 +132,7 @@ def _read_strided(
     columns: slice,
     digest: blake2b,
 ) -> None:
-    """A block whose columns are not neighbours, such as a transposed view: read column after column.
+    """A block that lies column by column, a transposed view: read column after column.
 
     The wanted rows of one column lie within ``rows * row_stride`` bytes; that is read at once, so memory stays small.
     """

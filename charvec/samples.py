@@ -6,9 +6,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from charvec.errors import NotFound, Note, OutputError, from_os_error
+from charvec.errors import NotFound, Note, OutputError
 
 __all__ = ["STDIN", "Found", "find_samples"]
 
@@ -24,13 +24,13 @@ class Found:
 
     Attributes:
         path: the file, as the user would write it; "" when there is none to read.
-        size: bytes, 0 where unknown.
+        pipe: whether it is a named pipe, whose writer is waited for.
         problem: why something cannot be read.
         hidden: number of hidden files and folders passed over.
     """
 
     path: str = ""
-    size: int = 0
+    pipe: bool = False
     problem: Note | None = None
     hidden: int = 0
 
@@ -59,128 +59,237 @@ def find_samples(
         OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
     """
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
-    suffixes = tuple("." + extension.lower().lstrip("*.") for extension in extensions)
+    paths = [match for name in named for match in _expand(os.fspath(name))]
     output = _identity(not_this) if not_this is not None else None
-    seen: set[tuple[str, str]] = set()
-    for path in [match for name in named for match in _expand(os.fspath(name))]:
-        if path == STDIN:
-            yield Found(path)
-            continue
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                yield Found(problem=Note("W-LOOP", f"{path} is a link that leads to itself", path))
-                continue
-            raise from_os_error(error, path) from None
-        if stat.S_ISDIR(status.st_mode):
-            found = _walk(path, suffixes, hidden)
-        elif stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode):
-            if output is not None and _identity(path) == output:
-                raise OutputError(
-                    "E-OUTPUT-IS-INPUT",
-                    f"{path} is both a sample and the output",
-                    path=path,
-                    help="write to another file",
-                )
-            found = iter([Found(path, status.st_size)])
-        else:
-            found = iter([Found(problem=_special(path, status.st_mode))])
-        for each in found:
-            if each.path:
-                # the same file named twice, or named and found in a named folder, is read once
-                folder, name = os.path.split(each.path)
-                key = (_real_folder(folder), name)
-                if key in seen or (output is not None and _identity(each.path) == output):
-                    continue
-                seen.add(key)
-            yield each
+    if output is not None:
+        _refuse_output(paths, output)
+    suffixes = tuple("." + extension.lower().lstrip("*.") for extension in extensions)
+    search = _Search(suffixes, hidden, output, several=len(paths) > 1)
+    search.roots.update(os.path.realpath(path) for path in paths if path != STDIN and os.path.isdir(path))
+    for path in paths:
+        yield from search.named(path)
 
 
 def _expand(name: str) -> list[str]:
-    if name == STDIN or os.path.lexists(name):
+    """The paths a name stands for."""
+    if name == STDIN:
         return [name]
-    if _GLOB.intersection(name):
+    try:
+        os.stat(name)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    except OSError:
+        return [name]  # it is there; why it cannot be read is said when its turn comes
+    else:
+        return [name]
+    if os.path.islink(name):
+        message = f"{name} is a link that leads nowhere"
+        raise NotFound("E-NOT-FOUND", message, path=name, help="check what it should lead to (`ls -l`)")
+    if _GLOB.intersection(name) and "\0" not in name:
         from glob import glob
 
         matches = sorted(glob(name, recursive=True))
         if matches:
             return matches
         raise NotFound("E-NOT-FOUND", f"nothing matches {name}", path=name, help="check the pattern")
-    raise NotFound("E-NOT-FOUND", f"{name} does not exist", path=name, help="check the path")
+    message = f"{name} does not exist" if name else "an empty name was given as a sample"
+    raise NotFound("E-NOT-FOUND", message, path=name, help="check the path")
 
 
-
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder or ".")
+def _refuse_output(paths: list[str], output: tuple[int, int]) -> None:
+    for path in paths:
+        if path != STDIN and _identity(path) == output:
+            raise OutputError(
+                "E-OUTPUT-IS-INPUT", f"{path} is both a sample and the output", path=path, help="write to another file"
+            )
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search: what is looked for, and what was handed out already.
+
+    That each file is handed out once needs no list of all files: of a folder it is enough to know that it was searched, since no
+    link inside it is followed.
+
+    Attributes:
+        suffixes: lower-case suffixes of the files to read inside folders; empty for all.
+        hidden: whether hidden entries are read.
+        output: device and inode of the output file, None when there is none.
+        several: whether more than one path was named, so that a file could come up twice.
+        roots: real paths of all folders named.
+        searched: real paths of the folders searched so far.
+        single: real paths of the files handed out by themselves so far, and :data:`STDIN`.
+        folders: real paths, by path, of the folders in which single files were named.
+    """
+
+    suffixes: tuple[str, ...]
+    hidden: bool
+    output: tuple[int, int] | None
+    several: bool
+    roots: set[str] = field(default_factory=set)
+    searched: set[str] = field(default_factory=set)
+    single: set[str] = field(default_factory=set)
+    folders: dict[str, str] = field(default_factory=dict)
+
+    def named(self, path: str) -> Iterator[Found]:
+        """What a path that the user named, or that a pattern matched, stands for."""
+        if path == STDIN:
+            if STDIN not in self.single:
+                self.single.add(STDIN)
+                yield Found(STDIN)
+            return
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            yield Found(problem=_unreadable(path, error))
+            return
+        if stat.S_ISDIR(mode):
+            yield from self.walk(path)
+            return
+        if self.several:
+            real = self._real(path)
+            folder, name = os.path.split(real)
+            read_with_folder = folder in self.searched and self._wanted(name) and stat.S_ISREG(mode)
+            if real in self.single or read_with_folder:
+                return
+            self.single.add(real)
+        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
+            yield Found(path, stat.S_ISFIFO(mode))
+        else:
+            yield Found(problem=_special(path, mode))
+
+    def _real(self, path: str) -> str:
+        """``realpath``, whose cost for each file is kept low: its folder's is looked up once."""
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        folder, name = os.path.split(path)
+        if folder not in self.folders:
+            self.folders[folder] = os.path.realpath(folder or ".")
+        return os.path.join(self.folders[folder], name)
+
+    def _wanted(self, name: str) -> bool:
+        """Whether a file of that name is read inside folders."""
+        if name.startswith(".") and not self.hidden:
+            return False
+        return not self.suffixes or name.lower().endswith(self.suffixes)
+
+    def walk(self, root: str) -> Iterator[Found]:
+        """Everything below a folder. Iterative, because folders can be nested deeper than Python's stack."""
+        pending = [(root, os.path.realpath(root))]
+        while pending:
+            folder, real = pending.pop()
+            if self.several:
+                if real in self.searched:
+                    continue
+                self.searched.add(real)
+            try:
+                with os.scandir(folder) as scan:
+                    # names and not entries: of a million files in one folder the latter take 300 MB
+                    entries = sorted((entry.name, _kind(entry)) for entry in scan)
+            except OSError as error:
+                code = "W-PERMISSION" if isinstance(error, PermissionError) else "W-READ"
+                yield Found(problem=Note(code, f"{folder}: {error.strerror}; nothing in it was read", folder))
+                continue
+            passed = 0
+            folders = []
+            for name, kind in entries:
+                if name.startswith(".") and not self.hidden:
+                    passed += 1
+                elif kind == _FOLDER:
+                    folders.append((os.path.join(folder, name), os.path.join(real, name)))
+                else:
+                    yield from self._entry(os.path.join(folder, name), os.path.join(real, name), kind)
+            if passed:
+                yield Found(hidden=passed)
+            pending.extend(reversed(folders))
+
+    def _entry(self, path: str, real: str, kind: str) -> Iterator[Found]:
+        """A file, a link or something special inside a folder."""
+        if kind == _LINK:
+            problem = self._link(path, real)
+            if problem:
+                yield Found(problem=problem)
+            return
+        if not self._wanted(os.path.basename(path)):
+            return
+        if kind == _SPECIAL:
+            try:
+                mode = os.lstat(path).st_mode
+            except OSError as error:
+                yield Found(problem=_unreadable(path, error))
+                return
+            if not stat.S_ISREG(mode):
+                yield Found(problem=_special(path, mode))
+                return
+        if real in self.single or (self.output is not None and _identity(path) == self.output):
+            return
+        yield Found(path)
+
+    def _link(self, path: str, real: str) -> Note | None:
+        """What to say of a symbolic link inside a folder; None when what it leads to is read anyway, or would not be wanted."""
+        wanted = self._wanted(os.path.basename(path))
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            return _unreadable(path, error) if wanted else None
+        if not stat.S_ISDIR(mode) and not wanted:
+            return None
+        target = os.path.realpath(path)
+        if os.path.join(real, "").startswith(os.path.join(target, "")):
+            return None  # a folder that holds the link: nothing but a loop
+        inside = self._inside(target)
+        if not inside:
+            return Note("W-LINK", f"{path} is a link out of the folder and was not followed; name it to read it", path)
+        name = os.path.basename(target)
+        if stat.S_ISDIR(mode) or self._wanted(name) or name.startswith("."):
+            return None  # read under its own name, or passed over and counted there
+        return Note("W-LINK", f"{path} is a link to {name}, which --ext leaves out; it was not followed", path)
+
+    def _inside(self, target: str) -> bool:
+        """Whether a real path is one of the folders named, or inside one."""
+        while target not in self.roots:
+            parent = os.path.dirname(target)
+            if parent == target:
+                return False
+            target = parent
+        return True
+
+
+_FILE, _FOLDER, _LINK, _SPECIAL = "file", "folder", "link", "special"
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What a folder's entry is, without a system call where the file system says it."""
+    try:
+        if entry.is_symlink():
+            return _LINK
+        if entry.is_dir(follow_symlinks=False):
+            return _FOLDER
+        return _FILE if entry.is_file(follow_symlinks=False) else _SPECIAL
+    except OSError:
+        return _FILE  # opening it will say what is wrong
+
+
+def _unreadable(path: str, error: OSError) -> Note:
+    """Why a path cannot be looked at."""
+    if error.errno == errno.ELOOP:
+        return Note("W-LOOP", f"{path} is a link that leads to itself", path)
+    if isinstance(error, PermissionError):
+        return Note("W-PERMISSION", f"{path}: permission denied; it was not read", path)
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):
+        return Note("W-LINK", f"{path} is a link that leads nowhere", path)
+    return Note("W-READ", f"{path}: {error.strerror or error}; it was not read", path)
 
 
 def _special(path: str, mode: int) -> Note:
     kinds = ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
     kind = next((name for test, name in kinds if test(mode)), "special file")
     return Note("W-SPECIAL", f"{path} is a {kind}, not a file; it was not read", path)
-
-
-def _walk(root: str, suffixes: tuple[str, ...], hidden: bool) -> Iterator[Found]:
-    """Everything below a folder. Iterative, because folders can be nested deeper than Python's stack."""
-    real_root = os.path.realpath(root)
-    pending = [root]
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
-        except OSError as error:
-            code = "W-PERMISSION" if isinstance(error, PermissionError) else "W-READ"
-            yield Found(problem=Note(code, f"{folder}: {error.strerror}; nothing in it was read", folder))
-            continue
-        folders = []
-        passed = 0
-        for entry in entries:
-            if entry.name.startswith(".") and not hidden:
-                passed += 1
-                continue
-            if entry.is_symlink():
-                problem = _link(entry.path, real_root)
-                if problem:
-                    yield Found(problem=problem)
-                continue
-            try:
-                mode = entry.stat(follow_symlinks=False).st_mode
-                size = entry.stat(follow_symlinks=False).st_size
-            except OSError as error:
-                yield Found(problem=Note("W-READ", f"{entry.path}: {error.strerror}", entry.path))
-                continue
-            if stat.S_ISDIR(mode):
-                folders.append(entry.path)
-            elif suffixes and not entry.name.lower().endswith(suffixes):
-                continue
-            elif stat.S_ISREG(mode):
-                yield Found(entry.path, size)
-            else:
-                yield Found(problem=_special(entry.path, mode))
-        if passed:
-            yield Found(hidden=passed)
-        pending.extend(reversed(folders))
-
-
-def _link(path: str, real_root: str) -> Note | None:
-    """What to say of a symbolic link inside a folder; None when what it leads to is read anyway."""
-    try:
-        os.stat(path)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return Note("W-LOOP", f"{path} is a link that leads to itself", path)
-        return Note("W-LINK", f"{path} is a link that leads nowhere", path)
-    target = os.path.realpath(path)
-    if target == real_root or target.startswith(real_root.rstrip(os.sep) + os.sep) or real_root.startswith(target):
-        return None
-    return Note("W-LINK", f"{path} is a link out of the folder and was not followed; name it to read it", path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import os
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from charvec.counts import Counts, Samples
 from charvec.errors import InputError, Note, PermissionDenied, UsageError
 from charvec.progress import Progress, Silent
 from charvec.readers import choose
-from charvec.reading import BLOCK, Outcome, Progressed, blocks
+from charvec.reading import Outcome, Progressed, Source, magic
 from charvec.samples import STDIN, Found, find_samples
 
 __all__ = ["scan"]
@@ -38,7 +39,8 @@ def scan(
     Args:
         samples: files, folders, glob patterns, ``-`` for standard input.
         extensions: when given, only files of these suffixes are read inside folders.
-        encoding: a codec for every file, or glob pattern -> codec; it beats byte order marks.
+        encoding: a codec for every file, or glob pattern -> codec, the first that matches, ``*`` last; it beats byte order marks.
+            Files that are no text at all, pictures for example, are skipped as ever.
         hidden: also read hidden files inside folders.
         not_this: a file to leave out, because it is the output.
         progress: is told about the bytes done.
@@ -48,6 +50,7 @@ def scan(
 
     Raises:
         NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing.
+        OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
         UsageError: ``E-CODEC`` when Python has no such codec.
         InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or ``E-READ``
             when not one could be read and a file named by itself failed so.
@@ -55,34 +58,42 @@ def scan(
     """
     encodings = _encodings(encoding)
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
+    extensions = tuple(extensions)
     tally = Tally()
     bar = progress or Silent()
-    found: Iterable[Found] = find_samples(named, extensions=extensions, hidden=hidden, not_this=not_this)
+
+    def find() -> Iterator[Found]:
+        return find_samples(named, extensions=extensions, hidden=hidden, not_this=not_this)
+
     if not isinstance(bar, Silent):
-        found = list(found)  # the remaining time needs the total
-        bar.start(sum(each.size for each in found))
+        # the remaining time needs the total; looking twice needs less memory than a list of a million files
+        bar.start(sum(_size(each.path) for each in find() if each.path))
     files = size = bad = skipped = passed = 0
     problems: list[Note] = []
     remarks: list[Note] = []
     try:
-        for each in found:
+        for each in find():
             passed += each.hidden
             if each.problem:
                 problems.append(each.problem)
                 skipped += 1
             if not each.path:
                 continue
-            outcome = _scan_file(each.path, encodings, tally, bar.advance)
-            files += not outcome.skipped
-            skipped += outcome.skipped
-            size += outcome.bytes if not outcome.skipped else 0
-            bad += outcome.bad_bytes
+            outcome = _scan_file(each, encodings, tally, bar.advance)
+            if outcome.skipped:
+                skipped += 1
+            else:
+                files += 1
+                size += outcome.bytes
+                bad += outcome.bad_bytes
             problems += outcome.problems
             remarks += outcome.remarks
     finally:
         bar.close()
     if problems and not tally.table.any():
-        _refuse_nothing(problems, {os.fspath(each) for each in named})
+        _refuse_nothing(problems, {_shown(os.fspath(each)) for each in named})
+    if not files and not problems:
+        remarks.append(Note("W-NO-FILES", "there was no file to read" + (" with such a suffix" if extensions else "")))
     if tally.table[0xFEFF]:
         message = f"U+FEFF occurs {tally.table[0xFEFF]} times inside texts and was counted; only one at the beginning is a mark"
         remarks.append(Note("N-MIDDLE-BOM", message))
@@ -97,28 +108,52 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]
         return []
     pairs = [("*", encoding)] if isinstance(encoding, str) else list(encoding.items())
     for _, name in pairs:
-        try:
-            info = codecs.lookup(name)
-        except (LookupError, ValueError):
-            info = None
-        if info is None or not getattr(info, "_is_text_encoding", True) or info.incrementaldecoder is None:
+        if not _is_text_codec(name):
             raise UsageError(
                 "E-CODEC",
                 f"there is no text encoding {name!r}",
                 help="use a name Python knows: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949, utf-16, latin-1 ...",
             )
-    return pairs
+    # what is said of some files beats what is said of all
+    return sorted(pairs, key=lambda pair: pair[0] == "*")
 
 
-def _scan_file(path: str, encodings: list[tuple[str, str]], tally: Tally, progressed: Progressed) -> Outcome:
+def _is_text_codec(name: str) -> bool:
+    try:
+        info = codecs.lookup(name)
+        # some (idna, punycode, undefined) cannot go on behind an error
+        return getattr(info, "_is_text_encoding", True) and Tolerant(name).decode(b"", True) == ""
+    except (LookupError, TypeError, ValueError, AssertionError):
+        return False
+
+
+def _shown(path: str) -> str:
+    """A sample's name in messages."""
+    return "standard input" if path == STDIN else path
+
+
+def _size(path: str) -> int:
+    """Bytes of a regular file; 0 where that cannot be known."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _scan_file(found: Found, encodings: list[tuple[str, str]], tally: Tally, progressed: Progressed) -> Outcome:
+    path, shown = found.path, _shown(found.path)
     codec = next(
         (codec for glob, codec in encodings if fnmatch(path, glob) or fnmatch(os.path.basename(path), glob)), None
     )
     if path == STDIN:
-        return _scan_stream("standard input", sys.stdin.buffer, codec, tally, progressed)
+        # None when it is closed; without a buffer where another program put its own object in its place
+        buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+        if buffer is None:
+            return Outcome(skipped=True, problems=[Note("W-READ", f"{shown} is not open; it was not read", shown)])
+        return _scan_source(shown, Source(buffer, progressed), codec, tally)
     try:
-        # unbuffered: blocks are large already, and a short file costs one call less
-        stream: BinaryIO = open(path, "rb", buffering=0)  # type: ignore[assignment]  # noqa: SIM115
+        stream = _open(path, wait=found.pipe)
     except PermissionError:
         note = Note("W-PERMISSION", f"{path}: permission denied; it was not read", path)
         return Outcome(skipped=True, problems=[note])
@@ -126,55 +161,108 @@ def _scan_file(path: str, encodings: list[tuple[str, str]], tally: Tally, progre
         note = Note("W-READ", f"{path}: {error.strerror or error}; it was not read", path)
         return Outcome(skipped=True, problems=[note])
     with stream:
-        return _scan_stream(path, stream, codec, tally, progressed)
-
-
-def _scan_stream(
-    path: str, stream: BinaryIO, codec: str | None, tally: Tally, progressed: Progressed
-) -> Outcome:
-    try:
-        head = _fill(stream)
-        if codec is None:
-            return choose(head).read(path, head, stream, tally, progressed)
-        return _scan_encoded(path, head, stream, codec, tally, progressed)
-    except OSError as error:
-        # what came before the fault was counted and stays counted
-        return Outcome(problems=[Note("W-READ", f"{path}: {error.strerror or error}; it was not read to its end", path)])
-
-
-def _scan_encoded(
-    path: str, head: bytes, stream: BinaryIO, codec: str, tally: Tally, progressed: Progressed
-) -> Outcome:
-    outcome = Outcome()
-    decoder = Tolerant(codec)
-    for block in blocks(stream, head, progressed):
-        outcome.bytes += len(block)
-        _add(tally, decoder.decode(block, False))
-    _add(tally, decoder.decode(b"", True))
-    outcome.bad_bytes = decoder.bad_bytes
-    if decoder.first is not None:
-        what = f"{decoder.bad_bytes} bytes are not {codec} and were left out, the first at offset {decoder.first}"
-        outcome.problems.append(Note("W-DECODE", f"{path}: {what}", path, decoder.first))
+        status = os.fstat(stream.fileno())
+        if found.pipe:
+            return _scan_source(path, Source(stream, progressed), codec, tally)
+        if not stat.S_ISREG(status.st_mode):
+            note = Note("W-SPECIAL", f"{path} was a file when it was listed and no more when it was opened", path)
+            return Outcome(skipped=True, problems=[note])
+        size = status.st_size
+        # files that the system makes up, as in /proc, have no size or a wrong one
+        source = Source(stream, progressed, size or None)
+        outcome = _scan_source(path, source, codec, tally)
+        _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcome)
+        progressed(max(0, size - source.bytes))  # a file that is skipped is done
     return outcome
 
 
-def _add(tally: Tally, text: str) -> None:
+def _open(path: str, *, wait: bool) -> BinaryIO:
+    """Open a sample for reading, unbuffered: blocks are large already, and a short file costs one call less.
+
+    Args:
+        path: the file.
+        wait: whether to wait for the writer of a pipe. Else nothing can keep us waiting, should the file have become a pipe
+            meanwhile, or be one of those in /proc that wait for news.
+
+    Raises:
+        OSError: when it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | (0 if wait else getattr(os, "O_NONBLOCK", 0)))
+
+    stream: BinaryIO = open(path, "rb", buffering=0, opener=opener)  # type: ignore[assignment]  # noqa: SIM115
+    return stream
+
+
+def _compare_size(path: str, before: int, after: int, source: Source, outcome: Outcome) -> None:
+    """Note a file that changed while it was read."""
+    if before and after > before and not outcome.skipped:
+        message = f"{path} grew while it was read; only its first {before:,} bytes were counted"
+        outcome.remarks.append(Note("W-GREW", message, path))
+    elif after < before and source.bytes < before and not source.fault and not outcome.skipped:
+        message = f"{path} was cut short while it was read; {source.bytes:,} of {before:,} bytes were counted"
+        outcome.problems.append(Note("W-SHRANK", message, path, source.bytes))
+
+
+def _scan_source(path: str, source: Source, codec: str | None, tally: Tally) -> Outcome:
+    if codec is None or not _may_be_text(source.head, codec):
+        outcome = choose(source.head).read(path, source, tally)
+    else:
+        outcome = _scan_encoded(path, source, codec, tally)
+    outcome.bytes = source.bytes
+    if source.fault:
+        # what came before the fault was counted and stays counted
+        outcome.skipped = outcome.skipped or not source.bytes
+        how = "it was not read" + (" to its end" if source.bytes else "")
+        code = "W-PERMISSION" if isinstance(source.fault, PermissionError) else "W-READ"
+        outcome.problems.append(
+            Note(code, f"{path}: {source.fault.strerror or source.fault}; {how}", path, source.bytes)
+        )
+    return outcome
+
+
+def _may_be_text(head: bytes, codec: str) -> bool:
+    """Whether a file can be text of an encoding the user named; zero bytes are natural in UTF-16 and UTF-32."""
+    kind = magic(head)
+    if kind == "a binary file":
+        return codecs.lookup(codec).name.startswith(("utf-16", "utf-32"))
+    return kind == "" or kind.startswith("utf-")
+
+
+#: Codecs that take a byte order mark away themselves.
+_TAKE_MARK = ("utf-16", "utf-32", "utf-8-sig")
+
+
+def _scan_encoded(path: str, source: Source, codec: str, tally: Tally) -> Outcome:
+    decoder = Tolerant(codec)
+    begun = codecs.lookup(codec).name in _TAKE_MARK
+    surrogates = 0
+    for block in source:
+        text = decoder.decode(block, False)
+        if not begun and text:
+            text, begun = text.removeprefix("\ufeff"), True
+        surrogates += _add(tally, text)
+    surrogates += _add(tally, decoder.decode(b"", True))
+    outcome = Outcome(bad_bytes=decoder.bad_bytes)
+    if decoder.first is not None:
+        what = f"{decoder.bad_bytes} bytes are not {codec} and were left out, the first at offset {decoder.first}"
+        outcome.problems.append(Note("W-DECODE", f"{path}: {what}", path, decoder.first))
+    if surrogates:
+        message = f"{path}: {surrogates} lone surrogates, which are no characters, were left out"
+        outcome.problems.append(Note("W-DECODE", message, path))
+    return outcome
+
+
+def _add(tally: Tally, text: str) -> int:
+    """Count a text; the number of lone surrogates left out, which some codecs (utf-7, unicode_escape) give."""
     try:
         tally.add_text(text)
     except UnicodeEncodeError:
-        # some codecs (utf-7, unicode_escape) give lone surrogates, which are no characters
-        tally.add_text("".join(char for char in text if not "\ud800" <= char <= "\udfff"))
-
-
-def _fill(stream: BinaryIO) -> bytes:
-    """The first block; a pipe gives it in pieces."""
-    head = stream.read(BLOCK) or b""
-    while head and len(head) < BLOCK:
-        more = stream.read(BLOCK - len(head))
-        if not more:
-            break
-        head += more
-    return head
+        sound = "".join(char for char in text if not "\ud800" <= char <= "\udfff")
+        tally.add_text(sound)
+        return len(text) - len(sound)
+    return 0
 
 
 def _refuse_nothing(problems: list[Note], named: set[str]) -> None:
@@ -184,8 +272,12 @@ def _refuse_nothing(problems: list[Note], named: set[str]) -> None:
             continue
         code = note.code.replace("W-", "E-")
         kind = PermissionDenied if note.code == "W-PERMISSION" else InputError
-        remedy = "say what its encoding is: --encoding NAME" if code == "E-ENCODING" else "name readable text files"
+        remedy = _REMEDIES.get(code, "name readable text files")
         raise kind(code, note.message, path=note.path, offset=note.offset, help=remedy)
 
 
 _FATAL_WHEN_NAMED = ("W-PERMISSION", "W-SPECIAL", "W-READ")
+_REMEDIES = {
+    "E-ENCODING": "say what its encoding is: --encoding NAME",
+    "E-PERMISSION": "reading it needs permission; check its owner and mode (`ls -l`)",
+}

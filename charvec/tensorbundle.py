@@ -6,8 +6,9 @@ The table of :mod:`charvec.leveldb` maps the key ``""`` to a BundleHeaderProto a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from charvec.leveldb import entries
 from charvec.protobuf import I32, LEN, VARINT, Malformed, fields, signed
@@ -15,10 +16,11 @@ from charvec.tensor import ITEM_BYTES
 
 __all__ = ["MAX_SHARDS", "Entry", "Extents", "FirstVersion", "Index", "graph_names", "parse", "slice_key"]
 
-#: Caps: slices of a tensor, axes of a shape, and data files, whose names have five digits for their count.
+#: Caps: slices of a tensor, axes of a shape, data files (five digits in their names), fields of an object graph.
 MAX_SLICES = 1 << 14
 MAX_AXES = 8
 MAX_SHARDS = 99_999
+MAX_FIELDS = 4_000_000
 
 DTYPES = {
     1: "float32",
@@ -161,17 +163,15 @@ def _entry(raw: bytes, place: int) -> Entry:
         elif number == 6:
             crc = value
         elif number == 7:
-            slices.append(tuple(_extent(extent) for what, _, extent in fields(value, {1: LEN}) if what == 1))
+            slices.append(_extents(value))
+        if len(shape) > MAX_AXES or len(slices) > MAX_SLICES:
+            raise Malformed(f"more than {MAX_AXES} axes or {MAX_SLICES:,} slices")
     if not 0 < code < 100:
         raise Malformed(f"dtype {code:,}")
-    if len(shape) > MAX_AXES:
-        raise Malformed(f"{len(shape):,} axes")
     if min(shape, default=0) < 0:
         raise Malformed(f"the shape {shape}")
     if max(offset, size) >> 63:
         raise Malformed("a negative offset or size")
-    if len(slices) > MAX_SLICES:
-        raise Malformed(f"{len(slices):,} slices")
     dtype = DTYPES.get(code) or OTHER_DTYPES.get(code, f"dtype{code}")
     item = ITEM_BYTES.get(dtype, 0)
     if item and not slices and prod(shape) * item != size:
@@ -188,9 +188,22 @@ def _shape(raw: bytes) -> list[int]:
             for what, _, content in fields(value, {1: VARINT}):
                 size = signed(content) if what == 1 else size
             sizes.append(size)
+            if len(sizes) > MAX_AXES:
+                break  # enough to be refused
         elif number == 3 and value:
             raise Malformed("a shape of unknown rank")
     return sizes
+
+
+def _extents(raw: bytes) -> Extents:
+    """Extents of a TensorSliceProto."""
+    extents: list[tuple[int, int]] = []
+    for number, _, value in fields(raw, {1: LEN}):
+        if number == 1:
+            extents.append(_extent(value))
+        if len(extents) > MAX_AXES:
+            raise Malformed(f"a slice of more than {MAX_AXES} axes")
+    return tuple(extents)
 
 
 def _extent(raw: bytes) -> tuple[int, int]:
@@ -225,11 +238,21 @@ def graph_names(raw: bytes, index: Index) -> dict[str, str]:
         Malformed: when it is no such message.
         UnicodeDecodeError: when a name is not UTF-8.
     """
+    left = MAX_FIELDS
+
+    def capped(message: bytes, kinds: dict[int, int]) -> Iterator[tuple[int, Any]]:
+        nonlocal left
+        for number, _, value in fields(message, kinds):
+            left -= 1
+            if left < 0:
+                raise Malformed(f"more than {MAX_FIELDS:,} fields")
+            yield number, value
+
     names: dict[str, str] = {}
-    for node_number, _, node in fields(raw, {1: LEN}):
-        for number, _, attribute in fields(node, {2: LEN}) if node_number == 1 else ():
+    for node_number, node in capped(raw, {1: LEN}):
+        for number, attribute in capped(node, {2: LEN}) if node_number == 1 else ():
             if number == 2:
-                texts = {text_number: text for text_number, _, text in fields(attribute, {1: LEN, 2: LEN, 3: LEN})}
+                texts = dict(capped(attribute, {2: LEN, 3: LEN}))
                 full, key = texts.get(2, b"").decode(), texts.get(3, b"").decode()
                 if full and key in index.tensors:
                     names[key] = full

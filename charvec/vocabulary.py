@@ -85,6 +85,7 @@ class Vocabulary:
         digest: BLAKE2b-256 (hex) of the file.
         spell: the rows of characters.
         settings: what decides the spelling besides the pieces, e.g. ``{"lowercase": True}``; stored in vector files.
+        files: every file that was read, the vocabulary and configuration files beside it.
         notes: remarks for the user.
     """
 
@@ -94,4 +95,5 @@ class Vocabulary:
     digest: str
     spell: Speller
     settings: Mapping[str, bool | str | None]
+    files: tuple[str, ...]
     notes: tuple[Note, ...] = ()

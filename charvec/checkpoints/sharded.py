@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from hashlib import blake2b
 
-from charvec.errors import DamagedFile
+from charvec.errors import CharvecError, DamagedFile
 from charvec.files import File, inside
 from charvec.safejson import MAX_BYTES, parse
 from charvec.tensor import Checkpoint
@@ -20,9 +20,20 @@ __all__ = ["NAME", "read", "sniff"]
 NAME = "sharded"
 
 
+#: Bytes searched for the ``weight_map``; what stands before it is the metadata of one training run.
+SEARCHED = 1 << 20
+
+
 def sniff(file: File) -> bool:
     """A JSON object with a ``weight_map`` near its beginning."""
-    return file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b'"weight_map"' in file.head
+    if not file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False
+    if b'"weight_map"' in file.head:
+        return True
+    try:
+        return file.size > len(file.head) and b'"weight_map"' in file.pread(0, min(file.size, SEARCHED))
+    except CharvecError:
+        return False
 
 
 def read(file: File) -> Checkpoint:
@@ -43,7 +54,7 @@ def read(file: File) -> Checkpoint:
             help="download the index again",
         )
     folder = os.path.dirname(file.path)
-    shards = {name: inside(folder, name, by=file.path) for name in set(names.values())}
+    shards = {name: inside(folder, name, by=file.path) for name in dict.fromkeys(names.values())}
     return Checkpoint(
         file.path,
         NAME,

@@ -63,8 +63,7 @@ def run(args: Namespace) -> int:
     _check_dtype(args.dtype, DTYPES)
     check_output(args.out, format=args.format, overwrite=args.force)
     model = open_model(args, args.model)
-    inputs = [*model.checkpoint.files, model.vocabulary.path]
-    check_output(args.out, format=args.format, overwrite=args.force, inputs=inputs)
+    check_output(args.out, format=args.format, overwrite=args.force, inputs=model.files)
     counts = scan_samples(args, not_this=args.out)
     vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)

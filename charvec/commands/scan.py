@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import add_sample_arguments, print_json, sample_notes, scan_samples, warn
+from charvec.commands.common import add_sample_arguments, sample_notes, scan_samples, warn
 from charvec.terminal import codepoint, escape, number, size
 
 NAME = "scan"
@@ -25,32 +26,33 @@ def run(args: Namespace) -> int:
     """Do it and print one line a character, commonest first: code point, character, count."""
     from charvec.storage import check_target, write_whole
 
-    if args.out and args.out != "-":
-        check_target(args.out, overwrite=args.force)
-    counts = scan_samples(args, not_this=args.out)
+    out = None if args.out == "-" else args.out
+    if out:
+        check_target(out, overwrite=args.force)
+    counts = scan_samples(args, not_this=out)
     warn(sample_notes(counts), args)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     samples = counts.samples
     if args.json:
-        print_json(
-            {
-                "files": samples.files,
-                "bytes": samples.bytes,
-                "characters": samples.characters,
-                "distinct": len(counts),
-                "bad_bytes": samples.bad_bytes,
-                "skipped": samples.skipped,
-                "hidden": samples.hidden,
-                "notes": [note.as_dict() for note in sample_notes(counts)],
-                "counts": {codepoint(char): count for char, count in ordered},
-            }
-        )
+        report = {
+            "files": samples.files,
+            "bytes": samples.bytes,
+            "characters": samples.characters,
+            "distinct": len(counts),
+            "bad_bytes": samples.bad_bytes,
+            "skipped": samples.skipped,
+            "hidden": samples.hidden,
+            "notes": [note.as_dict() for note in sample_notes(counts)],
+            "counts": {codepoint(char): count for char, count in ordered},
+        }
+        # file names can hold anything, so everything beyond ASCII is escaped
+        shown = json.dumps(report, indent=2) + "\n"
     else:
-        lines = "".join(f"{codepoint(char)}\t{escape(char)}\t{count}\n" for char, count in ordered)
-        if args.out and args.out != "-":
-            write_whole(args.out, lines.encode(), overwrite=args.force)
-        else:
-            sys.stdout.write(lines)
+        shown = "".join(f"{codepoint(char)}\t{escape(char)}\t{count}\n" for char, count in ordered)
+    if out:
+        write_whole(out, shown.encode(), overwrite=args.force)
+    else:
+        sys.stdout.write(shown)
     if not args.quiet:
         hidden = f", {number(samples.hidden)} hidden entries passed over" if samples.hidden else ""
         print(

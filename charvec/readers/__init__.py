@@ -4,16 +4,16 @@ A member counts the characters of a file. What it could not decode it counts and
 for what it did not understand.
 
 To add a type: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file of
-that type to ``tests/data``; the contract tests then run over it.
+that type to ``tests/data/texts``; the contract tests then run over it.
 """
 
 from __future__ import annotations
 
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from charvec.counting import Tally
 from charvec.readers import binary, compressed, unicode_bom, utf8
-from charvec.reading import Outcome, Progressed
+from charvec.reading import Outcome, Source
 
 __all__ = ["MEMBERS", "Member", "choose"]
 
@@ -27,18 +27,13 @@ class Member(Protocol):
     def sniff(self, head: bytes) -> bool:
         """Whether a file that begins so is of this type; ``head`` is its first block. Never raises."""
 
-    def read(self, path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+    def read(self, path: str, source: Source, tally: Tally) -> Outcome:
         """Count the characters of one file.
 
         Args:
             path: for messages.
-            head: its first block; all of it when shorter than :data:`charvec.reading.BLOCK`.
-            stream: the rest.
+            source: its bytes; need not be read to the end.
             tally: where to count.
-            progressed: called with every number of bytes read.
-
-        Raises:
-            OSError: when the file cannot be read on.
         """
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
+from charvec.charsets import utf16_without_mark
 from charvec.counting import Tally
 from charvec.errors import Note
-from charvec.reading import Outcome, Progressed, magic
+from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
 NAME = "binary"
+
 
 def sniff(head: bytes) -> bool:
     """A known picture or document, or a zero byte near the beginning of what is no UTF-16, UTF-32 or compressed file."""
     return magic(head).startswith("a ")
 
 
-def read(path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+def read(path: str, source: Source, tally: Tally) -> Outcome:
     """Skip the file and say so."""
-    note = Note("W-BINARY", f"{path} is {magic(head)} and was not read", path)
+    kind = magic(source.head)
+    codec = utf16_without_mark(source.head) if kind == "a binary file" else ""
+    hint = f"; it may be UTF-16 text that lacks its byte order mark: say so with --encoding {codec}" if codec else ""
+    note = Note("W-BINARY", f"{path} is {kind} and was not read{hint}", path)
     return Outcome(skipped=True, problems=[note])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 from charvec.counting import Tally
 from charvec.errors import Note
-from charvec.reading import Outcome, Progressed, magic
+from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -20,9 +18,9 @@ def sniff(head: bytes) -> bool:
     return magic(head) in KINDS
 
 
-def read(path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+def read(path: str, source: Source, tally: Tally) -> Outcome:
     """Skip the file and say so."""
-    kind = magic(head)
+    kind = magic(source.head)
     tool = "unzip -p" if kind == "zip" else f"{kind} -dc"
     message = f"{path} is compressed ({kind}) and was not read; pipe it in: `{tool} FILE | charvec ... -`"
     note = Note("W-COMPRESSED", message, path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 from charvec.counting import Tally, Tolerant
 from charvec.errors import Note
-from charvec.reading import Outcome, Progressed, blocks, magic
+from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -20,21 +18,21 @@ def sniff(head: bytes) -> bool:
     return magic(head) in MARKS
 
 
-def read(path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+def read(path: str, source: Source, tally: Tally) -> Outcome:
     """Count a UTF-16 or UTF-32 file; bytes that are no character are left out and located."""
-    encoding = magic(head)
-    outcome = Outcome()
+    encoding = magic(source.head)
     decoder = Tolerant(encoding)
     skip = MARKS[encoding]
-    for block in blocks(stream, head, progressed):
-        outcome.bytes += len(block)
+    for block in source:
         tally.add_text(decoder.decode(block[skip:], False))
         skip = 0
     tally.add_text(decoder.decode(b"", True))
-    outcome.bad_bytes = decoder.bad_bytes
+    outcome = Outcome(bad_bytes=decoder.bad_bytes)
     if decoder.first is not None:
         offset = decoder.first + MARKS[encoding]
         code = "W-UTF16" if encoding.startswith("utf-16") else "W-UTF32"
-        message = f"{path}: {decoder.bad_bytes} bytes are not {encoding} and were left out, the first at offset {offset}"
+        message = (
+            f"{path}: {decoder.bad_bytes} bytes are not {encoding} and were left out, the first at offset {offset}"
+        )
         outcome.problems.append(Note(code, message, path, offset))
     return outcome

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import BinaryIO
 
-import numpy as np
-
-from charvec.charsets import candidates
+from charvec.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8
 from charvec.counting import Tally, Tolerant
 from charvec.errors import Note
-from charvec.reading import Outcome, Progressed, blocks, magic
+from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -18,8 +15,9 @@ NAME = "utf-8"
 
 BOM = b"\xef\xbb\xbf"
 _LFS = b"version https://git-lfs"
-#: HZ, and the escape sequences of ISO 2022: legacy text that is pure ASCII to the eye of a decoder.
-_ESCAPED = re.compile(rb"~\{(?:[!-}][!-~]){2,}~\}|\x1b\$[@AB()]")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+#: Bytes at the beginning that are looked at for text that was decoded wrongly once.
+_LOOK = 4096
 
 
 def sniff(head: bytes) -> bool:
@@ -27,105 +25,90 @@ def sniff(head: bytes) -> bool:
     return magic(head) in ("", "utf-8")
 
 
-def read(path: str, head: bytes, stream: BinaryIO, tally: Tally, progressed: Progressed) -> Outcome:
+def read(path: str, source: Source, tally: Tally) -> Outcome:
     """Count a UTF-8 file.
 
     Damage inside a UTF-8 text is left out, counted and located. A file that is not UTF-8 at all is not counted: what it says
     depends on its encoding, which only the user knows.
     """
-    outcome = Outcome(remarks=_remarks(path, head))
+    outcome = Outcome(remarks=_remarks(path, source.head))
     ascii_before = tally.table[:128].copy()
     beyond_ascii = False  # whether a valid character beyond ASCII was seen
     lines = 0
-    pending = b""
     offset = 0  # of the block in the file
+    pending = b""
     tolerant: Tolerant | None = None
-    stream_blocks = blocks(stream, head, progressed)
-    for number, raw in enumerate(stream_blocks):
-        outcome.bytes += len(raw)
-        block = pending + raw if pending else raw
-        pending = b""
-        if number == 0 and block.startswith(BOM):
-            block, offset = block[len(BOM) :], len(BOM)
+    for number, block in enumerate(source):
         if tolerant is not None:
             tally.add_text(tolerant.decode(block, False))
             continue
+        if number == 0 and block.startswith(BOM):
+            block, offset = block[len(BOM) :], len(BOM)
+        block = pending + block if pending else block
         try:
             consumed = tally.add_utf8(block, False)
         except UnicodeDecodeError as error:
-            start = error.start
-            if not beyond_ascii and not _mostly_utf8(block):
+            sample = _from_beyond_ascii(block)
+            if not beyond_ascii and not mostly_utf8(sample):
                 tally.table[:128] = ascii_before
-                for rest in stream_blocks:  # only to keep the progress honest
-                    outcome.bytes += len(rest)
-                return _not_utf8(path, block, offset + start, outcome)
-            lines += int(np.count_nonzero(np.frombuffer(block[:start], np.uint8) == 10))
-            outcome.problems.append(_damage(path, offset + start, lines + 1, block[start]))
+                return _not_utf8(path, sample, offset + error.start, outcome)
+            lines += block.count(b"\n", 0, error.start)
+            outcome.problems.append(_damage(path, offset + error.start, lines + 1, block[error.start]))
             tolerant = Tolerant("utf-8")
             tally.add_text(tolerant.decode(block, False))
             continue
         beyond_ascii = beyond_ascii or not block.isascii()
         lines += block.count(b"\n")
         pending = block[consumed:]
-        lines -= pending.count(b"\n")
         offset += consumed
+    if pending and tolerant is None:
+        if not beyond_ascii:
+            tally.table[:128] = ascii_before
+            return _not_utf8(path, pending, offset, outcome)
+        outcome.problems.append(_damage(path, offset, lines + 1, pending[0], ": the last character is cut short"))
+        tolerant = Tolerant("utf-8")
+        tolerant.decode(pending, False)
     if tolerant is not None:
         tally.add_text(tolerant.decode(b"", True))
         outcome.bad_bytes = tolerant.bad_bytes
         note = outcome.problems[-1]
-        outcome.problems[-1] = Note(note.code, f"{note.message}; {tolerant.bad_bytes} bytes left out", path, note.offset)
-    elif pending:
-        outcome.bad_bytes = len(pending)
-        note = _damage(path, offset, lines + 1, pending[0])
-        message = f"{note.message}: the last character is cut short; {len(pending)} bytes left out"
-        outcome.problems.append(Note(note.code, message, path, offset))
+        outcome.problems[-1] = Note(
+            note.code, f"{note.message}; {tolerant.bad_bytes} bytes left out", path, note.offset
+        )
     return outcome
 
 
-def _damage(path: str, offset: int, line: int, byte: int) -> Note:
-    message = f"{path}: not UTF-8 at byte {offset}, line {line} (0x{byte:02x})"
+def _from_beyond_ascii(block: bytes) -> bytes:
+    """The block from its first byte that is not ASCII, where a character begins in any encoding that extends ASCII."""
+    start = _BEYOND_ASCII.search(block)
+    return block[start.start() :] if start else b""
+
+
+def _damage(path: str, offset: int, line: int, byte: int, what: str = "") -> Note:
+    message = f"{path}: not UTF-8 at byte {offset}, line {line} (0x{byte:02x}){what}"
     return Note("W-UTF8", message, path, offset)
 
 
-def _mostly_utf8(block: bytes) -> bool:
-    """Whether valid characters beyond ASCII outnumber the bytes that are none: damaged UTF-8, not another encoding."""
-    decoder = Tolerant("utf-8")
-    text = decoder.decode(block, False)
-    valid = len(text) - sum(map(text.count, map(chr, range(128)))) if not text.isascii() else 0
-    return valid > decoder.bad_bytes
-
-
-def _not_utf8(path: str, block: bytes, offset: int, outcome: Outcome) -> Outcome:
-    names = candidates(block)
+def _not_utf8(path: str, sample: bytes, offset: int, outcome: Outcome) -> Outcome:
+    names = candidates(sample)
     guess = f"; it may be {' or '.join(names)}" if names else ""
     message = f"{path} is not UTF-8 (first bad byte at {offset}) and was not read{guess}: say so with --encoding NAME"
     outcome.problems.append(Note("E-ENCODING", message, path, offset))
     outcome.skipped = True
+    outcome.remarks.clear()  # they are about the text, which was not counted
     return outcome
 
 
 def _remarks(path: str, head: bytes) -> list[Note]:
     """What is suspicious in the first block of a valid text, though nothing is lost."""
-    remarks = []
     if head.startswith(_LFS):
         message = f"{path} is a Git LFS pointer; its text was counted, not the file it stands for (run `git lfs pull`)"
-        remarks.append(Note("W-LFS-POINTER", message, path))
-    if head.isascii() and _ESCAPED.search(head):
-        message = f"{path} looks like HZ or ISO-2022 text, which hides in ASCII; say so with --encoding hz or iso2022_jp"
-        remarks.append(Note("W-ESCAPED-ENCODING", message, path))
-    elif b"\xc2" in head[:4096] and _is_mojibake(head[:4096]):
+        return [Note("W-LFS-POINTER", message, path)]
+    codec = escaped_encoding(head)
+    if codec:
+        message = f"{path} looks like {codec} text, which hides in ASCII; say so with --encoding {codec}"
+        return [Note("W-ESCAPED-ENCODING", message, path)]
+    if is_mojibake(head[:_LOOK]):
         message = f"{path} looks like UTF-8 that was read as Latin-1 and saved again; repair it before counting"
-        remarks.append(Note("W-MOJIBAKE", message, path))
-    return remarks
-
-
-def _is_mojibake(head: bytes) -> bool:
-    text = head.decode("utf-8", "ignore")
-    try:
-        inner = text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    repaired = inner.decode("utf-8", "ignore")
-    beyond = sum(char > "\x7f" for char in text)
-    # nearly all of it must come out as valid UTF-8: three Latin-1 characters for one ideograph
-    return beyond >= 6 and len(inner) - len(repaired.encode()) <= 4 and not repaired.isascii()
+        return [Note("W-MOJIBAKE", message, path)]
+    return []

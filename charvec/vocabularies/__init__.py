@@ -9,6 +9,7 @@ that kind to ``tests/data``; the contract tests then run over it.
 from __future__ import annotations
 
 import os
+import re
 from typing import Protocol
 
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
@@ -41,6 +42,9 @@ class Member(Protocol):
 
 
 MEMBERS: tuple[Member, ...] = (wordpiece,)
+
+#: A special token of BERT in UTF-16 without a byte order mark.
+_ASCII_UTF16 = re.compile(rb"\[\0(?:P\0A\0D|U\0N\0K|C\0L\0S)\0\]")
 
 #: Names of vocabulary files in model folders, best first.
 FOLDER_FILES = ("vocab.txt",)
@@ -78,6 +82,7 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
 
     Raises:
         WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, or as :func:`charvec.files.unrecognised`.
+        CharvecError: as the members do.
     """
     with File(path) as file:
         for member in MEMBERS:
@@ -88,14 +93,14 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
 
 def _refusal(file: File) -> CharvecError:
     text = file.head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if file.head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if file.head.startswith((b"\xff\xfe", b"\xfe\xff")) or _ASCII_UTF16.search(file.head):
         return DamagedFile(
             "E-VOCAB-ENCODING",
             f"{file.path} is UTF-16; a vocabulary is UTF-8",
             path=file.path,
             help="some editor converted it; download it again, or convert it with `iconv -f UTF-16 -t UTF-8`",
         )
-    if text.startswith((b"{", b"[{", b'["')):
+    if re.match(rb'\{|\[\s*["{\[\]]', text):
         return WrongFile(
             "E-VOCAB-ROWS",
             f"{file.path} looks like JSON, not like a list of pieces, one a line",

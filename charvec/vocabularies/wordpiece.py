@@ -9,18 +9,16 @@ a piece, which ``str.splitlines`` would take for a line end and ``str.strip`` wo
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, Note, WrongFile
-from charvec.files import File, read_whole
-from charvec.safejson import parse
+from charvec.files import File
+from charvec.normalizer import Normalizer, read_normalizer
 from charvec.status import Status
 from charvec.vocabulary import Spelling, Vocabulary
 
@@ -34,7 +32,7 @@ MAX_PIECES = 5_000_000
 #: Longest word WordPiece looks up; a longer one becomes the unknown token.
 MAX_WORD = 100
 
-_SPECIAL_LINE = re.compile(rb"^\[(?:PAD|UNK|CLS|SEP|MASK)\]\r?$", re.MULTILINE)
+_SPECIAL_LINE = re.compile(rb"^(?:\xef\xbb\xbf)?\[(?:PAD|UNK|CLS|SEP|MASK)\]\r?$", re.MULTILINE)
 
 
 def sniff(file: File) -> bool:
@@ -46,8 +44,9 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read ``vocab.txt`` and, beside it, how its tokenizer normalises text.
 
     Raises:
-        DamagedFile: ``E-VOCAB-ENCODING`` when it is not UTF-8; ``E-TOKENIZER`` when a configuration file is damaged.
+        DamagedFile: ``E-VOCAB-ENCODING`` when it is not UTF-8.
         WrongFile: ``E-TOO-LARGE``.
+        CharvecError: as :func:`charvec.normalizer.read_normalizer`.
     """
     path = file.path
     if file.size > MAX_BYTES:
@@ -82,9 +81,12 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         )
     # Of a piece that stands twice the last line wins, as in every BERT implementation.
     pieces = {piece: row for row, piece in enumerate(lines)}
-    notes = _notes(path, lines, pieces)
-    settings, origin = _settings(path, pieces, lowercase)
-    notes.append(Note("N-CASING", f"the vocabulary is {_casing(settings)}: {origin}", path))
+    normalizer = read_normalizer(path)
+    why = _settings(normalizer, pieces, lowercase)
+    settings = normalizer.settings
+    casing = "uncased" if settings["lowercase"] else "cased"
+    notes = [*_notes(path, lines, pieces), *normalizer.notes]
+    notes.append(Note("N-CASING", f"the vocabulary is {casing}: {why}", path))
     return Vocabulary(
         path,
         NAME,
@@ -92,12 +94,9 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         blake2b(data, digest_size=32).hexdigest(),
         WordPiece(pieces, settings),
         settings,
+        (path, *normalizer.files),
         tuple(notes),
     )
-
-
-def _casing(settings: dict[str, bool | str | None]) -> str:
-    return "uncased" if settings["lowercase"] else "cased"
 
 
 def _notes(path: str, lines: list[str], pieces: dict[str, int]) -> list[Note]:
@@ -112,66 +111,17 @@ def _notes(path: str, lines: list[str], pieces: dict[str, int]) -> list[Note]:
     return notes
 
 
-def _settings(
-    path: str, pieces: dict[str, int], lowercase: bool | None
-) -> tuple[dict[str, bool | str | None], str]:
-    """How the text is normalised before it is cut, and where that is written.
-
-    ``tokenizer_config.json`` beats ``tokenizer.json``, as in transformers; Google's releases have neither.
-    """
-    settings: dict[str, bool | str | None] = {
-        "clean_text": True,
-        "handle_chinese_chars": True,
-        "strip_accents": None,
-        "lowercase": None,
-    }
-    origin = ""
-    folder = os.path.dirname(path)
-    backend = _json_beside(folder, "tokenizer.json")
-    normalizer = backend.get("normalizer") if isinstance(backend, dict) else None
-    if isinstance(normalizer, dict) and normalizer.get("type") == "BertNormalizer":
-        for key in settings:
-            settings[key] = _flag(normalizer, key, settings[key], "tokenizer.json", folder)
-        origin = "tokenizer.json says so"
-    config = _json_beside(folder, "tokenizer_config.json")
-    if isinstance(config, dict):
-        names = {
-            "do_lower_case": "lowercase",
-            "strip_accents": "strip_accents",
-            "tokenize_chinese_chars": "handle_chinese_chars",
-        }
-        for theirs, ours in names.items():
-            if theirs in config:
-                settings[ours] = _flag(config, theirs, settings[ours], "tokenizer_config.json", folder)
-        if isinstance(config.get("do_lower_case"), bool):
-            origin = "tokenizer_config.json says so"
+def _settings(normalizer: Normalizer, pieces: dict[str, int], lowercase: bool | None) -> str:
+    """Decide whether text is lower-cased, where the files do not say it; returns why, for the user."""
+    settings = normalizer.settings
     if lowercase is not None:
-        settings["lowercase"], origin = lowercase, "you said so"
-    if settings["lowercase"] is None:
-        settings["lowercase"] = not any(chr(letter) in pieces for letter in range(ord("A"), ord("Z") + 1))
-        has = "no" if settings["lowercase"] else "a"
-        origin = f"inferred, it has {has} piece for a single letter A-Z (use --cased or --uncased if that is wrong)"
-    return settings, origin
-
-
-def _flag(source: dict[str, Any], key: str, default: bool | str | None, name: str, folder: str) -> bool | str | None:
-    value = source.get(key, default)
-    if value is None or isinstance(value, bool):
-        return value
-    path = os.path.join(folder, name)
-    raise DamagedFile(
-        "E-TOKENIZER",
-        f"{path}: {key} is {value!r}, neither true, false nor null",
-        path=path,
-        help="download the file again, or remove it and say --cased or --uncased",
-    )
-
-
-def _json_beside(folder: str, name: str) -> Any:
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
-        return None
-    return parse(read_whole(path, limit=MAX_BYTES), path, code="E-TOKENIZER", what=name)
+        settings["lowercase"] = lowercase
+        return "you said so"
+    if settings["lowercase"] is not None:
+        return f"{normalizer.origin} says so"
+    settings["lowercase"] = not any(chr(letter) in pieces for letter in range(ord("A"), ord("Z") + 1))
+    has = "no" if settings["lowercase"] else "a"
+    return f"inferred, it has {has} piece for a single letter A-Z (use --cased or --uncased if that is wrong)"
 
 
 class WordPiece:
@@ -182,7 +132,7 @@ class WordPiece:
         settings: ``clean_text``, ``handle_chinese_chars``, ``strip_accents`` and ``lowercase`` of BERT's normaliser.
     """
 
-    def __init__(self, pieces: dict[str, int], settings: dict[str, bool | str | None]) -> None:
+    def __init__(self, pieces: dict[str, int], settings: Mapping[str, bool | None]) -> None:
         self.pieces = pieces
         self.settings = settings
 

@@ -4,10 +4,10 @@ Run by hand where TensorFlow is installed::
 
     python tests/oracle/tensorflow_bundles.py [bundles] [seed]
 
-Every bundle has a few variables of random names, element types and shapes; some are partitioned along axis 0, 1 or 2, some
-bundles are split over several data files, some are TensorFlow 2 checkpoints. Names, shapes and element types are compared
-with what ``tf.train.load_checkpoint`` lists, elements with what the RestoreV2 operation gives. Of files of the first version the refusal is
-checked.
+Every bundle has a few variables of random names, element types and shapes; some are partitioned along axis 0, 1 or 2,
+some bundles are split over several data files, some are TensorFlow 2 checkpoints. Names, shapes and element types are
+compared with what ``tf.train.load_checkpoint`` lists, elements with what the RestoreV2 operation gives. Of files of the
+first version the refusal is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-import tensorflow as tf
+import tensorflow as tf  # type: ignore[import-untyped,unused-ignore]
 
 from charvec.checkpoints import tensorflow as member
 from charvec.errors import WrongFile

@@ -1,0 +1,52 @@
+"""Plumbing: the element types a vector file can have, and rows turned into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import WrongFile
+
+__all__ = ["DTYPES", "convert_rows"]
+
+#: Element types a vector file can have.
+DTYPES = ("float32", "float16", "int8")
+
+
+def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Rows as they are stored with a dtype, and with ``int8`` their scales.
+
+    Args:
+        rows: float32 [n, dim].
+        dtype: one of :data:`DTYPES`. ``float16`` rounds to nearest. ``int8`` keeps one float32 scale a row:
+            value = scale * integer, scale = largest absolute value of the row / 127.
+
+    Returns:
+        rows [n, dim] of that type, and float32 [n] or None.
+
+    Raises:
+        WrongFile: ``E-OVERFLOW`` when finite values do not fit into the type, or int8 is asked of NaN or infinity.
+    """
+    if dtype == "float32":
+        return rows, None
+    if dtype == "float16":
+        with np.errstate(over="ignore"):
+            halves = rows.astype(np.float16)
+        if np.any(np.isinf(halves) & np.isfinite(rows)):
+            raise _overflow("float16", "values beyond 65,504")
+        return halves, None
+    if not np.isfinite(rows).all():
+        raise _overflow("int8", "values that are not finite")
+    scales = (np.abs(rows).max(axis=1, initial=0) / np.float32(127)).astype(np.float32)
+    # 127 times the scale of the very largest floats rounds to infinity; one step less does not
+    with np.errstate(over="ignore"):
+        beyond = np.isinf(scales * np.float32(127))
+    scales[beyond] = np.nextafter(scales[beyond], np.float32(0))
+    steps = rows / np.where(scales > 0, scales, 1)[:, None]
+    return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+
+
+def _overflow(dtype: str, what: str) -> WrongFile:
+    return WrongFile("E-OVERFLOW", f"the vectors hold {what}, which {dtype} cannot store", help="use --dtype float32")
