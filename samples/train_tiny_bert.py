@@ -25,7 +25,6 @@ import html
 import io
 import json
 import math
-import os
 import re
 import subprocess
 import tarfile
@@ -300,9 +299,10 @@ def save(model, folder: Path) -> None:
     tensors = {
         k: v.to(torch.float16).contiguous() for k, v in state.items() if "position_ids" not in k
     }
-    save_file(tensors, folder / "model.tmp", metadata={"format": "pt"})
-    os.chmod(folder / "model.tmp", 0o644)
-    os.replace(folder / "model.tmp", folder / "model.safetensors")
+    unfinished = folder / "model.tmp"
+    save_file(tensors, unfinished, metadata={"format": "pt"})
+    unfinished.chmod(0o644)
+    unfinished.replace(folder / "model.safetensors")
 
 
 def train(corpus: Path, folder: Path, minutes: float, seed: int, bfloat16: bool) -> None:
@@ -433,7 +433,7 @@ def train(corpus: Path, folder: Path, minutes: float, seed: int, bfloat16: bool)
             row |= {"train_loss": means[0], "train_accuracy": means[1]}
             recent.clear()
             if step % (5 * every) == 0:
-                row |= zip(("valid_loss", "valid_accuracy"), np.round(validate(), 4).tolist())
+                row["valid_loss"], row["valid_accuracy"] = np.round(validate(), 4).tolist()
             curve.append(row)
             print(json.dumps(row), flush=True)
             if spent - saved > 300:
