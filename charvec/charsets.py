@@ -1,8 +1,8 @@
 """Plumbing: what a text's encoding may be when it is not plain UTF-8.
 
-Only ever hints for a person to choose from. Big5, Shift_JIS and EUC-KR text decodes as GB18030 without a single error, so that a
-text decodes proves little. What tells the encodings apart is whether the characters that come out are frequent ones: the right
-encoding gives a third and more of them, a wrong one next to none.
+Only ever hints for a person to choose from. Big5, Shift_JIS and EUC-KR text decodes as GB18030 without a single error,
+so that a text decodes proves little. What tells the encodings apart is whether the characters that come out are
+frequent ones: the right encoding gives a third and more of them, a wrong one next to none.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ _TRADITIONAL = (
     "成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣理心"
 )
 _KANA = "".join(map(chr, range(0x3041, 0x3097))) + "".join(map(chr, range(0x30A1, 0x30FB))) + "ー"
-_HANGUL = "이다는의에을가고은를로하지기한사도들어나자서리대인있그시아해수정라일부게만스보면었으여과상제전할니요것던오주원장습까"
+_HANGUL = (
+    "이다는의에을가고은를로하지기한사도들어나자서리대인있그시아해수정라일부게만스보면었으여과상제전할니요것던오주원장"
+)
 
-#: Codec tried, the name given for it, and the characters that are frequent in texts of that encoding. Vendor's codecs are tried, since
+#: Codec tried, the name given for it, and the characters that are frequent in texts of that encoding. Vendor's codecs
+#: are tried, since
 #: they hold the standard's; the standard's name is given when its characters suffice.
 _LADDER: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("gb18030", "gb18030", frozenset(_SIMPLIFIED + _TRADITIONAL)),
@@ -55,18 +58,21 @@ def candidates(data: bytes) -> list[str]:
         data: from the first byte that is not ASCII on; at most :data:`SAMPLE` bytes are judged.
     """
     sample = data[:SAMPLE]
+    if not sample:
+        return []
     scored: list[tuple[float, str]] = []
     for codec, name, frequent in _LADDER:
-        decoder = Tolerant(codec)
-        text = decoder.decode(sample, False)
-        if decoder.bad_bytes > _DAMAGE * len(sample):
+        text, damage = _decoded(codec, sample)
+        if damage > _DAMAGE * len(sample):
             continue
         judged = [char for char in text if char > "\x7f" and char not in _PUNCTUATION]
         share = sum(char in frequent for char in judged) / max(1, len(judged))
         # damage weighs as much as a character that is not frequent
-        scored.append((share - decoder.bad_bytes / len(sample), _standard(name, codec, sample)))
+        scored.append((share - damage / len(sample), _standard(name, codec, sample, damage)))
     scored.sort(key=lambda item: -item[0])
     believed = [name for share, name in scored if share >= _BELIEVED]
+    if "big5" in believed:
+        believed = [name for name in believed if name != "big5hkscs"]  # of no use where its smaller brother suffices
     if believed:
         return believed
     if _is_western(sample):
@@ -74,12 +80,18 @@ def candidates(data: bytes) -> list[str]:
     return [name for _, name in scored]
 
 
-def _standard(name: str, codec: str, sample: bytes) -> str:
+def _decoded(codec: str, sample: bytes) -> tuple[str, int]:
+    """The sample as text, and the number of bytes that are nothing, or only for private use, in that encoding."""
+    decoder = Tolerant(codec)
+    text = decoder.decode(sample, False)
+    return text, decoder.bad_bytes + sum("\ue000" <= char <= "\uf8ff" for char in text)
+
+
+def _standard(name: str, codec: str, sample: bytes, damage: int) -> str:
+    """The standard's name where its codec gets as far as the vendor's."""
     if name == codec:
         return name
-    decoder = Tolerant(name)
-    decoder.decode(sample, False)
-    return codec if decoder.bad_bytes else name
+    return codec if _decoded(name, sample)[1] > damage else name
 
 
 #: A letter of Windows-1252 beyond ASCII inside or beside an ASCII word.
@@ -104,7 +116,7 @@ def mostly_utf8(data: bytes) -> bool:
 
 
 def utf16_without_mark(head: bytes) -> str:
-    """``utf-16-le`` or ``utf-16-be`` when a file that lacks the byte order mark reads as common characters so; else ""."""
+    """``utf-16-le`` or ``utf-16-be`` when a file that lacks the byte order mark reads as common text so; else ""."""
     for codec in ("utf-16-le", "utf-16-be"):
         text = Tolerant(codec).decode(head[:4096], False)
         known = sum(
@@ -122,7 +134,7 @@ _HZ = re.compile(rb"~\{((?:[!-w][!-~]){2,}?)~\}")
 
 
 def escaped_encoding(head: bytes) -> str:
-    """``hz``, ``iso2022_jp`` or ``iso2022_kr`` when a text that is pure ASCII to a decoder is written in it; else ""."""
+    """``hz``, ``iso2022_jp`` or ``iso2022_kr`` when a text of nothing but ASCII bytes is written in it; else ""."""
     if not head.isascii():
         return ""
     found = _ISO_2022.search(head)

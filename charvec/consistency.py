@@ -15,7 +15,7 @@ __all__ = ["check_fit"]
 
 
 def check_fit(vectors: CharVectors) -> None:
-    """Refuse columns of different lengths, and code points out of order: looking them up would give other characters' rows.
+    """Refuse columns of different lengths, and code points out of order, where look-ups would give another's row.
 
     Raises:
         UsageError: ``E-COLUMNS``.

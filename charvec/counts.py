@@ -115,7 +115,9 @@ class Counts(Mapping[str, int]):
     def __len__(self) -> int:
         return len(self.codepoints)
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: object) -> Counts:
+        if not isinstance(other, Counts):
+            return NotImplemented
         table = np.zeros(UNICODE_SIZE, np.uint64)
         table[self.codepoints] = self.values
         table[other.codepoints] += other.values

@@ -1,91 +1,25 @@
 """Verb: open a model, that is find its input embedding among the tensors and pair it with the vocabulary.
 
-Which tensor is the input embedding is decided by name, never by size: an ELECTRA checkpoint holds a generator's table beside the
-discriminator's, an optimizer's moments have the shape of the weights, a per-layer table can be larger than the real one.
-Sources for the names: the model classes of transformers, Google's releases (BERT, ALBERT, ELECTRA, XLNet, T5), keras-bert,
-PaddleNLP, Meta's and Mistral's releases.
+Which tensor is the input embedding is decided by name, never by size: an ELECTRA checkpoint holds a generator's table
+beside the discriminator's, an optimizer's moments have the shape of the weights, a per-layer table can be larger than
+the real one.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from charvec import checkpoints, vocabularies
-from charvec.errors import Ambiguous, DamagedFile, NotFound, Note, UsageError, WrongFile
+from charvec.embedding_names import ranked_names
+from charvec.errors import Ambiguous, DamagedFile, Note, NotFound, UsageError, WrongFile
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["Choice", "TokenEmbedding", "bundled_model", "find_embedding", "open"]
-
-#: Prefixes that wrappers put before the names of the model proper; removed again and again.
-PREFIXES = (
-    "module.",
-    "_orig_mod.",
-    "state_dict.",
-    "base_model.",
-    "model.",
-    "bert.",
-    "roberta.",
-    "electra.",
-    "ernie.",
-    "nezha.",
-    "roformer.",
-    "albert.",
-    "deberta.",
-    "distilbert.",
-    "transformer.",
-    "language_model.",
-    "text_model.",
-    "encoder.",
-)
-
-#: Names of input embeddings after the prefixes are gone, in groups of equal rank, best first.
-NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("the name BERT and its relatives use", ("embeddings.word_embeddings.weight", "embeddings.tok_embeddings.weight")),
-    (
-        "the name TensorFlow releases use",
-        (
-            "bert/embeddings/word_embeddings",
-            "electra/embeddings/word_embeddings",
-            "roberta/embeddings/word_embeddings",
-            "embeddings/word_embeddings",
-            "model/transformer/word_embedding/lookup_table",
-            "model/wte",
-            "shared/embedding",
-        ),
-    ),
-    # before `embed_tokens`, which repeats it in the encoder and in the decoder of the same file
-    ("the name T5 and BART share between encoder and decoder", ("shared.weight",)),
-    ("the name decoder models use", ("embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "embd.wte.weight")),
-    (
-        "a name GLM, Falcon, BLOOM, XLNet, NeoX, Mamba, RWKV use",
-        (
-            "embedding.word_embeddings.weight",
-            "word_embeddings.weight",
-            "word_embedding.weight",
-            "gpt_neox.embed_in.weight",
-            "backbone.embedding.weight",
-            "backbone.embeddings.weight",
-            "rwkv.embeddings.weight",
-            "embeddings.token_embedding.weight",
-        ),
-    ),
-    ("the name static embedding models use", ("embedding.weight", "embeddings", "embedding_0.w_0", "word_embedding")),
-)
-
-#: Words in a name that mark a table which is not the input embedding.
-_NEVER = re.compile(
-    r"adam_[mv]|adam|_slot_|OPTIMIZER_SLOT|exp_avg|momentum|position|token_type|segment|lm_head|output|(?:^|[./])cls(?:[./]|$)"
-    r"|pooler|lora|layer_?norm|per_layer|visual|vision",
-    re.IGNORECASE,
-)
-#: Names that are probably an input embedding where none of the table is there.
-_LIKELY = re.compile(r"(?:word|tok(?:en)?)_?embed|embed_tokens|\bwte\b|embed_in|shared|lookup_table", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +70,6 @@ class TokenEmbedding:
         return list(dict.fromkeys([*files, *self.vocabulary.files]))
 
 
-def strip_prefixes(name: str) -> str:
-    """The name without what wrappers put before it."""
-    while True:
-        for prefix in PREFIXES:
-            if name.startswith(prefix):
-                name = name[len(prefix) :]
-                break
-        else:
-            return name
-
-
 def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
     """The input embedding among the tensors of a checkpoint.
 
@@ -173,7 +96,7 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
             )
         return Choice(_usable(checkpoint, checkpoints.tensor(checkpoint, name)), "you named it")
 
-    ranked = _ranked(checkpoint)
+    ranked = ranked_names({name: checkpoint.full_names.get(name, name) for name in checkpoint})
     if not ranked:
         raise WrongFile(
             "E-NO-TENSOR",
@@ -196,6 +119,7 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
             help="name the right one with --tensor NAME",
         )
     names = [each.name for each in tied]
+    reason = f"{first.name!r} is {reason}"
     if names:
         reason += f"; {', '.join(names)} {'holds' if len(names) == 1 else 'hold'} the same values"
     return Choice(_usable(checkpoint, first), reason, tuple(names))
@@ -208,30 +132,9 @@ def _tied(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype or len(one.shape) != 2 or 0 in one.shape:
         return False
     sample = np.unique(np.linspace(0, one.rows - 1, 256).astype(np.int64))
-    rows, digest = read_rows(one, sample)
+    rows, _ = read_rows(one, sample)
     # rows of zeros are no evidence: two tables that were never trained
-    return bool(rows.any()) and digest == read_rows(other, sample)[1]
-
-
-def _ranked(checkpoint: Checkpoint) -> list[tuple[str, list[str]]]:
-    """Groups of candidate names, best first, each with the reason why it is one."""
-    known: dict[int, list[str]] = {}
-    likely = []
-    for name in checkpoint:
-        spelt = checkpoint.full_names.get(name, name).removesuffix(":0")
-        if _NEVER.search(spelt):
-            continue
-        bare = strip_prefixes(spelt)
-        rank = next((rank for rank, (_, names) in enumerate(NAMES) if bare in names), None)
-        if rank is not None:
-            known.setdefault(rank, []).append(name)
-        elif _LIKELY.search(bare):
-            likely.append(name)
-    # `encoder.embed_tokens` and `decoder.embed_tokens` repeat `shared` in T5 and BART
-    ranked = [(f"{names[0]!r} is {NAMES[rank][0]}", names) for rank, names in sorted(known.items())]
-    if likely:
-        ranked.append((f"{likely[0]!r} is named like an embedding of tokens", likely))
-    return ranked
+    return bool(rows.any()) and rows.tobytes() == read_rows(other, sample)[0].tobytes()
 
 
 def _usable(checkpoint: Checkpoint, tensor: Tensor) -> Tensor:
@@ -271,7 +174,7 @@ def bundled_model() -> str:
     )
 
 
-def open(  # noqa: A001 - `charvec.open` reads as it should; nothing here needs the built-in
+def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     model: str | os.PathLike[str] | None = None,
     *,
     vocab: str | os.PathLike[str] | None = None,
@@ -284,7 +187,8 @@ def open(  # noqa: A001 - `charvec.open` reads as it should; nothing here needs 
         model: file, folder or TensorFlow prefix; None for the bundled model.
         vocab: the vocabulary file, when it does not lie beside the checkpoint.
         tensor: name of the embedding tensor, when it is not to be found by name.
-        lowercase: whether the tokenizer lower-cases (and strips accents), when its configuration does not say or is wrong.
+        lowercase: whether the tokenizer lower-cases (and strips accents), when its configuration does not say or is
+            wrong.
 
     Raises:
         CharvecError: as :func:`charvec.checkpoints.read`, :func:`charvec.vocabularies.read` and :func:`find_embedding`;
@@ -311,7 +215,8 @@ def open(  # noqa: A001 - `charvec.open` reads as it should; nothing here needs 
         notes.append(
             Note(
                 "W-VOCAB-PADDED",
-                f"{vocabulary.path} has {vocabulary.size:,} pieces, the matrix {rows:,} rows; the rest is taken as padding",
+                f"{vocabulary.path} has {vocabulary.size:,} pieces, the matrix {rows:,} rows; "
+                "the rest is taken as padding",
                 vocabulary.path,
             )
         )

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from charvec.counts import Counts
 from charvec.coverage import Coverage
+from charvec.dtypes import DTYPES, convert_rows
 from charvec.embedding import TokenEmbedding
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
+from charvec.files import File
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
-from charvec.vectors import DTYPES, CharVectors, convert_rows
+from charvec.vectors import CharVectors
 from charvec.version import __version__
 from charvec.vocabulary import Spelling
 
@@ -47,8 +49,8 @@ def lookup(
 ) -> CharVectors:
     """Character vectors of a model: one row for each character whose status is kept, sorted by code point.
 
-    A character spelt in one piece gets that row of the matrix bit for bit; one spelt in several gets the mean of their rows,
-    computed in float32.
+    A character spelt in one piece gets that row of the matrix bit for bit; one spelt in several gets the mean of their
+    rows, computed in float32.
 
     Args:
         model: as :func:`charvec.open` gives it.
@@ -126,7 +128,8 @@ def _provenance(
     files = dict(checkpoint.files)
     for block in tensor.blocks:
         if block.path not in files:
-            files[block.path] = os.stat(block.path).st_size
+            with File(block.path) as part:
+                files[block.path] = part.size
     return {
         "charvec": __version__,
         "source": {
@@ -185,12 +188,18 @@ def dump(
         samples: files, folders, glob patterns, ``-`` for standard input.
         model: what :func:`charvec.open` takes, or what it gave; None for the bundled model.
         out: the file to write; None to write none.
-        vocab, tensor, lowercase: as for :func:`charvec.open`.
-        keep, dtype: as for :func:`lookup`.
+        vocab: as for :func:`charvec.open`.
+        tensor: likewise.
+        lowercase: likewise.
+        keep: as for :func:`lookup`.
+        dtype: likewise.
         format: file format; None to go by the suffix of ``out``.
         overwrite: replace ``out`` when it exists.
-        extensions, encoding, hidden, progress: as for :func:`charvec.scan`.
+        extensions: as for :func:`charvec.scan`.
+        encoding: likewise.
+        hidden: likewise.
         strict: refuse to go on when any sample was skipped or damaged.
+        progress: as for :func:`charvec.scan`.
 
     Returns:
         the vectors; ``vectors.missing`` lists every character that was not written, and why.
@@ -213,9 +222,7 @@ def dump(
     )
     if out is not None:
         check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)
-    counts = scan(
-        samples, extensions=extensions, encoding=encoding, hidden=hidden, progress=progress, not_this=out
-    )
+    counts = scan(samples, extensions=extensions, encoding=encoding, hidden=hidden, progress=progress, not_this=out)
     if strict:
         refuse_incomplete(counts)
     vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
@@ -256,7 +263,7 @@ def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
     found = np.diff(spelling.row_offsets) > 0
     found &= spelling.status != Status.NO_ROW
     matrix = np.zeros((len(vectors), model.dim), np.float32)
-    if model.dim != vectors.dim:
+    if model.dim != vectors.dim or not len(vectors):
         return vectors.chars
     matrix[found], _ = _rows_of(model, spelling.take(found))
     expected, scales = convert_rows(matrix, vectors.dtype)

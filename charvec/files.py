@@ -1,7 +1,7 @@
 """Plumbing: reading parts of files, and telling what a file is when it is not what was expected.
 
-All reading of checkpoints goes through :class:`File`: positioned reads, never a memory map. A file that is truncated while it
-is mapped kills the process with SIGBUS; a positioned read merely comes back short.
+All reading of checkpoints goes through :class:`File`: positioned reads, never a memory map. A file that is truncated
+while it is mapped kills the process with SIGBUS; a positioned read merely comes back short.
 """
 
 from __future__ import annotations
@@ -177,7 +177,9 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
         return DamagedFile("E-EMPTY", f"{path} is empty", path=path, found="0 bytes", help=again)
     if head.startswith(b"version https://git-lfs"):
         pointer = _LFS.match(head)
-        promise = f"; the pointer promises {int(pointer[2]):,} bytes (sha256 {pointer[1][:8].decode()}...)" if pointer else ""
+        promise = (
+            f"; the pointer promises {int(pointer[2]):,} bytes (sha256 {pointer[1][:8].decode()}...)" if pointer else ""
+        )
         folder = os.path.dirname(path) or "."
         return WrongFile(
             "E-LFS-POINTER",

@@ -9,7 +9,7 @@ scales                 float32 [n]                    only with int8: value = sc
 counts                 uint64 [n]                     occurrences in the samples
 status                 uint8 [n]                      how the character was found, :class:`charvec.status.Status`
 row_ids                uint32 [m]                     rows of the checkpoint's matrix whose mean the vector is
-row_offsets            uint32 [n + 1]                 the ids of character i are row_ids[row_offsets[i]:row_offsets[i + 1]]
+row_offsets            uint32 [n + 1]                 ids of character i: row_ids[row_offsets[i]:row_offsets[i + 1]]
 missing/codepoints     uint32 [k]                     characters of the samples that were not written, ascending
 missing/counts         uint64 [k]
 missing/status         uint8 [k]
@@ -22,21 +22,26 @@ meta                   uint8 [...]                    UTF-8 JSON: format_version
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import DamagedFile, WrongFile
+from charvec.dtypes import DTYPES
+from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
 from charvec.safejson import parse
-from charvec.status import Status
-from charvec.vectors import DTYPES, CharVectors
+from charvec.status import Status, parse_keep
+from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
 __all__ = ["COLUMNS", "FORMAT_VERSION", "from_columns", "to_columns"]
 
 FORMAT_VERSION = 1
+
+#: More dimensions than any model has; it bounds what an empty matrix can make of a later request.
+MAX_DIM = 1 << 20
 
 #: Every column with its element types and number of axes, in the order they are written.
 COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -57,25 +62,44 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
 
 
 def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
-    """The columns of character vectors, little-endian and contiguous, in the order of :data:`COLUMNS`."""
+    """The columns of character vectors, little-endian and contiguous, in the order of :data:`COLUMNS`.
+
+    Raises:
+        UsageError: ``E-META`` for provenance that could not be read back.
+        WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits.
+    """
     meta = {**vectors.source, "format_version": FORMAT_VERSION}
-    text = json.dumps(meta, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        problem = _meta_problem(meta)
+        text = json.dumps(meta, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise UsageError("E-META", f"source: {problem}", help="see docs/vector-file.md, Provenance")
+    # names of files that are not UTF-8 hold lone surrogates, which JSON cannot carry: each is written out as "\udcff"
+    text = re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text)
     columns: dict[str, NDArray[Any]] = {
         "codepoints": vectors.codepoints,
         "vectors": vectors.stored,
         **({"scales": vectors.scales} if vectors.scales is not None else {}),
         "counts": vectors.counts,
         "status": vectors.spelling.status,
-        "row_ids": vectors.spelling.row_ids.astype("<u4"),
-        "row_offsets": vectors.spelling.row_offsets.astype("<u4"),
+        "row_ids": _narrow(vectors.spelling.row_ids),
+        "row_offsets": _narrow(vectors.spelling.row_offsets),
         "missing/codepoints": vectors.missing_codepoints,
         "missing/counts": vectors.missing_counts,
         "missing/status": vectors.missing_spelling.status,
-        "missing/row_ids": vectors.missing_spelling.row_ids.astype("<u4"),
-        "missing/row_offsets": vectors.missing_spelling.row_offsets.astype("<u4"),
-        "meta": np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8),
+        "missing/row_ids": _narrow(vectors.missing_spelling.row_ids),
+        "missing/row_offsets": _narrow(vectors.missing_spelling.row_offsets),
+        "meta": np.frombuffer(text.encode(), np.uint8),
     }
     return {name: np.ascontiguousarray(column, column.dtype.newbyteorder("<")) for name, column in columns.items()}
+
+
+def _narrow(numbers: NDArray[np.int64]) -> NDArray[np.uint32]:
+    if len(numbers) and (numbers.min() < 0 or numbers.max() > 0xFFFFFFFF):
+        raise WrongFile("E-OVERFLOW", "row ids beyond 32 bits cannot be stored", help="no model has so many rows")
+    return numbers.astype("<u4")
 
 
 def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
@@ -83,8 +107,8 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
 
     Raises:
         WrongFile: ``E-NEWER`` when a newer charvec wrote them.
-        DamagedFile: ``E-NOT-CHARVEC``, ``E-H5-TYPE``, ``E-COUNT``, ``E-ORDER``, ``E-DUPLICATE``, ``E-CODEPOINT``, ``E-STATUS``,
-            ``E-META``.
+        DamagedFile: ``E-NOT-CHARVEC``, ``E-H5-TYPE``, ``E-COUNT``, ``E-ORDER``, ``E-DUPLICATE``, ``E-CODEPOINT``,
+            ``E-STATUS``, ``E-META``.
     """
 
     def refuse(code: str, problem: str) -> NoReturn:
@@ -101,6 +125,8 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
     if not isinstance(meta, dict) or type(meta.get("format_version")) is not int:
         refuse("E-META", "meta states no format version")
     version = meta.pop("format_version")
+    if version < 1:
+        refuse("E-META", f"meta states format version {version}")
     if version > FORMAT_VERSION:
         raise WrongFile(
             "E-NEWER",
@@ -108,6 +134,8 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
             path=path,
             help="upgrade charvec",
         )
+    if problem := _meta_problem(meta):
+        refuse("E-META", problem)
     for name, (dtypes, axes) in COLUMNS.items():
         if name not in columns:
             if name == "scales":
@@ -127,14 +155,15 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         if len(columns[name]) != k:
             refuse("E-COUNT", f"{k} missing code points but {len(columns[name])} {name}")
     for name in ("codepoints", "missing/codepoints"):
-        problem = _codepoint_problem(columns[name])
-        if problem:
-            refuse(problem[0], f"{name}: {problem[1]}")
+        if wrong := _codepoint_problem(columns[name]):
+            refuse(wrong[0], f"{name}: {wrong[1]}")
+    if n and k and len(np.intersect1d(columns["codepoints"], columns["missing/codepoints"], assume_unique=True)):
+        refuse("E-DUPLICATE", "a code point is both written and missing")
     for name in ("status", "missing/status"):
         if len(columns[name]) and columns[name].max() > max(Status):
             refuse("E-STATUS", f"{name} holds {columns[name].max()}, which is no status")
-    if stored.shape[1] == 0 and n:
-        refuse("E-COUNT", "the vectors have no dimension")
+    if not (0 < stored.shape[1] <= MAX_DIM) and (n or stored.shape[1]):
+        refuse("E-COUNT", f"the vectors have {stored.shape[1]} dimensions")
     return CharVectors(
         columns["codepoints"],
         stored,
@@ -146,6 +175,44 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         _spelling(columns, "missing/", k, refuse),
         meta,
     )
+
+
+#: What commands rely on, where it is there at all: section -> key -> type.
+_META: Mapping[str, Mapping[str, type]] = {
+    "source": {
+        "format": str,
+        "files": dict,
+        "tensor": str,
+        "shape": list,
+        "dtype": str,
+        "chosen_because": str,
+        "header_blake2b": str,
+        "rows_blake2b": str,
+    },
+    "vocabulary": {"kind": str, "file": str, "size": int, "settings": dict},
+    "samples": {"files": int, "bytes": int, "characters": int},
+    "converted": {"from": str},
+    "options": {},
+}
+
+
+def _meta_problem(meta: Mapping[str, Any]) -> str | None:
+    for section, keys in _META.items():
+        if section not in meta:
+            continue
+        if not isinstance(meta[section], dict):
+            return f"{section} is no object"
+        for key, kind in keys.items():
+            if type(meta[section].get(key)) is not kind:
+                return f"{section} has no {key}, or not of the right type"
+    if any(type(size) is not int for size in meta.get("source", {}).get("files", {}).values()):
+        return "the size of a file is no integer"
+    keep = meta.get("options", {}).get("keep", [])
+    try:
+        parse_keep(keep)
+    except (CharvecError, TypeError) as error:
+        return f"options: {str(error)[:100]}"
+    return None
 
 
 def _codepoint_problem(codepoints: NDArray[np.uint32]) -> tuple[str, str] | None:

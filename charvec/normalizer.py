@@ -33,7 +33,8 @@ class Normalizer:
     """The arguments of ``tokenizers.normalizers.BertNormalizer``, and where they are written.
 
     Attributes:
-        settings: by argument; ``lowercase`` is None when no file says it, ``strip_accents`` when it goes with ``lowercase``.
+        settings: by argument; ``lowercase`` is None when no file says it, ``strip_accents`` when it goes with
+            ``lowercase``.
         origin: the file that says whether text is lower-cased, or "".
         files: the configuration files that were read.
         notes: remarks for the user.

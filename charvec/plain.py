@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ from charvec.errors import DamagedFile, WrongFile
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
-__all__ = ["format_rows", "from_pairs", "parse_lines"]
+__all__ = ["NUMBER", "format_rows", "from_pairs", "parse_lines"]
 
-#: Significant digits that give the same number back, by stored type (C standard, FLT_DECIMAL_DIG; likewise for half).
-DIGITS = {"float32": 9, "float16": 5, "int8": 9}
+#: Significant digits that give the same float32 back (C standard, FLT_DECIMAL_DIG), also where it was stored as less.
+DIGITS = 9
+#: A value as any of the programs write it; Python's own reading would also take ``1_000``.
+NUMBER = rb"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf|infinity))"
+_VALUE = re.compile(NUMBER)
 
 
 def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path: str, name: str) -> CharVectors:
@@ -25,7 +29,7 @@ def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path
     provenance says how many.
 
     Raises:
-        WrongFile: ``E-NO-CHARACTERS`` when no key is one character.
+        WrongFile: ``E-NO-CHARACTERS`` when no key is one character; ``E-OVERFLOW`` for values beyond float32.
         DamagedFile: ``E-DUPLICATE`` when a character stands twice; ``E-COUNT`` when vectors differ in length.
     """
     rows: dict[int, NDArray[np.float32]] = {}
@@ -41,7 +45,7 @@ def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path
                 path=path,
                 help="remove one of the two",
             )
-        rows[ord(key)] = np.asarray(values, np.float32)
+        rows[ord(key)] = _narrow(values, path)
     if not rows:
         raise WrongFile(
             "E-NO-CHARACTERS",
@@ -51,7 +55,7 @@ def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path
             help="name a file with one character a row",
         )
     lengths = {row.shape for row in rows.values()}
-    if len(lengths) > 1 or len(next(iter(lengths))) != 1:
+    if len(lengths) > 1 or len(next(iter(lengths))) != 1 or (0,) in lengths:
         raise DamagedFile(
             "E-COUNT", f"{path}: its vectors differ in length", path=path, help="copy or write the file again"
         )
@@ -65,9 +69,21 @@ def from_pairs(pairs: Iterable[tuple[str, Sequence[float] | NDArray[Any]]], path
     )
 
 
+def _narrow(values: Sequence[float] | NDArray[Any], path: str) -> NDArray[np.float32]:
+    """float32 [...]: the values, none of which may become infinite by it."""
+    wide = np.asarray(values)
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float32)
+    if np.any(np.isinf(narrow) & np.isfinite(wide)):
+        raise WrongFile(
+            "E-OVERFLOW", f"{path} holds values that float32 cannot store", path=path, help="scale the vectors down"
+        )
+    return narrow
+
+
 def format_rows(vectors: CharVectors, left_out: set[str]) -> Iterable[bytes]:
     """One line a character: the character, then its values, with single spaces between and no other white space."""
-    pattern = " ".join([f"%.{DIGITS[vectors.dtype]}g"] * vectors.dim)
+    pattern = " ".join([f"%.{DIGITS}g"] * vectors.dim)
     for char, row in zip(vectors.chars, vectors.matrix, strict=True):
         if char not in left_out:
             yield f"{char} {pattern % tuple(row.tolist())}\n".encode()
@@ -93,7 +109,9 @@ def parse_lines(lines: Sequence[bytes], dim: int, path: str, first: int) -> Iter
         try:
             if len(parts) != dim + 1:
                 raise ValueError(f"{len(parts) - 1} values instead of {dim}")
-            yield parts[0].decode(), [float(part) for part in parts[1:]]
+            if not all(map(_VALUE.fullmatch, parts[1:])):
+                raise ValueError("a value is no number")
+            yield parts[0].decode(), list(map(float, parts[1:]))
         except ValueError as error:
             raise DamagedFile(
                 "E-TEXT-LINE",

@@ -79,8 +79,8 @@ class Progressed(Protocol):
 class Source:
     """The bytes of one sample, in blocks; iterate over it once. It ends where reading fails, and remembers why.
 
-    Every block but the last has :data:`BLOCK` bytes, also from a pipe, which gives them in pieces: where the blocks are cut
-    depends on the data alone.
+    Every block but the last has :data:`BLOCK` bytes, also from a pipe, which gives them in pieces: where the blocks are
+    cut depends on the data alone.
 
     Args:
         stream: where the bytes come from.

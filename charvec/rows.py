@@ -1,7 +1,7 @@
 """Verb: read rows of a tensor from its file, and only those.
 
-Rows are read with positioned reads in ascending order, neighbours in one go, and converted to float32 in blocks, so that memory
-stays near the size of the result however large the tensor is.
+Rows are read with positioned reads in ascending order, neighbours in one go, and converted to float32 in blocks, so
+that memory stays near the size of the result however large the tensor is.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
         ids: int64 [n], each 0 <= id < tensor.rows, in any order, repetitions allowed.
 
     Returns:
-        float32 [n, tensor.columns], row k being row ``ids[k]`` bit for bit as stored (float64 is rounded to nearest); and the
-        BLAKE2b-256 (hex) of the stored elements of the distinct rows in ascending order, block after block, in the order in
-        which they lie in the file.
+        float32 [n, tensor.columns], row k being row ``ids[k]`` bit for bit as stored (float64 is rounded to nearest);
+        and the BLAKE2b-256 (hex) of the stored elements of the distinct rows in ascending order, block after block, in
+        the order in which they lie in the file.
 
     Raises:
         WrongFile: ``E-QUANTISED`` for another element type.
@@ -117,7 +117,7 @@ def _read_block(
             distinct[0] = False
         all_distinct = bool(distinct.all())
         picked = rows if all_distinct and span + 1 == end - start else rows[local]
-        digest.update(np.ascontiguousarray(picked if all_distinct else picked[distinct]))
+        digest.update(np.ascontiguousarray(picked if all_distinct else picked[distinct]).data)
         result[order[start:end], columns] = _float32(picked, dtype, block.big_endian)
         start = end
 
@@ -147,12 +147,12 @@ def _read_columns(
         offset = block.offset + low * block.row_stride + column * block.column_stride
         raw = file.pread(offset, (high - low) * block.row_stride + item)
         cells = np.ndarray((high - low + 1, item), np.uint8, raw, strides=(block.row_stride, 1))[local]
-        digest.update(np.ascontiguousarray(cells[distinct]))
+        digest.update(np.ascontiguousarray(cells[distinct]).data)
         result[order, columns.start + column] = _float32(cells, dtype, block.big_endian)[:, 0]
 
 
 def _float32(raw: NDArray[np.uint8], dtype: str, big_endian: bool) -> NDArray[np.floating]:
-    """Bytes [n, width] of stored elements as floats [n, width / item] that assign to float32 without loss (but float64)."""
+    """Bytes [n, width] of stored elements as floats [n, width / item]; all but float64 fit float32 without loss."""
     order = ">" if big_endian else "<"
     raw = np.ascontiguousarray(raw)
     if dtype == "bfloat16":

@@ -1,8 +1,8 @@
 """JSON from files nobody vouches for.
 
-The standard parser accepts what can hide a second meaning or eat the machine: duplicate keys, NaN, integers of any length,
-any depth, halves of surrogate pairs. Headers and configuration files have no use for these, so they are refused, each with the
-place named.
+The standard parser accepts what can hide a second meaning or eat the machine: duplicate keys, NaN, integers of any
+length, any depth, halves of surrogate pairs. Headers and configuration files have no use for these, so they are
+refused, each with the place named.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from charvec.errors import NotFound, Note, OutputError
+from charvec.errors import Note, NotFound, OutputError
 
 __all__ = ["STDIN", "Found", "find_samples"]
 
@@ -44,9 +44,9 @@ def find_samples(
 ) -> Iterator[Found]:
     """Files to scan, each once, in the order they were named, folders in the order of their sorted names.
 
-    Folders are searched to any depth. Symbolic links inside them are not followed: what they lead to inside the folder is read
-    under its own name, what lies outside was not named. A hard link counts as a file of its own. A pipe is read when it
-    is named, and passed over inside a folder.
+    Folders are searched to any depth. Symbolic links inside them are not followed: what they lead to inside the folder
+    is read under its own name, what lies outside was not named. A hard link counts as a file of its own. A pipe is read
+    when it is named, and passed over inside a folder.
 
     Args:
         samples: files, folders, glob patterns (``**`` matches any depth), ``-``.
@@ -76,24 +76,58 @@ def _expand(name: str) -> list[str]:
         return [name]
     try:
         os.stat(name)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except ValueError:
         pass
-    except OSError:
-        return [name]  # it is there; why it cannot be read is said when its turn comes
+    except OSError as error:
+        # it is there; why it cannot be read is said when its turn comes
+        if isinstance(error, PermissionError) or error.errno in (errno.ELOOP, errno.EIO):
+            return [name]
     else:
         return [name]
     if os.path.islink(name):
         message = f"{name} is a link that leads nowhere"
         raise NotFound("E-NOT-FOUND", message, path=name, help="check what it should lead to (`ls -l`)")
     if _GLOB.intersection(name) and "\0" not in name:
-        from glob import glob
-
-        matches = sorted(glob(name, recursive=True))
+        matches = sorted(_matches(name))
         if matches:
             return matches
         raise NotFound("E-NOT-FOUND", f"nothing matches {name}", path=name, help="check the pattern")
     message = f"{name} does not exist" if name else "an empty name was given as a sample"
     raise NotFound("E-NOT-FOUND", message, path=name, help="check the path")
+
+
+def _matches(pattern: str) -> set[str]:
+    """Paths that match a pattern. Python's own ``**`` follows links, and never ends where a few lead upwards."""
+    import glob
+
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        return set(glob.glob(pattern))
+    place = parts.index("**")
+    top, rest = os.sep.join(parts[:place]), [part for part in parts[place + 1 :] if part]
+    tops = glob.glob(top or os.sep) if place else [os.curdir]
+    if not rest:
+        return set(filter(os.path.isdir, tops))  # everything below, which is what a folder stands for
+    return {
+        match
+        for top in tops
+        for folder in _folders(top)
+        for match in _matches(os.path.join(glob.escape(folder) if folder != os.curdir else "", *rest))
+    }
+
+
+def _folders(top: str) -> Iterator[str]:
+    """A folder and all below it, but for hidden ones and links."""
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as scan:
+                below = [entry.name for entry in scan if _kind(entry) == _FOLDER and not entry.name.startswith(".")]
+        except OSError:
+            continue
+        yield folder
+        pending += [os.path.join(folder, name) if folder != os.curdir else name for name in below]
 
 
 def _refuse_output(paths: list[str], output: tuple[int, int]) -> None:
@@ -116,8 +150,8 @@ def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 class _Search:
     """One search: what is looked for, and what was handed out already.
 
-    That each file is handed out once needs no list of all files: of a folder it is enough to know that it was searched, since no
-    link inside it is followed.
+    That each file is handed out once needs no list of all files: of a folder it is enough to know that it was searched,
+    since no link inside it is followed.
 
     Attributes:
         suffixes: lower-case suffixes of the files to read inside folders; empty for all.
@@ -234,7 +268,7 @@ class _Search:
         yield Found(path)
 
     def _link(self, path: str, real: str) -> Note | None:
-        """What to say of a symbolic link inside a folder; None when what it leads to is read anyway, or would not be wanted."""
+        """What to say of a symbolic link inside a folder; None when what it leads to is read anyway, or not wanted."""
         wanted = self._wanted(os.path.basename(path))
         try:
             mode = os.stat(path).st_mode

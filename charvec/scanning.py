@@ -32,15 +32,16 @@ def scan(
 ) -> Counts:
     """Count the characters of samples.
 
-    Files are UTF-8, or UTF-16 or UTF-32 with a byte order mark, unless ``encoding`` says otherwise. One that is not is left out
-    and named with candidates. Damaged bytes inside a text are left out, counted and located. No input that fails stops the
-    others; all of them are listed in ``counts.samples.problems``. Memory does not grow with the samples.
+    Files are UTF-8, or UTF-16 or UTF-32 with a byte order mark, unless ``encoding`` says otherwise. One that is not is
+    left out and named with candidates. Damaged bytes inside a text are left out, counted and located. No input that
+    fails stops the others; all of them are listed in ``counts.samples.problems``. Memory does not grow with the
+    samples.
 
     Args:
         samples: files, folders, glob patterns, ``-`` for standard input.
         extensions: when given, only files of these suffixes are read inside folders.
-        encoding: a codec for every file, or glob pattern -> codec, the first that matches, ``*`` last; it beats byte order marks.
-            Files that are no text at all, pictures for example, are skipped as ever.
+        encoding: a codec for every file, or glob pattern -> codec, the first that matches, ``*`` last; it beats byte
+            order marks. Files that are no text at all, pictures for example, are skipped as ever.
         hidden: also read hidden files inside folders.
         not_this: a file to leave out, because it is the output.
         progress: is told about the bytes done.
@@ -52,8 +53,8 @@ def scan(
         NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing.
         OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
         UsageError: ``E-CODEC`` when Python has no such codec.
-        InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or ``E-READ``
-            when not one could be read and a file named by itself failed so.
+        InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or
+            ``E-READ`` when not one could be read and a file named by itself failed so.
         PermissionDenied: ``E-PERMISSION``, likewise.
     """
     encodings = _encodings(encoding)
@@ -95,7 +96,8 @@ def scan(
     if not files and not problems:
         remarks.append(Note("W-NO-FILES", "there was no file to read" + (" with such a suffix" if extensions else "")))
     if tally.table[0xFEFF]:
-        message = f"U+FEFF occurs {tally.table[0xFEFF]} times inside texts and was counted; only one at the beginning is a mark"
+        inside = f"U+FEFF occurs {tally.table[0xFEFF]} times inside texts and was counted"
+        message = f"{inside}; only one at the beginning is a mark"
         remarks.append(Note("N-MIDDLE-BOM", message))
     total = int(tally.table.sum())
     report = Samples(files, size, total, bad, skipped, passed, tuple(problems), tuple(remarks))
@@ -112,7 +114,7 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]
             raise UsageError(
                 "E-CODEC",
                 f"there is no text encoding {name!r}",
-                help="use a name Python knows: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949, utf-16, latin-1 ...",
+                help="use a name Python knows: gb18030, big5, cp950, shift_jis, euc_jp, cp949, utf-16, latin-1 ...",
             )
     # what is said of some files beats what is said of all
     return sorted(pairs, key=lambda pair: pair[0] == "*")
@@ -181,8 +183,8 @@ def _open(path: str, *, wait: bool) -> BinaryIO:
 
     Args:
         path: the file.
-        wait: whether to wait for the writer of a pipe. Else nothing can keep us waiting, should the file have become a pipe
-            meanwhile, or be one of those in /proc that wait for news.
+        wait: whether to wait for the writer of a pipe. Else nothing can keep us waiting, should the file have become a
+            pipe meanwhile, or be one of those in /proc that wait for news.
 
     Raises:
         OSError: when it cannot be opened.
@@ -191,7 +193,7 @@ def _open(path: str, *, wait: bool) -> BinaryIO:
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | (0 if wait else getattr(os, "O_NONBLOCK", 0)))
 
-    stream: BinaryIO = open(path, "rb", buffering=0, opener=opener)  # type: ignore[assignment]  # noqa: SIM115
+    stream: BinaryIO = open(path, "rb", buffering=0, opener=opener)  # noqa: SIM115
     return stream
 
 
@@ -230,13 +232,9 @@ def _may_be_text(head: bytes, codec: str) -> bool:
     return kind == "" or kind.startswith("utf-")
 
 
-#: Codecs that take a byte order mark away themselves.
-_TAKE_MARK = ("utf-16", "utf-32", "utf-8-sig")
-
-
 def _scan_encoded(path: str, source: Source, codec: str, tally: Tally) -> Outcome:
-    decoder = Tolerant(codec)
-    begun = codecs.lookup(codec).name in _TAKE_MARK
+    decoder = Tolerant(_with_byte_order(codec, source.head))
+    begun = False
     surrogates = 0
     for block in source:
         text = decoder.decode(block, False)
@@ -252,6 +250,19 @@ def _scan_encoded(path: str, source: Source, codec: str, tally: Tally) -> Outcom
         message = f"{path}: {surrogates} lone surrogates, which are no characters, were left out"
         outcome.problems.append(Note("W-DECODE", message, path))
     return outcome
+
+
+def _with_byte_order(codec: str, head: bytes) -> str:
+    """The codec that leaves the byte order mark to us; ``utf-16`` and ``utf-32`` without a mark are little-endian.
+
+    Python's own fail where there is no mark.
+    """
+    name = codecs.lookup(codec).name
+    if name == "utf-8-sig":
+        return "utf-8"
+    if name not in ("utf-16", "utf-32"):
+        return codec
+    return name + ("-be" if head.startswith("\ufeff".encode(name + "-be")) else "-le")
 
 
 def _add(tally: Tally, text: str) -> int:

@@ -1,8 +1,8 @@
 """Verbs: load and save vector files.
 
-A file is written whole or not at all: into memory (a very large one into the temporary file itself), to a temporary name in the
-same folder, fsync, digest checked again, renamed, fsync of the folder. After a crash, a kill, a full disk or Ctrl-C the output
-path holds the old file or the new one, never a third.
+A file is written whole or not at all: to a temporary name in the same folder, read back and compared, fsync, renamed,
+fsync of the folder. After a crash, a kill, a full disk or Ctrl-C the output path holds the old file or the new one,
+never a third.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import contextlib
 import errno
 import io
 import os
-import secrets
+import re
 import stat
+import zlib
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from charvec import formats
 from charvec.errors import CharvecError, DamagedFile, OutputError, PermissionDenied, ReadWriteError, from_os_error
@@ -24,9 +24,9 @@ from charvec.vectors import CharVectors
 
 __all__ = ["check_output", "load", "save", "write_whole"]
 
-#: Larger files are built in the temporary file and not in memory.
-IN_MEMORY = 1 << 30
-_WRITE = 1 << 24
+#: Bytes written, and read back, at once.
+_WRITE = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
@@ -34,8 +34,8 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
 
     Args:
         path: the file.
-        check: compare the digest of charvec's own format, and refuse any changed byte. False reads a file that another tool
-            edited; damage is then not noticed, and can crash the HDF5 library.
+        check: compare the digest of charvec's own format, and refuse any changed byte. False reads a file that another
+            tool edited; damage is then not noticed, and can crash the HDF5 library.
 
     Returns:
         the vectors; large arrays are views into one read-only copy of the file.
@@ -45,11 +45,22 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
         InputError: when it is damaged, hostile, of a newer version, or no vector file.
     """
     with File(path) as file:
-        member = formats.sniff(file.head)
-        if member is None:
-            raise unrecognised(file, "a vector file")
+        member = _member_of(file)
         data = file.pread(0, file.size)
     return member.read(file.path, data, check)
+
+
+def format_of(path: str | os.PathLike[str]) -> formats.Member:
+    """The format of a vector file, told by how it begins; errors as :func:`load`."""
+    with File(path) as file:
+        return _member_of(file)
+
+
+def _member_of(file: File) -> formats.Member:
+    member = formats.sniff(file.head)
+    if member is None:
+        raise unrecognised(file, "a vector file")
+    return member
 
 
 def save(
@@ -73,15 +84,8 @@ def save(
     path = os.fspath(path)
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_name(format) if format else formats.by_suffix(path)
-    if vectors.stored.nbytes > IN_MEMORY:
-        with _replacing(path, overwrite) as file:
-            _reserve(file, vectors.stored.nbytes, path)
-            return member.write(vectors, file)
-    buffer = io.BytesIO()
-    left_out = member.write(vectors, buffer)
-    with buffer.getbuffer() as view:
-        write_whole(path, view, overwrite=overwrite)
-    return left_out
+    with _replacing(path, overwrite) as output:
+        return member.write(vectors, output)
 
 
 def check_output(
@@ -146,31 +150,67 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overw
         OutputError: ``E-OUTPUT-EXISTS`` when it has come into being meanwhile.
         ReadWriteError: ``E-DISK-FULL``, ``E-IO``.
     """
-    with _replacing(os.fspath(path), overwrite) as file:
-        view = memoryview(data)
+    with _replacing(os.fspath(path), overwrite) as output:
+        output.write(data)
+
+
+class _Output(io.RawIOBase):
+    """A file that is written from beginning to end and then read back.
+
+    What is compared is a CRC-32, five times as fast as the digests that vector files carry: this is about a disk or a
+    memory that fails while the file is written, not about anyone's intent.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._checksum = 0
+        self._size = 0
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write everything, in portions, so that one call of a large buffer can be interrupted."""
+        view = memoryview(data).cast("B")
         for start in range(0, len(view), _WRITE):
-            file.write(view[start : start + _WRITE])
-        file.flush()
-        file.seek(0)
-        written = blake2b(digest_size=16)
-        while block := file.read(_WRITE):
-            written.update(block)
-        if written.digest() != blake2b(data, digest_size=16).digest():
+            part = view[start : start + _WRITE]
+            self._file.write(part)
+            self._checksum = zlib.crc32(part, self._checksum)
+        self._size += len(view)
+        return len(view)
+
+    def verify(self, path: str) -> None:
+        """Compare what is in the file with what was written.
+
+        Raises:
+            DamagedFile: ``E-WRITE-VERIFY``.
+        """
+        self._file.flush()
+        self._file.seek(0)
+        checksum = size = 0
+        buffer = memoryview(bytearray(min(_WRITE, self._size or 1)))
+        while count := self._file.readinto(buffer):  # type: ignore[attr-defined]
+            checksum = zlib.crc32(buffer[:count], checksum)
+            size += count
+        if (size, checksum) != (self._size, self._checksum):
             raise DamagedFile(
                 "E-WRITE-VERIFY",
                 f"{path}: what was read back is not what was written",
-                path=os.fspath(path),
+                path=path,
                 help="check the disk",
             )
 
 
 @contextlib.contextmanager
-def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+def _replacing(path: str, overwrite: bool) -> Iterator[_Output]:
     """A temporary file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
-    _sweep(folder, name)
-    temporary = os.path.join(folder, f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    # a name may have 255 bytes, and this one is longer than the target's by up to 28
+    prefix = "." + os.fsencode(name)[:200].decode("utf-8", "ignore") + "."
+    _sweep(folder, prefix)
+    temporary = os.path.join(folder, f"{prefix}{os.getpid()}.{os.urandom(4).hex()}.tmp")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(temporary, flags, 0o666)
@@ -181,8 +221,9 @@ def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
             if overwrite and os.path.exists(target):
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
-            yield file
-            file.flush()
+            output = _Output(file)
+            yield output
+            output.verify(path)
             os.fsync(descriptor)
         if overwrite:
             os.replace(temporary, target)
@@ -220,13 +261,13 @@ def _sync_folder(folder: str) -> None:
             os.close(descriptor)
 
 
-def _sweep(folder: str, name: str) -> None:
+def _sweep(folder: str, prefix: str) -> None:
     """Remove temporary files that killed runs left behind for this very output."""
-    prefix = f".{name[:200]}."
+    pattern = re.compile(re.escape(prefix) + r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp")
     with contextlib.suppress(OSError):
         for each in os.listdir(folder):
-            pid, _, rest = each[len(prefix) :].partition(".") if each.startswith(prefix) else ("", "", "")
-            if pid.isdigit() and len(rest) == 12 and rest.endswith(".tmp") and not _alive(int(pid)):
+            leftover = pattern.fullmatch(each)
+            if leftover and not _alive(int(leftover[1])):
                 os.unlink(os.path.join(folder, each))
 
 
@@ -240,20 +281,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _reserve(file: BinaryIO, size: int, path: str) -> None:
-    """Claim the space of a large file first: libhdf5 does not survive a disk that fills up while it writes."""
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file.fileno(), 0, size + (1 << 20))
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise _write_error(error, path) from None
-        else:
-            file.truncate(0)
-
-
 def _write_error(error: OSError, path: str) -> CharvecError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in _FULL:
         return ReadWriteError(
             "E-DISK-FULL",
             f"{path}: {error.strerror}; nothing was changed",
@@ -261,5 +290,3 @@ def _write_error(error: OSError, path: str) -> CharvecError:
             help="free some space, or write elsewhere; --dtype float16 halves the file",
         )
     return from_os_error(error, path, "writing")
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.alignment import Aligned, align
-from charvec.counts import UNICODE_SIZE, characters
 from charvec.consistency import check_fit
+from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
 from charvec.dtypes import DTYPES, convert_rows
 from charvec.errors import UsageError
@@ -125,7 +125,7 @@ class CharVectors:
 
     def _copy(self, place: int) -> NDArray[np.float32]:
         # what callers do to it must not change the vectors
-        return self.at(slice(place, place + 1)).copy().reshape(-1)
+        return np.array(self.at(slice(place, place + 1))[0])
 
     def get(self, char: str, default: Any = None) -> Any:
         """The vector of a character, or ``default`` when it has none."""
@@ -260,9 +260,9 @@ class CharVectors:
             vocab: piece -> id, or a list of pieces whose positions are the ids. Ids may leave gaps, rows of zeros.
             pad: the padding entry; its row is zeros.
             unk: the entry for unknown characters; its row is the mean of all vectors, or its own if it has one.
-            missing: the rows of other entries without a vector: ``zeros``; ``unk``, the row of the unknown entry (when
-                there is none, the mean of all vectors); ``mean``, the mean of all vectors; ``normal``, drawn from a normal
-                distribution with the mean and standard deviation of the found rows, for each dimension; ``error``.
+            missing: the rows of other entries without a vector: ``zeros``; ``unk``, the row of the unknown entry;
+                ``mean``, the mean of all vectors; ``normal``, drawn from a normal distribution with the mean and
+                standard deviation of the found rows, for each dimension; ``error``.
             seed: of the normal distribution.
 
         Returns:
@@ -288,13 +288,7 @@ class CharVectors:
             return self
         stored, scales = convert_rows(self.matrix, dtype)
         options = {**self.source.get("options", {}), "dtype": dtype}
-        return self._replace(stored=stored, scales=scales, source={**self.source, "options": options})
-
-    def _replace(self, **changes: Any) -> CharVectors:
-        from dataclasses import fields
-
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return CharVectors(**{**values, **changes})
+        return replace(self, stored=stored, scales=scales, source={**self.source, "options": options})
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False) -> list[str]:
         """Write to a file; see :func:`charvec.save`."""

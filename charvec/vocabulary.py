@@ -19,8 +19,8 @@ __all__ = ["Speller", "Spelling", "Vocabulary"]
 class Spelling:
     """How characters are spelt in row ids.
 
-    The ids of character i are ``row_ids[row_offsets[i]:row_offsets[i + 1]]``. Characters that the model deletes or does not
-    know have none; the unknown token's id is never among them.
+    The ids of character i are ``row_ids[row_offsets[i]:row_offsets[i + 1]]``. Characters that the model deletes or does
+    not know have none; the unknown token's id is never among them.
 
     Attributes:
         status: uint8 [n], values of :class:`~charvec.status.Status`.

@@ -1,10 +1,10 @@
 """Family: checkpoint formats. One file per format, recognised by content, never by suffix.
 
-A member reads headers only and returns a :class:`~charvec.tensor.Checkpoint`, which says where every tensor's elements lie.
-It runs nothing it finds, imports no framework and opens no file outside the folder it was pointed to.
+A member reads headers only and returns a :class:`~charvec.tensor.Checkpoint`, which says where every tensor's elements
+lie. It runs nothing it finds, imports no framework and opens no file outside the folder it was pointed to.
 
-To add a format: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file
-that another program wrote to ``tests/data``; the contract tests then run over it.
+To add a format: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a
+small file that another program wrote to ``tests/data``; the contract tests then run over it.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ FOLDER_FILES = (
 #: Otherwise the only file with one of these suffixes.
 FOLDER_SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".index", ".bin", ".pt", ".pth")
 
+#: Folders in which sentence-transformers keeps the model proper.
+FOLDER_MODULES = ("0_Transformer", "0_StaticEmbedding")
+
 _TF_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _TF_STATE = re.compile(rb'^model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
@@ -78,12 +81,11 @@ def locate(path: str | os.PathLike[str]) -> str:
             "E-TF-NOINDEX",
             f"{path}: the .index file of this TensorFlow checkpoint is missing",
             path=path,
-            help="a checkpoint is a pair of files; put the .index file beside the .data file, then name either or the prefix",
+            help="a checkpoint is a pair of files; put the .index file beside the .data file, "
+            "then name either or the prefix",
         )
     if not os.path.exists(path):
-        raise NotFound(
-            "E-NOT-FOUND", f"{path} does not exist", path=path, help="name a file or folder on this machine"
-        )
+        raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help="name a file or folder on this machine")
     if os.path.basename(path) == "checkpoint":
         return _follow_state(path)
     return path
@@ -121,6 +123,9 @@ def _in_folder(folder: str) -> str:
     data = [name for name in names if _TF_DATA.search(name)]
     if data:
         return os.path.join(folder, data[0])
+    for name in FOLDER_MODULES:
+        if name in names and os.path.isdir(os.path.join(folder, name)):
+            return _in_folder(os.path.join(folder, name))
     raise NotFound(
         "E-NO-CHECKPOINT",
         f"{folder} holds no checkpoint",

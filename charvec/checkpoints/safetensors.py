@@ -1,9 +1,9 @@
 """safetensors: a JSON header, then the raw bytes of all tensors.
 
 Layout (safetensors README, section "Format"): u64 N, little-endian; N bytes of JSON
-``{name: {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {str: str}}``; data, to which the offsets are relative.
-The rules checked here are those of the reference implementation: N at most 100,000,000, no duplicate name, every range in the
-file and as long as shape and dtype say, and the ranges tile the data without hole or overlap.
+``{name: {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {str: str}}``; data, to which the offsets are
+relative. The rules checked here are those of the reference implementation: N at most 100,000,000, no duplicate name,
+every range in the file and as long as shape and dtype say, and the ranges tile the data without hole or overlap.
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ def read(file: File) -> Checkpoint:
     if 8 + length > file.size:
         refuse("E-ST-HEADER", f"the header claims {length:,} bytes; the file has {file.size:,}")
     raw = file.pread(8, length)
-    header = parse(
-        raw, path, code="E-ST-HEADER", what="safetensors header", duplicate="E-ST-DUPKEY", cut="E-ST-HEADER"
-    )
+    header = parse(raw, path, code="E-ST-HEADER", what="safetensors header", duplicate="E-ST-DUPKEY", cut="E-ST-HEADER")
     if not isinstance(header, dict):
         refuse("E-ST-HEADER", "the header is not a JSON object")
 
@@ -96,6 +94,7 @@ def read(file: File) -> Checkpoint:
     ranges: list[tuple[int, int, str]] = []
     for name, entry in header.items():
         if name == "__metadata__":
+            _check_metadata(entry, refuse)
             continue
         dtype, shape, begin, end = _entry(name, entry, refuse)
         if dtype in DTYPES:
@@ -134,9 +133,14 @@ def read(file: File) -> Checkpoint:
     return Checkpoint(path, NAME, {path: file.size}, tensors, blake2b(raw, digest_size=32).hexdigest())
 
 
+def _check_metadata(entry: Any, refuse: Any) -> None:
+    if entry is not None and not (isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())):
+        refuse("E-ST-HEADER", "__metadata__ is not an object of strings")
+
+
 def _entry(name: str, entry: Any, refuse: Any) -> tuple[str, tuple[int, ...], int, int]:
-    """Types of one header entry; bool is an int in Python, so types are compared exactly."""
-    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+    """Types of one header entry; bool is an int in Python, so types are compared exactly. Further keys are ignored."""
+    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= set(entry):
         refuse("E-ST-HEADER", f"the entry of tensor {name[:80]!r} is not {{dtype, shape, data_offsets}}")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str):

@@ -1,8 +1,8 @@
 """Index of a sharded Hugging Face checkpoint: which file beside it holds which tensor.
 
 ``model.safetensors.index.json`` and ``pytorch_model.bin.index.json`` are
-``{"metadata": {...}, "weight_map": {tensor name: file name}}``. Only the shard that holds the wanted tensor is ever opened, by
-:func:`charvec.checkpoints.tensor`.
+``{"metadata": {...}, "weight_map": {tensor name: file name}}``. Only the shard that holds the wanted tensor is ever
+opened, by :func:`charvec.checkpoints.tensor`.
 """
 
 from __future__ import annotations

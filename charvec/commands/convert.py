@@ -18,7 +18,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="hdf5, npz, safetensors, text, word2vec or pickle")
     parser.add_argument("--dtype", metavar="TYPE", help="float32, float16 or int8 (default: as it is)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
-    parser.add_argument("--unchecked", action="store_true", help="read IN though another tool changed it (not for files of strangers)")
+    parser.add_argument(
+        "--unchecked", action="store_true", help="read IN though another tool changed it (not for files of strangers)"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -37,9 +39,11 @@ def run(args: Namespace) -> int:
     notes = notes_on(vectors)
     if left_out:
         named = ", ".join(map(shown, left_out[:20])) + (" ..." if len(left_out) > 20 else "")
-        notes.append(Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out))
+        notes.append(
+            Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out)
+        )
     warn(notes, args)
     if not args.quiet:
-        written = len(vectors) - len(left_out)
-        print(f"{escape(args.out)}: {number(written)} characters x {vectors.dim} {vectors.dtype}, {size(os.path.getsize(args.out))}")
+        held = f"{number(len(vectors) - len(left_out))} characters x {vectors.dim} {vectors.dtype}"
+        print(f"{escape(args.out)}: {held}, {size(os.path.getsize(args.out))}")
     return 0

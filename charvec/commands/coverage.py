@@ -45,7 +45,9 @@ def run(args: Namespace) -> int:
 
     keep = parse_keep(args.keep)
     if args.fail_under is not None and not 0 <= args.fail_under <= 100:
-        raise UsageError("E-PERCENT", f"--fail-under {args.fail_under} is no percentage", help="say a number from 0 to 100")
+        raise UsageError(
+            "E-PERCENT", f"--fail-under {args.fail_under} is no percentage", help="say a number from 0 to 100"
+        )
     names: list[str | None] = args.model or [None]
     models = [open_model(args, name) for name in names]
     counts = scan_samples(args)

@@ -54,10 +54,10 @@ def run(args: Namespace) -> int:
     """Do it and print what came out."""
     import os
 
+    from charvec.dtypes import DTYPES
     from charvec.extraction import lookup, notes_on
     from charvec.status import parse_keep
     from charvec.storage import check_output, save
-    from charvec.vectors import DTYPES
 
     keep = parse_keep(args.keep)
     _check_dtype(args.dtype, DTYPES)
@@ -71,7 +71,9 @@ def run(args: Namespace) -> int:
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
     if left_out:
         named = ", ".join(map(shown, left_out[:NAMED])) + (" ..." if len(left_out) > NAMED else "")
-        notes.append(Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out))
+        notes.append(
+            Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out)
+        )
     warn(notes, args)
     if args.json:
         print_json(_as_json(args, model, vectors, left_out, notes))
@@ -97,14 +99,19 @@ def _summary(args: Namespace, model: TokenEmbedding, vectors: CharVectors, left_
             f"{number(total.distinct)} distinct",
         ],
         ["model", model_name(args.model, model)],
-        ["tensor", f"{escape(model.tensor.name)} {list(model.tensor.shape)} {model.tensor.dtype}: {escape(model.reason)}"],
+        [
+            "tensor",
+            f"{escape(model.tensor.name)} {list(model.tensor.shape)} {model.tensor.dtype}: {escape(model.reason)}",
+        ],
         [
             "vectors",
-            f"{escape(args.out)}: {number(len(vectors) - left_out)} characters x {vectors.dim} {vectors.dtype}, {size(file_size)}",
+            f"{escape(args.out)}: {number(len(vectors) - left_out)} characters x {vectors.dim} {vectors.dtype}, "
+            f"{size(file_size)}",
         ],
         [
             "coverage",
-            f"{percent(coverage.occurrences)} of all occurrences, {percent(coverage.distinct)} of the distinct characters",
+            f"{percent(coverage.occurrences)} of all occurrences, "
+            f"{percent(coverage.distinct)} of the distinct characters",
         ],
     ]
     statuses = [
@@ -120,7 +127,9 @@ def _summary(args: Namespace, model: TokenEmbedding, vectors: CharVectors, left_
     lines = [table(rows), table([["status", "distinct", "occurrences", ""], *statuses], right=(1, 2))]
     missing = [entry for entry in vectors.missing if entry.status.label != "removed"] or vectors.missing
     if missing:
-        named = ", ".join(f"{shown(entry.char)} ({number(entry.count)} x {entry.status.label})" for entry in missing[:NAMED])
+        named = ", ".join(
+            f"{shown(entry.char)} ({number(entry.count)} x {entry.status.label})" for entry in missing[:NAMED]
+        )
         more = len(vectors.missing) - min(NAMED, len(missing))
         lines.append(f"missing   {named}" + (f", and {number(more)} more (charvec info --missing)" if more else ""))
     return "\n".join(lines)
@@ -142,5 +151,3 @@ def _as_json(
         "left_out": [f"U+{ord(char):04X}" for char in left_out],
         "notes": [note.as_dict() for note in notes],
     }
-
-

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Any
 
 from charvec.commands.common import percent, print_json, warn
 from charvec.terminal import escape, number, shown, size, table
@@ -43,7 +45,9 @@ def run(args: Namespace) -> int:
         )
         return 0
     if args.missing:
-        rows = [[shown(entry.char), number(entry.count), entry.status.label, _rows(entry.rows)] for entry in vectors.missing]
+        rows = [
+            [shown(entry.char), number(entry.count), entry.status.label, _rows(entry.rows)] for entry in vectors.missing
+        ]
         print(table([["character", "count", "status", "rows"], *rows], right=(1,)))
         return 0
     rows = [
@@ -52,29 +56,56 @@ def run(args: Namespace) -> int:
     ]
     if len(vectors):
         rows.append(["characters", f"{shown(vectors.chars[0])} to {shown(vectors.chars[-1])}"])
-    origin = source.get("source")
-    if origin:
-        files = ", ".join(f"{escape(name)} ({size(count)})" for name, count in origin["files"].items())
+    rows += _origin(source)
+    if coverage.total.occurrences:
+        found = [
+            f"{status.label} {number(share.distinct)}" for status, share in coverage.by_status.items() if share.distinct
+        ]
+        rows += [
+            ["status", ", ".join(found)],
+            [
+                "coverage",
+                f"{percent(coverage.occurrences)} of all occurrences, "
+                f"{percent(coverage.distinct)} of the distinct characters",
+            ],
+            ["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"],
+        ]
+    if "charvec" in source:
+        rows.append(["written by", escape(f"charvec {source['charvec']}")])
+    print(table(rows))
+    return 0
+
+
+def _origin(source: Mapping[str, Any]) -> list[list[str]]:
+    """What the provenance says. It comes from the file, so every word of it is escaped."""
+    rows = []
+    if "source" in source:
+        origin = source["source"]
+        files = ", ".join(f"{name} ({size(count)})" for name, count in origin["files"].items())
         rows += [
             ["checkpoint", f"{files}, {origin['format']}"],
-            ["tensor", f"{escape(origin['tensor'])} {origin['shape']} {origin['dtype']}: {escape(origin['chosen_because'])}"],
+            ["tensor", f"{origin['tensor']} {origin['shape']} {origin['dtype']}: {origin['chosen_because']}"],
             ["header", f"BLAKE2b {origin['header_blake2b']}"],
             ["rows read", f"BLAKE2b {origin['rows_blake2b']}"],
         ]
+    if "vocabulary" in source:
         vocabulary = source["vocabulary"]
-        settings = ", ".join(f"{key}={value}" for key, value in vocabulary["settings"].items())
-        rows.append(["vocabulary", f"{escape(vocabulary['file'])}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces, {settings}"])
+        settings = "".join(f", {key}={value}" for key, value in vocabulary["settings"].items())
+        rows.append(
+            ["vocabulary", f"{vocabulary['file']}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces{settings}"]
+        )
+    if "samples" in source:
         samples = source["samples"]
-        rows.append(["samples", f"{number(samples['files'])} files, {size(samples['bytes'])}, {number(samples['characters'])} characters"])
-        found = [f"{status.label} {number(share.distinct)}" for status, share in coverage.by_status.items() if share.distinct]
-        rows.append(["status", ", ".join(found)])
-        rows.append(["coverage", f"{percent(coverage.occurrences)} of all occurrences, {percent(coverage.distinct)} of the distinct characters"])
-        rows.append(["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"])
-        rows.append(["written by", f"charvec {source['charvec']}"])
-    elif "converted" in source:
+        rows.append(
+            [
+                "samples",
+                f"{number(samples['files'])} files, {size(samples['bytes'])}, "
+                f"{number(samples['characters'])} characters",
+            ]
+        )
+    if "converted" in source:
         rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
-    print(table(rows))
-    return 0
+    return [[name, escape(text)] for name, text in rows]
 
 
 def _rows(ids: tuple[int, ...]) -> str:

@@ -52,7 +52,8 @@ def run(args: Namespace) -> int:
     if out:
         write_whole(out, shown.encode(), overwrite=args.force)
     else:
-        sys.stdout.write(shown)
+        # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
+        sys.stdout.writelines(shown.splitlines(keepends=True))
     if not args.quiet:
         hidden = f", {number(samples.hidden)} hidden entries passed over" if samples.hidden else ""
         print(

@@ -28,7 +28,9 @@ def run(args: Namespace) -> int:
     unknown = sorted({char for char in args.first + args.second if char not in vectors})
     cosine = vectors.similarity(args.first, args.second)
     if args.json:
-        print_json({"a": args.first, "b": args.second, "cosine": cosine, "unknown": unknown})
+        # JSON has no NaN
+        known = cosine if cosine == cosine else None
+        print_json({"a": args.first, "b": args.second, "cosine": known, "unknown": unknown})
     else:
         print(f"{cosine:.4f}")
     if unknown:

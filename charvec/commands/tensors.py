@@ -14,7 +14,9 @@ HELP = "list the tensors of a checkpoint, and which is the input embedding"
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("model", metavar="MODEL", nargs="?", help="file, folder or TensorFlow prefix (default: the bundled model)")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="file, folder or TensorFlow prefix (default: the bundled model)"
+    )
     parser.add_argument("--tensor", metavar="NAME", help="say whether this tensor could be used")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
 
@@ -40,7 +42,11 @@ def run(args: Namespace) -> int:
                 "path": checkpoint.path,
                 "format": checkpoint.format,
                 "tensors": [
-                    {"name": name, **known.get(name, {}), **({"file": checkpoint.parts[name]} if name in checkpoint.parts else {})}
+                    {
+                        "name": name,
+                        **known.get(name, {}),
+                        **({"file": checkpoint.parts[name]} if name in checkpoint.parts else {}),
+                    }
                     for name in checkpoint
                 ],
                 "embedding": chosen.name if chosen else None,

@@ -1,7 +1,7 @@
 """Family: vector-file formats. One file per format; reading goes by content, writing by suffix.
 
-To add a format: write one module with what :class:`Member` says, put its name into :data:`MEMBERS`, and add a golden file to
-``tests/data``; the contract tests then run over it.
+To add a format: write one module with what :class:`Member` says, put its name into :data:`MEMBERS`, and add a golden
+file to ``tests/data/vectors``; the contract tests then run over it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ class Member(Protocol):
     NAME: str
     #: Suffixes that stand for it, with the dot, lower case.
     SUFFIXES: tuple[str, ...]
+    #: What in the file proves that its numbers are as they were written; empty when nothing does.
+    PROOF: str
 
     def sniff(self, head: bytes) -> bool:
         """Whether a file that begins so (4,096 bytes) is of this format. Never raises."""
@@ -59,7 +61,9 @@ def by_suffix(path: str) -> Member:
     raise UsageError(
         "E-SUFFIX",
         f"the suffix of {path} stands for no format",
-        help="choose one of " + " ".join(suffix for member in MEMBERS for suffix in member.SUFFIXES) + ", or say --format",
+        help="choose one of "
+        + " ".join(suffix for member in MEMBERS for suffix in member.SUFFIXES)
+        + ", or say --format",
     )
 
 

@@ -1,8 +1,8 @@
 """A pickled dictionary {character: float32 vector}, as BERT-Vector writes it. For programs that cannot be changed.
 
-Written opcode by opcode and read by :mod:`charvec.unpickle`, which runs nothing: Python's own unpickler is never used. The arrays
-name ``numpy.core.multiarray``, which NumPy 1 and 2 both find; NumPy 2's own pickles cannot be read by NumPy before 1.26.
-Opcodes: CPython's ``Lib/pickletools.py``.
+Written opcode by opcode and read by :mod:`charvec.unpickle`, which runs nothing: Python's own unpickler is never used.
+The arrays name ``numpy.core.multiarray``, which NumPy 1 and 2 both find; NumPy 2's own pickles cannot be read by NumPy
+before 1.26. Opcodes: CPython's ``Lib/pickletools.py``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import WrongFile
-from charvec.plain import from_pairs
 from charvec.numpy_pickle import Array, read_vector_dict
+from charvec.plain import from_pairs
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "pickle"
-SUFFIXES = (".pkl", ".pickle")
+SUFFIXES: tuple[str, ...] = (".pkl", ".pickle")
+PROOF = ""
 
 
 def sniff(head: bytes) -> bool:

@@ -6,6 +6,7 @@ Reads without charvec: ``safetensors.numpy.load_file``. Layout: the safetensors 
 from __future__ import annotations
 
 import json
+from math import prod
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -16,12 +17,15 @@ from charvec.layout import COLUMNS, from_columns, to_columns
 from charvec.safejson import parse
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "safetensors"
-SUFFIXES = (".safetensors",)
+SUFFIXES: tuple[str, ...] = (".safetensors",)
+PROOF = ""
 
 _DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8", "uint32": "U32", "uint64": "U64"}
+#: No size or offset of a vector file reaches this; an empty matrix of such a size is still one for numpy.
+_LARGEST = 1 << 40
 _BACK = {theirs: ours for ours, theirs in _DTYPES.items()}
 
 
@@ -48,7 +52,7 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
     for _, column in ordered:
-        file.write(memoryview(column).cast("B") if column.size else b"")
+        file.write(column.reshape(-1).view(np.uint8).data)
     return []
 
 
@@ -77,18 +81,26 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
             path=path,
             help="to take vectors out of a checkpoint, use `charvec dump SAMPLES -m` with it",
         )
-    columns: dict[str, NDArray[Any]] = {"meta": np.frombuffer(metadata["charvec"].encode(), np.uint8)}
+    columns: dict[str, NDArray[Any]] = {
+        "meta": np.frombuffer(metadata["charvec"].encode("utf-8", "surrogatepass"), np.uint8)
+    }
     position = 0
     for name, entry in header.items():
-        if name not in COLUMNS or not isinstance(entry, dict) or entry.get("dtype") not in _BACK:
+        if name not in COLUMNS or name == "meta" or not isinstance(entry, dict):
             refuse("E-ST-HEADER", f"unexpected tensor {name[:80]!r}")
-        dtype, shape, offsets = np.dtype(_BACK[entry["dtype"]]), entry.get("shape"), entry.get("data_offsets")
-        numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
-        if any(type(number) is not int or number < 0 for number in numbers) or len(offsets) != 2:
-            refuse("E-ST-RANGE", f"the entry of {name!r} is malformed")
-        count = 1
-        for size in shape:
-            count *= size
+        kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+        if (
+            not isinstance(kind, str)
+            or kind not in _BACK
+            or not isinstance(shape, list)
+            or not isinstance(offsets, list)
+        ):
+            refuse("E-ST-HEADER", f"the entry of {name!r} is malformed")
+        if any(type(number) is not int or not 0 <= number < _LARGEST for number in [*shape, *offsets]):
+            refuse("E-ST-RANGE", f"the entry of {name!r} holds what is no size")
+        if len(shape) != COLUMNS[name][1] or len(offsets) != 2:
+            refuse("E-ST-RANGE", f"the entry of {name!r} has {len(shape)} sizes and {len(offsets)} offsets")
+        dtype, count = np.dtype(_BACK[kind]), prod(shape)
         begin, end = offsets
         if begin != position or end - begin != count * dtype.itemsize or 8 + length + end > len(data):
             refuse("E-ST-RANGE", f"the range of {name!r} does not fit")

@@ -1,7 +1,7 @@
 """word2vec text: a header line "characters dimensions", then character, space, values.
 
-The layout that gensim, spaCy, fastText and fastNLP read. gensim splits at U+0020 and line feed only, so just these two characters
-are left out, and the header counts what is really there.
+The layout that gensim, spaCy, fastText and fastNLP read. gensim splits at U+0020 and line feed only, so just these two
+characters are left out, and the header counts what is really there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from charvec.errors import DamagedFile
 from charvec.plain import format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "word2vec"
-SUFFIXES = (".vec",)
+SUFFIXES: tuple[str, ...] = (".vec",)
+PROOF = ""
 
 _HEADER = re.compile(rb"(\d{1,12}) (\d{1,7}) ?\r?\n")
 _LEAVE_OUT = (" ", "\n")
@@ -24,7 +25,7 @@ _LEAVE_OUT = (" ", "\n")
 
 def sniff(head: bytes) -> bool:
     """A first line of two integers."""
-    return b"\0" not in head and _HEADER.match(head) is not None
+    return _HEADER.match(head) is not None
 
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
@@ -43,8 +44,8 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     """Read the file.
 
     Raises:
-        DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says; ``E-TEXT-LINE``; and as
-            :func:`charvec.plain.from_pairs`.
+        DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says, ``E-TRAILING`` when there are
+            more; ``E-TEXT-LINE``; and as :func:`charvec.plain.from_pairs`.
     """
     header = _HEADER.match(data)
     if not header:
@@ -58,5 +59,12 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
             f"{path} is cut short: {present:,} of {count:,} lines present",
             path=path,
             help="copy or write the file again",
+        )
+    if present > count:
+        raise DamagedFile(
+            "E-TRAILING",
+            f"{path} has {present:,} lines where its header says {count:,}",
+            path=path,
+            help="correct the header, or write the file again",
         )
     return from_pairs(parse_lines(lines, dim, path, 2), path, NAME)

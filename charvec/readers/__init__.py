@@ -1,10 +1,10 @@
 """Family: sample-file types. One file per type, recognised by the first bytes.
 
-A member counts the characters of a file. What it could not decode it counts and locates; it never guesses, and never puts U+FFFD
-for what it did not understand.
+A member counts the characters of a file. What it could not decode it counts and locates; it never guesses, and never
+puts U+FFFD for what it did not understand.
 
-To add a type: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file of
-that type to ``tests/data/texts``; the contract tests then run over it.
+To add a type: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small
+file of that type to ``tests/data/texts``; the contract tests then run over it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ NAME = "binary"
 
 
 def sniff(head: bytes) -> bool:
-    """A known picture or document, or a zero byte near the beginning of what is no UTF-16, UTF-32 or compressed file."""
+    """A known picture or document, or a zero byte near the beginning of what has no other type's magic bytes."""
     return magic(head).startswith("a ")
 
 

@@ -28,8 +28,8 @@ def sniff(head: bytes) -> bool:
 def read(path: str, source: Source, tally: Tally) -> Outcome:
     """Count a UTF-8 file.
 
-    Damage inside a UTF-8 text is left out, counted and located. A file that is not UTF-8 at all is not counted: what it says
-    depends on its encoding, which only the user knows.
+    Damage inside a UTF-8 text is left out, counted and located. A file that is not UTF-8 at all is not counted: what it
+    says depends on its encoding, which only the user knows.
     """
     outcome = Outcome(remarks=_remarks(path, source.head))
     ascii_before = tally.table[:128].copy()
@@ -57,7 +57,7 @@ def read(path: str, source: Source, tally: Tally) -> Outcome:
             tolerant = Tolerant("utf-8")
             tally.add_text(tolerant.decode(block, False))
             continue
-        beyond_ascii = beyond_ascii or not block.isascii()
+        beyond_ascii = beyond_ascii or not (block if consumed == len(block) else block[:consumed]).isascii()
         lines += block.count(b"\n")
         pending = block[consumed:]
         offset += consumed

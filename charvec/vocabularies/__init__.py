@@ -2,8 +2,8 @@
 
 A member knows how its kind of tokenizer spells a single character in pieces, exactly as the model's own pipeline would.
 
-To add a kind: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small file of
-that kind to ``tests/data``; the contract tests then run over it.
+To add a kind: write one module with :class:`Member`'s two functions, put its name into :data:`MEMBERS`, and add a small
+file of that kind to ``tests/data``; the contract tests then run over it.
 """
 
 from __future__ import annotations

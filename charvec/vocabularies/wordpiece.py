@@ -1,10 +1,11 @@
-"""WordPiece: BERT's ``vocab.txt``, one piece a line, the line number is the row id.
+r"""WordPiece: BERT's ``vocab.txt``, one piece a line, the line number is the row id.
 
-Source: google-research/bert ``tokenization.py`` for the idea; where that code and the ``tokenizers`` library differ (their
-Unicode versions do), ``tokenizers`` is followed, because it is what models are run with today.
+Source: google-research/bert ``tokenization.py`` for the idea; where that code and the ``tokenizers`` library differ
+(their Unicode versions do), ``tokenizers`` is followed, because it is what models are run with today.
 
-Lines are split at ``\\n`` only, and nothing is stripped but one ``\\r`` before it: the Chinese BERT vocabulary holds U+2028 as
-a piece, which ``str.splitlines`` would take for a line end and ``str.strip`` would delete, shifting every later row.
+Lines are split at ``\n`` only, and nothing is stripped but one ``\r`` before it: the Chinese BERT vocabulary holds
+U+2028 as a piece, which ``str.splitlines`` would take for a line end and ``str.strip`` would delete, shifting every
+later row.
 """
 
 from __future__ import annotations
@@ -164,7 +165,12 @@ class WordPiece:
         from tokenizers.normalizers import BertNormalizer
         from tokenizers.pre_tokenizers import BertPreTokenizer
 
-        normalize = BertNormalizer(**self.settings).normalize_str
+        normalize = BertNormalizer(
+            clean_text=bool(self.settings["clean_text"]),
+            handle_chinese_chars=bool(self.settings["handle_chinese_chars"]),
+            strip_accents=self.settings["strip_accents"],
+            lowercase=bool(self.settings["lowercase"]),
+        ).normalize_str
         split = BertPreTokenizer().pre_tokenize_str
 
         def words(char: str) -> list[str]:
@@ -218,12 +224,13 @@ def _library() -> str:
 # White space in every BERT tokenizer: deleted, whatever the settings.
 _BLANK = frozenset((0x09, 0x0A, 0x0D, 0x20, 0x3000))
 
-# Characters that every BERT normaliser leaves as they are: no decomposition, no lower case, no mark, no control, no white
-# space, assigned since long. They need no look at the `tokenizers` library, whose import takes 25 ms of a 150 ms run. The
-# tests hold every code point of this table against the library, for every combination of settings.
-_PLAIN_KANA = ((0x41, 0x4B), (0x63, 0x64), (0x6A, 0x6F), (0x7E, 0x93)) + tuple(
-    (kana, kana)
-    for kana in (0x4D, 0x4F, 0x51, 0x53, 0x55, 0x57, 0x59, 0x5B, 0x5D, 0x5F, 0x61, 0x66, 0x68, 0x72, 0x75, 0x78, 0x7B)
+# Characters that every BERT normaliser leaves as they are: no decomposition, no lower case, no mark, no control, no
+# white space, assigned since long. They need no look at the `tokenizers` library, whose import takes 25 ms of a 150 ms
+# run. The tests hold every code point of this table against the library, for every combination of settings.
+_SINGLE_KANA = (0x4D, 0x4F, 0x51, 0x53, 0x55, 0x57, 0x59, 0x5B, 0x5D, 0x5F, 0x61, 0x66, 0x68, 0x72, 0x75, 0x78, 0x7B)
+_PLAIN_KANA = (
+    *((0x41, 0x4B), (0x63, 0x64), (0x6A, 0x6F), (0x7E, 0x93)),
+    *((kana, kana) for kana in _SINGLE_KANA),
 )
 _INERT = sorted(
     (

@@ -1,0 +1,32 @@
+"""Write the golden vector files: one for each format and element type.
+
+Run once, from the root of the repository, when a format is added or version 1 of the vector file is given up::
+
+    python tests/data/vectors/make.py
+
+``versions.json`` names the libraries whose layout the bytes of two formats depend on.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+from vector_samples import DTYPES, FORMATS, SUFFIX, small  # noqa: E402
+
+if __name__ == "__main__":
+    for dtype in DTYPES:
+        for name in FORMATS:
+            small(dtype).save(HERE / f"{dtype}{SUFFIX[name]}", format=name, overwrite=True)
+    versions = {
+        "hdf5": h5py.version.hdf5_version,
+        "npz": f"numpy {np.__version__}, python {platform.python_version()}, {sys.platform}",
+    }
+    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

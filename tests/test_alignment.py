@@ -1,0 +1,115 @@
+"""Matrices for other models' vocabularies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from vector_samples import build
+
+from charvec.errors import UsageError, WrongFile
+
+ROWS = np.array([[1, 2], [3, 5], [5, 2]], np.float32)
+THREE = build("a水火", ROWS)
+MEAN = ROWS.mean(axis=0)
+
+
+def test_dictionary() -> None:
+    """Rows by id, zeros for padding, gaps and unknown entries, and what was found."""
+    matrix, report = THREE.matrix_for({"火": 5, "<PAD>": 0, "词语": 2, "a": 1}, pad="<PAD>")
+    assert matrix.dtype == np.float32 and matrix.tolist() == [[0, 0], [1, 2], [0, 0], [0, 0], [0, 0], [5, 2]]
+    assert report == {"found": ["火", "a"], "missing": ["词语"]}
+
+
+def test_sequences() -> None:
+    """Positions are ids; a text is a sequence of characters; an entry may stand twice; no entries."""
+    assert THREE.matrix_for(["x", "a", "a"]).matrix.tolist() == [[0, 0], [1, 2], [1, 2]]
+    assert THREE.matrix_for("水a").matrix.tolist() == [[3, 5], [1, 2]]
+    assert THREE.matrix_for([]).matrix.shape == (0, 2) == THREE.matrix_for({}).matrix.shape
+    assert THREE.matrix_for({"a": np.int64(1)}).matrix.tolist() == [[0, 0], [1, 2]]
+
+
+def test_unknown_entry() -> None:
+    """The mean, or its own row if it is a character; padding that is a character is still zeros."""
+    assert np.allclose(THREE.matrix_for(["<UNK>", "a"], unk="<UNK>").matrix, [MEAN, [1, 2]])
+    assert THREE.matrix_for(["水", "a"], unk="水", pad="a").matrix.tolist() == [[3, 5], [0, 0]]
+    assert THREE.matrix_for(["水"], unk="水").found == ()
+    assert THREE.matrix_for(["水"], unk="水", pad="水").matrix.tolist() == [[0, 0]]
+
+
+def test_missing() -> None:
+    """What entries without a vector get."""
+    vocab = ["<PAD>", "<UNK>", "a", "x", "y"]
+    special: dict[str, Any] = {"pad": "<PAD>", "unk": "<UNK>"}
+    for mode in ("unk", "mean"):
+        matrix = THREE.matrix_for(vocab, missing=mode, **special).matrix
+        assert not matrix[0].any() and np.allclose(matrix[[1, 3, 4]], MEAN) and matrix[2].tolist() == [1, 2]
+    assert THREE.matrix_for(["水", "x"], unk="水", missing="unk").matrix.tolist() == [[3, 5], [3, 5]]
+    assert np.allclose(THREE.matrix_for(["水", "x"], unk="水", missing="mean").matrix, [[3, 5], MEAN])
+    with pytest.raises(WrongFile) as caught:
+        THREE.matrix_for(vocab, missing="error", **special)
+    assert caught.value.code == "E-NO-VECTOR" and caught.value.found == "'x', 'y'"
+    assert THREE.matrix_for(vocab[:3], missing="error", **special).found == ("a",)
+
+
+def test_normal() -> None:
+    """Drawn with the mean and deviation of the found rows; the seed decides."""
+    vocab = ["a", "水", "火", *map(str, range(20_000))]
+    matrix = THREE.matrix_for(vocab, missing="normal", seed=3).matrix
+    assert np.array_equal(matrix, THREE.matrix_for(vocab, missing="normal", seed=3).matrix)
+    assert not np.array_equal(matrix, THREE.matrix_for(vocab, missing="normal", seed=4).matrix)
+    np.testing.assert_allclose(matrix[3:].mean(axis=0), MEAN, atol=0.06)
+    np.testing.assert_allclose(matrix[3:].std(axis=0), ROWS.std(axis=0), rtol=0.03)
+
+
+def test_not_finite_rows_spoil_no_mean() -> None:
+    """One NaN in the vectors does not make the unknown entry NaN."""
+    odd = build("abc", np.array([[1, 2], [np.nan, 0], [3, 4]], np.float32))
+    for mode in ("unk", "mean", "normal"):
+        assert np.isfinite(odd.matrix_for(["a", "c", "x", "?"], unk="?", missing=mode).matrix).all()
+    assert odd.matrix_for(["?"], unk="?").matrix.tolist() == [[2, 3]]
+
+
+@pytest.mark.parametrize(
+    "vocab",
+    [
+        {"a": -1},
+        {"a": 1.0},
+        {"a": "1"},
+        {"a": True},
+        {"a": None},
+        {"a": 1, "b": 1},
+        {"a": 1, "b": np.int64(1)},
+        {"a", "b"},
+        frozenset("ab"),
+    ],
+)
+def test_ids(vocab: Any) -> None:
+    """Ids that are no rows."""
+    with pytest.raises(UsageError) as caught:
+        THREE.matrix_for(vocab)
+    assert caught.value.code == "E-VOCAB-IDS"
+
+
+def test_missing_word() -> None:
+    """Another word for missing."""
+    with pytest.raises(UsageError) as caught:
+        THREE.matrix_for(["a"], missing="random")  # type: ignore[arg-type]
+    assert caught.value.code == "E-MISSING"
+
+
+def test_vocabulary() -> None:
+    """Pad 0, unknown 1, characters by code point; names that would take a character's id are refused."""
+    assert THREE.vocabulary() == {"<PAD>": 0, "<UNK>": 1, "a": 2, "水": 3, "火": 4}
+    assert list(THREE.vocabulary("[PAD]", "[UNK]"))[:2] == ["[PAD]", "[UNK]"]
+    for pad, unk in (("水", "<UNK>"), ("<PAD>", "a"), ("x", "x")):
+        with pytest.raises(UsageError) as caught:
+            THREE.vocabulary(pad, unk)
+        assert caught.value.code == "E-VOCAB-IDS"
+
+
+def test_result_is_ones_own() -> None:
+    """Changing the matrix changes nothing else."""
+    THREE.matrix_for(["a"]).matrix[:] = 9
+    assert THREE["a"].tolist() == [1, 2]

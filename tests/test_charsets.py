@@ -1,0 +1,163 @@
+"""Hints on a text's encoding."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from charvec.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8, utf16_without_mark
+
+TEXTS = {
+    path.name.split(".")[1]: path.read_text("utf-8")
+    for path in (Path(__file__).parent / "data" / "texts").glob("utf-8.*-*.txt")
+}
+ENCODINGS = {
+    "simplified": {"gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"},
+    "traditional": {"big5": "big5", "cp950": "big5", "gb18030": "gb18030"},
+    "japanese": {"shift_jis": "shift_jis", "cp932": "shift_jis", "euc_jp": "euc_jp"},
+    "korean": {"euc_kr": "cp949", "cp949": "cp949"},
+}
+CASES = [
+    (name, encoding, wanted) for name in sorted(TEXTS) for encoding, wanted in ENCODINGS[name.split("-")[0]].items()
+]
+EUROPEAN = [
+    "Élève à l'école : déjà vu, où êtes-vous, garçon ? « Ça va très bien », répondit-il ; l'été, c'était la fête.",
+    "Äpfel, Öl und Übermut: Größe, Straße, schön für müde Füße. Es war einmal ein Mädchen, das hieß „Rotkäppchen“.",
+    "Đường về nhà hôm nay sao dài quá, mưa rơi từ sáng đến chiều mà tôi thì quên mang ô; cà phê cũng nguội rồi.",
+    "São Paulo não é a capital; a informação está na página três, após o título ‘Condições’. NÃO HÁ EXCEÇÕES.",
+    "Señor, ¿dónde está el baño? ¡Mañana será otro día! 25 °C ± 3, ½ litro, § 5, © 2020, naïve, 100 µm.",
+]
+
+
+def beyond_ascii(data: bytes) -> bytes:
+    """The data as the reader hands it over: from the first byte that is not ASCII."""
+    start = re.search(rb"[\x80-\xff]", data)
+    assert start
+    return data[start.start() :]
+
+
+@pytest.mark.parametrize(("name", "encoding", "wanted"), CASES)
+def test_the_right_encoding_comes_first(name: str, encoding: str, wanted: str) -> None:
+    """For whole everyday texts, and for every stretch of 200 characters of them; cp949 holds all of EUC-KR."""
+    text = TEXTS[name]
+    assert candidates(beyond_ascii(text.encode(encoding)))[0] == wanted
+    for start in range(0, len(text) - 200, 7):
+        assert candidates(beyond_ascii(text[start : start + 200].encode(encoding)))[0] == wanted
+
+
+@pytest.mark.parametrize(("name", "encoding", "wanted"), CASES)
+def test_damage_does_not_hide_the_encoding(name: str, encoding: str, wanted: str) -> None:
+    """One bad byte in the middle, as after a bad copy, and a last character cut short."""
+    data = beyond_ascii(TEXTS[name].encode(encoding))
+    assert candidates(data[:-1] if data[-1] > 127 else data[:-2])[0] == wanted
+    place = data.index(b"\n") + 1
+    assert candidates(data[:place] + b"\xff" + data[place:])[0] == wanted
+
+
+def test_vendors_characters() -> None:
+    """Circled digits are in Windows' Shift_JIS only, so that codec is named."""
+    data = ("①" + TEXTS["japanese-diary"]).encode("cp932")
+    assert candidates(data)[0] == "cp932"
+
+
+@pytest.mark.parametrize("text", [text for text in EUROPEAN if text[0] not in "Đ"])
+def test_western_text(text: str) -> None:
+    """Accented letters stand alone among ASCII letters."""
+    assert candidates(beyond_ascii(text.encode("cp1252", "ignore"))) == ["cp1252"]
+
+
+def test_noise_and_nothing() -> None:
+    """Never an error, whatever the bytes; no more names than there are."""
+    chance = random.Random(2)
+    for length in [0, 1, 2, 3, 50, 3000]:
+        for _ in range(20):
+            names = candidates(chance.randbytes(length))
+            assert len(names) == len(set(names)) <= 6
+    assert candidates(b"\xff" * 1000) == []
+
+
+def test_only_the_beginning_is_judged() -> None:
+    """A long file costs no more than a short one: what comes late does not change the answer."""
+    data = beyond_ascii(TEXTS["korean-news"].encode("cp949"))
+    long = data * (1 + 65_536 // len(data))
+    assert candidates(long + b"\xff" * 100_000) == candidates(long)
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_damaged_utf8_is_still_utf8(name: str) -> None:
+    """Some bytes overwritten: yes. Another encoding: no."""
+    data = bytearray(TEXTS[name].encode())
+    for place in random.Random(name).sample(range(len(data)), len(data) // 50):
+        data[place] = 0xFF
+    assert mostly_utf8(bytes(data))
+    for encoding in ENCODINGS[name.split("-")[0]]:
+        assert not mostly_utf8(TEXTS[name].encode(encoding))
+    assert not mostly_utf8(b"") and not mostly_utf8(b"\xff")
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_mark(name: str, codec: str) -> None:
+    """Every language, either byte order."""
+    assert utf16_without_mark(TEXTS[name].encode(codec)) == codec
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(TEXTS) if name.startswith("simplified")])
+def test_hz(name: str) -> None:
+    """Chinese in seven bits."""
+    assert escaped_encoding(TEXTS[name].encode("hz", "ignore")) == "hz"
+    assert escaped_encoding("From: 张三\nHello, 你好！\n".encode("hz")) == "hz"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("japanese-diary", "iso2022_jp"), ("japanese-guide", "iso2022_jp"), ("korean-news", "iso2022_kr")],
+)
+def test_iso_2022(name: str, codec: str) -> None:
+    """Japanese and Korean mail."""
+    assert escaped_encoding(TEXTS[name].encode(codec, "ignore")) == codec
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain English text, with ~tilde~ and {braces} and ~{both}~",
+        r"$\tilde~{abcd}~ + x~{12}~$",
+        "class A { public: ~A(); }; struct B { virtual ~B() {} };",
+        "a =~ m{foo}; b =~{bar}; cd ~{user}/~{home}~}",
+        "awk '~{print}~{exit}~}'",
+        "\x1b[31mred\x1b[0m \x1b(B\x1b[m \x1b$ \x1b$x",
+        "~{ spaced words here ~}",
+        "~{lowercaseletters~}",
+    ],
+)
+def test_code_is_no_hz(text: str) -> None:
+    """Braces, tildes and terminal colours are common in plain text."""
+    assert escaped_encoding(text.encode()) == ""
+
+
+def mojibake(text: str, codec: str) -> bytes:
+    """UTF-8 read as a Western encoding and saved again; what the codec lacks stands for itself, as on the Web."""
+    wrong = "".join(bytes((byte,)).decode(codec, "ignore") or chr(byte) for byte in text.encode())
+    return wrong.encode()
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+@pytest.mark.parametrize("codec", ["latin-1", "cp1252"])
+def test_mojibake(name: str, codec: str) -> None:
+    """Each language, also when the text is cut within a character, and when some of it was lost."""
+    spoiled = mojibake(TEXTS[name], codec)
+    assert all(is_mojibake(spoiled[:cut]) for cut in (90, 91, 200, 333))
+    assert is_mojibake(spoiled)
+    assert not is_mojibake(TEXTS[name].encode())
+
+
+@pytest.mark.parametrize("text", EUROPEAN)
+def test_european_text_is_no_mojibake(text: str) -> None:
+    """Genuine accents, symbols and quotation marks; but saved wrongly once, it is one."""
+    for variant in (text, text.upper(), text.replace(" ", "\u00a0"), text * 40):
+        assert not is_mojibake(variant.encode())
+    assert is_mojibake(mojibake(text, "latin-1"))

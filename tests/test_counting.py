@@ -1,0 +1,217 @@
+"""Counting characters, and decoding that leaves out what it cannot decode."""
+
+from __future__ import annotations
+
+import codecs
+import random
+from collections import Counter
+from itertools import pairwise
+from threading import Thread
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charvec.counting import Tally, Tolerant
+from charvec.counts import UNICODE_SIZE, Counts, Samples
+from charvec.errors import Note
+
+SCALARS = [*range(0xD800), *range(0xE000, UNICODE_SIZE)]
+LEGACY = ["gb18030", "gbk", "big5", "cp950", "big5hkscs", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "johab"]
+UNICODE = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+def counted(tally: Tally) -> dict[str, int]:
+    """The characters counted."""
+    return {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]}
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_ascii_in_pairs(text: str) -> None:
+    """Counting two bytes at a time is exact, whatever the parity."""
+    tally = Tally()
+    assert tally.add_utf8(text.encode(), True) == len(text)
+    assert counted(tally) == Counter(text)
+
+
+def test_all_pairs_of_ascii() -> None:
+    """Every pair, at even and at odd places, in a block and in the longest odd one."""
+    data = bytes(byte for first in range(128) for second in range(128) for byte in (first, second))
+    for block in (data, data[1:], data + b"\x7f", b"", b"a"):
+        tally = Tally()
+        tally.add_utf8(block, True)
+        assert counted(tally) == Counter(block.decode())
+
+
+@given(st.text())
+@settings(max_examples=300)
+def test_text(text: str) -> None:
+    """Any text without surrogates."""
+    tally = Tally()
+    tally.add_text(text)
+    tally.add_utf8(text.encode(), True)
+    assert counted(tally) == {char: 2 * number for char, number in Counter(text).items()}
+
+
+@pytest.mark.parametrize("length", [4094, 4095, 4096, 4097])
+def test_both_ways_of_counting_agree(length: int) -> None:
+    """Short texts are sorted, long ones go through a table."""
+    text = "".join(map(chr, random.Random(length).choices(SCALARS, k=length)))
+    tally = Tally()
+    tally.add_text(text)
+    assert counted(tally) == Counter(text)
+
+
+def test_nothing_of_a_bad_block_is_counted() -> None:
+    """The error says where; the table is untouched."""
+    tally = Tally()
+    with pytest.raises(UnicodeDecodeError) as caught:
+        tally.add_utf8("水".encode() + b"\xff", True)
+    assert caught.value.start == 3
+    with pytest.raises(UnicodeEncodeError):
+        tally.add_text("a\ud800")
+    assert not tally.table.any()
+
+
+def test_a_cut_character_is_left_for_the_next_block() -> None:
+    """Unless the block is the last one."""
+    tally = Tally()
+    assert tally.add_utf8("水木".encode()[:-1], False) == 3
+    with pytest.raises(UnicodeDecodeError):
+        tally.add_utf8("木".encode()[:2], True)
+    assert counted(tally) == {"水": 1}
+
+
+def feed(codec: str, data: bytes, cuts: list[int]) -> tuple[str, Tolerant]:
+    """Decode data in pieces."""
+    decoder = Tolerant(codec)
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    text = "".join(decoder.decode(data[start:end], False) for start, end in pairwise(edges))
+    return text + decoder.decode(b"", True), decoder
+
+
+def first_error(codec: str, data: bytes) -> int | None:
+    """Where Python's strict decoder stops."""
+    try:
+        data.decode(codec)
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
+@pytest.mark.parametrize("codec", UNICODE + LEGACY)
+@given(data=st.binary(max_size=40), cuts=st.lists(st.integers(0, 40), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_tolerant_decoding(codec: str, data: bytes, cuts: list[int]) -> None:
+    """The same text as Python's "ignore", the first error where Python sees it, wherever the data is cut."""
+    text, decoder = feed(codec, data, cuts)
+    assert text == data.decode(codec, "ignore")
+    assert decoder.first == first_error(codec, data)
+    assert (decoder.bad_bytes > 0) == (decoder.first is not None)
+    if codec in UNICODE:
+        assert decoder.bad_bytes + len(text.encode(codec)) == len(data)
+
+
+@pytest.mark.parametrize("codec", LEGACY)
+def test_bad_bytes_of_legacy_codecs_add_up(codec: str) -> None:
+    """Where the codec maps a text back to the bytes it came from, the rest was bad."""
+    chance = random.Random(codec)
+    good = {"g": "中文", "b": "中文", "s": "日本", "c": "文", "e": "文", "j": "한글"}[codec[0]].encode(codec)
+    for _ in range(300):
+        pieces = [good if chance.random() < 0.7 else b"\xff" for _ in range(chance.randrange(12))]
+        data = b"\n".join(pieces)
+        text, decoder = feed(codec, data, [chance.randrange(60) for _ in range(3)])
+        assert decoder.bad_bytes == len(data) - len(text.encode(codec)), data
+
+
+def test_every_scalar_in_every_form() -> None:
+    """All 1,112,064 of them, once each, from UTF-8, UTF-16, UTF-32 and GB18030."""
+    text = "".join(map(chr, SCALARS))
+    for codec in ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb18030"]:
+        tally, decoder = Tally(), Tolerant(codec)
+        data = text.encode(codec)
+        for start in range(0, len(data), 65_537):
+            tally.add_text(decoder.decode(data[start : start + 65_537], False))
+        assert decoder.decode(b"", True) == "" and decoder.bad_bytes == 0
+        assert tally.table.sum() == len(SCALARS) and (tally.table[SCALARS] == 1).all()
+
+
+def test_decoders_in_several_threads() -> None:
+    """Each notes its own errors, though Python's error handlers are global."""
+    results: dict[int, int] = {}
+
+    def work(number: int) -> None:
+        decoder = Tolerant("gb18030")
+        for _ in range(300):
+            decoder.decode(b"\xff" * number + "文".encode("gb18030"), False)
+        results[number] = decoder.bad_bytes
+
+    threads = [Thread(target=work, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: 300 * number for number in range(1, 5)}
+
+
+def test_a_decoder_inside_another() -> None:
+    """Two decoders that take turns do not mix their errors up."""
+    one, two = Tolerant("big5"), Tolerant("gb18030")
+    for _ in range(5):
+        one.decode(b"\xff\xff\n", False)
+        two.decode(b"\xff\n", False)
+    assert (one.bad_bytes, two.bad_bytes) == (10, 5) and one.first == two.first == 0
+
+
+@given(st.dictionaries(st.characters(exclude_categories=["Cs"]), st.integers(0, 9)))
+def test_counts_are_a_mapping(numbers: dict[str, int]) -> None:
+    """Length, order, look-up and membership agree with a dictionary without zeros."""
+    counts = Counts.from_mapping(numbers)
+    expected = {char: numbers[char] for char in sorted(numbers) if numbers[char]}
+    assert dict(counts.items()) == expected and list(counts) == list(expected) and len(counts) == len(expected)
+    assert all(char in counts and counts[char] == number for char, number in expected.items())
+    assert counts.samples.characters == sum(expected.values())
+    assert counts + counts == Counts.from_mapping({char: 2 * number for char, number in expected.items()})
+
+
+def test_counts_refuse_what_is_no_character() -> None:
+    """Strings of several, surrogates, negative numbers; and look-ups of such find nothing."""
+    for bad in ({"ab": 1}, {"": 1}, {"\ud800": 1}, {"a": -1}):
+        with pytest.raises(ValueError):
+            Counts.from_mapping(bad)
+    counts = Counts.from_mapping({"a": 1})
+    for key in ("", "ab", "b", "\U0010ffff", "\ud800", None, 7):
+        assert key not in counts
+    with pytest.raises(KeyError):
+        counts["b"]
+    assert counts != {"a": 1} and counts == Counts.from_mapping({"a": 1})
+    with pytest.raises(TypeError):
+        counts + {"a": 1}
+    with pytest.raises(TypeError):
+        hash(counts)
+
+
+def test_samples_add_up() -> None:
+    """Every field of the sum is the sum of the field."""
+    one = Samples(1, 2, 3, 4, 5, 6, (Note("W-A", "a"),), (Note("N-A", "a"),))
+    both = one + one
+    assert (both.files, both.bytes, both.characters, both.bad_bytes, both.skipped, both.hidden) == (2, 4, 6, 8, 10, 12)
+    assert both.problems == one.problems * 2 and both.remarks == one.remarks * 2
+    assert Samples().complete and not one.complete
+
+
+def test_counts_beyond_32_bits() -> None:
+    """Numbers of characters in a corpus of many gigabytes."""
+    table = np.zeros(UNICODE_SIZE, np.int64)
+    table[0x6C34] = 1 << 40
+    counts = Counts.from_table(table)
+    assert counts["水"] == 1 << 40 and (counts + counts)["水"] == 1 << 41
+
+
+def test_codec_names_are_normalised() -> None:
+    """``UTF8`` takes the fast way too, and behaves the same."""
+    for name in ("UTF8", "utf_8", "U8"):
+        assert codecs.lookup(name).name == "utf-8"
+        decoder = Tolerant(name)
+        assert decoder.decode(b"a\xffb", True) == "ab" and decoder.bad_bytes == 1 and decoder.first == 1

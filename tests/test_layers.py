@@ -1,0 +1,148 @@
+"""The house has layers: a module imports only from layers below its own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "charvec"
+
+#: From the bottom to the top. A folder stands for all modules in it.
+LAYERS = (
+    ("errors", "version", "explanations"),
+    (
+        *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
+        *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling"),
+    ),
+    (
+        "plumbing",
+        *("files", "safejson", "layout", "plain", "terminal", "progress", "charsets", "counting", "normalizer"),
+        *("unpickle", "pickle_machine", "pickle_opcodes", "torch_pickle", "numpy_pickle", "zips"),
+        *("leveldb", "protobuf", "tensorbundle", "crc32c", "embedding_names", "image"),
+    ),
+    ("checkpoints", "vocabularies", "readers", "formats"),
+    ("rows", "embedding", "extraction", "samples", "scanning", "storage"),
+    ("__init__",),
+    ("torch", "commands", "cli"),
+    ("__main__",),
+)
+FAMILIES = ("checkpoints", "vocabularies", "readers", "formats", "commands")
+
+#: Imports inside functions that reach up, each with its reason.
+EXCEPTIONS = {
+    ("vectors", "storage"): "users look for CharVectors.save",
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    """Name of a module within the package: ``checkpoints.safetensors``, ``checkpoints``, ``__init__``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def layer(module: str) -> int:
+    """Number of the layer of a module."""
+    room = module.split(".")[0]
+    places = [place for place, rooms in enumerate(LAYERS) if room in rooms]
+    assert len(places) == 1, f"charvec/{module}: say in tests/test_layers.py which layer it belongs to"
+    return places[0]
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Whether it is ``if TYPE_CHECKING:``."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(node: ast.AST, *, everywhere: bool) -> Iterator[str]:
+    """Modules imported at the top of a module, or also inside its functions; never those for type checkers alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports name the package"
+            names = [alias.name for alias in child.names]
+            if child.module == "charvec":
+                # an extension module, which is built where a compiler is there, imports nothing
+                names = [name for name in names if not (PACKAGE / f"{name}.c").exists()]
+                yield from (f"charvec.{name}" if name in MODULES else "charvec.__init__" for name in names)
+            else:
+                # a member of a package may be a module of its own
+                module = child.module or ""
+                for name in names:
+                    full = f"{module}.{name}"
+                    yield full if full.removeprefix("charvec.") in MODULES else module
+        elif not is_type_checking(child) and (
+            everywhere or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        ):
+            yield from imports(child, everywhere=everywhere)
+
+
+def own(module: str, *, everywhere: bool) -> set[str]:
+    """Modules of the package that a module imports."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    found = {name for name in imports(tree, everywhere=everywhere) if name.split(".")[0] == "charvec"}
+    return {name.removeprefix("charvec.") for name in found} - {"charvec"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_a_layer(module: str) -> None:
+    """A new module is entered into the table above."""
+    assert layer(module) >= 0
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_imported_from_above(module: str) -> None:
+    """At the top of a module stand only imports from its own layer or from below."""
+    above = {name for name in own(module, everywhere=False) if layer(name) > layer(module)}
+    assert above == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_reach_up_only_where_declared(module: str) -> None:
+    """Imports inside functions make start-up faster; they are no back door."""
+    if module == "__init__":
+        pytest.skip("gives access to the adapters")
+    above = {(module, name) for name in own(module, everywhere=True) if layer(name) > layer(module)}
+    assert above <= set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.split(".")[0] in FAMILIES and "." in module])
+def test_members_never_import_each_other(module: str) -> None:
+    """A member knows neither its siblings nor its family."""
+    family = module.split(".")[0]
+    siblings = {name for name in own(module, everywhere=True) if name.split(".")[0] == family}
+    assert siblings - {"commands.common"} == set()
+
+
+def test_exceptions_are_needed() -> None:
+    """An exception that nobody uses any more is struck off."""
+    for module, name in EXCEPTIONS:
+        assert name in own(module, everywhere=True)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_frameworks_stay_at_the_edge(module: str) -> None:
+    """Nothing imports a framework but the adapter of its name; nothing at all imports pickle."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    foreign = {name.split(".")[0] for name in imports(tree, everywhere=True)}
+    forbidden = {"pickle", "_pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "mmap"}
+    forbidden |= {"torch", "tensorflow", "transformers", "keras", "gensim", "spacy", "sklearn", "safetensors"}
+    assert foreign & forbidden <= {module}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_evaluated(module: str) -> None:
+    """No text becomes code."""
+    calls = [
+        node.func for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
+    names = {call.id for call in calls if isinstance(call, ast.Name)}
+    assert names & {"eval", "exec", "compile", "__import__"} == set()

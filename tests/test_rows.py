@@ -1,0 +1,262 @@
+"""Rows of tensors: bit for bit what is stored, whatever the layout, the element type and the order of the ids."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charvec import rows
+from charvec.errors import CharvecError
+from charvec.rows import READABLE, read_rows
+from charvec.tensor import ITEM_BYTES, Block, Tensor
+
+CODES = {"float32": "f4", "float16": "f2", "float64": "f8", "bfloat16": "u2"}
+
+
+def as_float32(bits: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """Stored elements in the machine's byte order as float32."""
+    if dtype == "bfloat16":
+        return (bits.astype(np.uint32) << 16).view(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bits.astype(np.float32)
+
+
+def same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    """Whether two float32 arrays are equal bit for bit."""
+    return one.dtype == other.dtype == np.float32 and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def random_bits(generator: random.Random, count: int, dtype: str) -> np.ndarray[Any, Any]:
+    """Elements with random bits; NaNs are left out of the types whose conversion may change their payload."""
+    code = CODES[dtype]
+    bits = np.frombuffer(generator.randbytes(count * ITEM_BYTES[dtype]), code).copy()
+    if code in ("f2", "f8"):
+        bits[np.isnan(bits)] = 1
+    return bits
+
+
+def lay_out(generator: random.Random, folder: Path, shape: tuple[int, int], dtype: str) -> tuple[Tensor, Any]:
+    """A tensor cut into random blocks, each laid out in its own way in one of some files, and its elements."""
+    height, width = shape
+    elements = random_bits(generator, height * width, dtype).reshape(shape)
+    item = ITEM_BYTES[dtype]
+    across = sorted({0, height, *(generator.randrange(height + 1) for _ in range(generator.randrange(3)))})
+    along = sorted({0, width, *(generator.randrange(width + 1) for _ in range(generator.randrange(3)))})
+    files: dict[str, bytearray] = {
+        str(folder / name): bytearray(generator.randbytes(generator.randrange(9))) for name in "ab"
+    }
+    blocks = []
+    for top, bottom in pairwise(across):
+        for left, right in pairwise(along):
+            path = generator.choice(sorted(files))
+            count, columns = bottom - top, right - left
+            # elements of unused space between the columns, and between the rows
+            column_stride = item * generator.choice((1, 1, 1, 2, 3))
+            row_stride = column_stride * columns + generator.choice((0, 0, item, 64))
+            if generator.random() < 0.3:
+                row_stride = item * generator.choice((1, 1, 2))
+                column_stride = row_stride * count + generator.choice((0, 0, 24))
+            size = (count - 1) * row_stride + (columns - 1) * column_stride + item
+            big_endian = generator.random() < 0.3
+            start = len(files[path])
+            region = bytearray(generator.randbytes(size))
+            for row in range(count):
+                for column in range(columns):
+                    raw = elements[top + row : top + row + 1, left + column].tobytes()
+                    place = row * row_stride + column * column_stride
+                    region[place : place + item] = raw[::-1] if big_endian else raw
+            files[path] += region
+            blocks.append(
+                Block(path, start, count, columns, row_stride, column_stride, top, left, big_endian=big_endian)
+            )
+    for path, data in files.items():
+        Path(path).write_bytes(data)
+    generator.shuffle(blocks)
+    return Tensor("t", shape, dtype, tuple(blocks)), elements
+
+
+def some_ids(generator: random.Random, height: int) -> np.ndarray[Any, Any]:
+    """Ids in any order, with repetitions; sometimes none, sometimes all."""
+    kind = generator.randrange(5)
+    if kind == 0:
+        return np.arange(height, dtype=np.int64)
+    if kind == 1:
+        return np.array([generator.randrange(height)] * generator.randrange(5), np.int64)
+    return np.array([generator.randrange(height) for _ in range(generator.randrange(2 * height + 1))], np.int64)
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    """Random partitions, strides, byte orders, ids and chunk sizes give what gathering single elements gives."""
+    generator = random.Random(dtype)
+    for _ in range(150):
+        monkeypatch.setattr(rows, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
+        monkeypatch.setattr(rows, "GAP", generator.choice((0, 5, 40, 4096)))
+        shape = generator.randrange(1, 40), generator.randrange(1, 12)
+        tensor, elements = lay_out(generator, tmp_path, shape, dtype)
+        ids = some_ids(generator, shape[0])
+        found, _ = read_rows(tensor, ids)
+        assert same_bits(found, as_float32(elements[ids], dtype).reshape(len(ids), shape[1]))
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    """The digest is of the distinct rows in ascending order, whatever the ids and the size of the chunks."""
+    generator = random.Random(3)
+    elements = random_bits(generator, 50 * 4, dtype).reshape(50, 4)
+    path = tmp_path / "file"
+    path.write_bytes(b"12345" + elements.tobytes())
+    tensor = Tensor.contiguous("t", (50, 4), dtype, str(path), 5)
+    for _ in range(100):
+        monkeypatch.setattr(rows, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
+        monkeypatch.setattr(rows, "GAP", generator.choice((0, 5, 40, 4096)))
+        ids = some_ids(generator, 50)
+        expected = blake2b(elements[np.unique(ids)].tobytes(), digest_size=32).hexdigest()
+        assert read_rows(tensor, ids)[1] == expected
+
+
+def test_all_half_precision_values(tmp_path: Path) -> None:
+    """All 65,536 values of both 16-bit types become the float32 of the same value, NaNs of bfloat16 bit for bit."""
+    path = tmp_path / "file"
+    bits = np.arange(65_536, dtype="<u2").reshape(256, 256)
+    path.write_bytes(bits.tobytes())
+    ids = np.arange(256, dtype=np.int64)
+    found, _ = read_rows(Tensor.contiguous("t", (256, 256), "bfloat16", str(path), 0), ids)
+    assert same_bits(found, (bits.astype(np.uint32) << 16).view(np.float32))
+    found, _ = read_rows(Tensor.contiguous("t", (256, 256), "float16", str(path), 0), ids)
+    np.testing.assert_array_equal(found, bits.view(np.float16).astype(np.float32))
+
+
+def test_float64_is_rounded_and_may_overflow(tmp_path: Path) -> None:
+    """Rounded to nearest; beyond the range it becomes infinity, without a warning on the user's screen."""
+    values = np.array([[1 / 3, 1e300, -1e300, 1e-320, np.nan, np.inf]])
+    path = tmp_path / "file"
+    path.write_bytes(values.tobytes())
+    found, _ = read_rows(Tensor.contiguous("t", (1, 6), "float64", str(path), 0), np.array([0]))
+    np.testing.assert_array_equal(found, np.array([[1 / 3, np.inf, -np.inf, 0, np.nan, np.inf]], np.float32))
+
+
+def test_repeated_storage(tmp_path: Path) -> None:
+    """Rows that overlap, or are all the same storage, as expanded and unfolded views are."""
+    values = np.arange(10, dtype=np.float32)
+    path = tmp_path / "file"
+    path.write_bytes(values.tobytes())
+    ids = np.array([3, 0, 3], np.int64)
+    expanded = Tensor("t", (5, 4), "float32", (Block(str(path), 8, 5, 4, 0, 4),))
+    np.testing.assert_array_equal(read_rows(expanded, ids)[0], values[2:6][None].repeat(3, 0))
+    unfolded = Tensor("t", (5, 4), "float32", (Block(str(path), 0, 5, 4, 4, 4),))
+    np.testing.assert_array_equal(read_rows(unfolded, ids)[0], [values[row : row + 4] for row in ids])
+    constant = Tensor("t", (5, 4), "float32", (Block(str(path), 36, 5, 4, 0, 0),))
+    np.testing.assert_array_equal(read_rows(constant, ids)[0], np.full((3, 4), 9))
+
+
+def test_few_bytes_are_read_of_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other column of a matrix: the rows are read once, not once a column."""
+    values = np.arange(400 * 100, dtype=np.float32).reshape(400, 100)
+    path = tmp_path / "file"
+    path.write_bytes(values.tobytes())
+    tensor = Tensor("t", (400, 50), "float32", (Block(str(path), 0, 400, 50, 400, 8),))
+    read = 0
+    pread = rows.File.pread
+
+    def counted(self: Any, offset: int, length: int) -> bytes:
+        nonlocal read
+        read += length
+        return pread(self, offset, length)
+
+    monkeypatch.setattr(rows.File, "pread", counted)
+    np.testing.assert_array_equal(read_rows(tensor, np.arange(400))[0], values[:, ::2])
+    assert read < 2 * values.nbytes
+
+
+def test_only_the_wanted_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows far apart are read alone, rows near each other together."""
+    path = tmp_path / "file"
+    with open(path, "wb") as file:
+        file.truncate(1_000_000 * 400)
+    calls: list[int] = []
+    pread = rows.File.pread
+    monkeypatch.setattr(rows.File, "pread", lambda self, offset, size: calls.append(size) or pread(self, offset, size))
+    tensor = Tensor.contiguous("t", (1_000_000, 100), "float32", str(path), 0)
+    assert read_rows(tensor, np.array([999_999, 5, 7, 500_000]))[0].shape == (4, 100)
+    assert sorted(calls)[:-1] == [400, 400, 1200]
+    assert max(calls) <= 4096
+
+
+@pytest.mark.parametrize("chunk", [1, 399, 400, 4000, 1 << 20])
+def test_reads_stay_within_a_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """However many rows are wanted, no read is longer than a chunk or one row: memory stays small."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1000 * 400))
+    calls: list[int] = []
+    pread = rows.File.pread
+    monkeypatch.setattr(rows, "CHUNK", chunk)
+    monkeypatch.setattr(rows.File, "pread", lambda self, offset, size: calls.append(size) or pread(self, offset, size))
+    read_rows(Tensor.contiguous("t", (1000, 100), "float32", str(path), 0), np.arange(1000))
+    assert sum(calls[1:]) == 1000 * 400
+    assert max(calls[1:]) <= max(chunk, 400)
+
+
+def test_file_cut_short_after_the_headers_were_read(tmp_path: Path) -> None:
+    """A short read is an error, never rows of zeros; a file that went away likewise."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(39))
+    tensor = Tensor.contiguous("t", (10, 1), "float32", str(path), 0)
+    assert read_rows(tensor, np.array([8]))[0].tolist() == [[0]]
+    for prepare, code in ((lambda: None, "E-TRUNCATED"), (path.unlink, "E-SHARD-MISSING")):
+        prepare()
+        with pytest.raises(CharvecError) as caught:
+            read_rows(tensor, np.array([9]))
+        assert (caught.value.code, caught.value.path) == (code, str(path))
+
+
+def test_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truncation between opening and reading is noticed too, and kills nothing."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4000))
+    tensor = Tensor.contiguous("t", (1000, 1), "float32", str(path), 0)
+    opened = rows.File.__init__
+
+    def open_and_cut(self: Any, name: str) -> None:
+        opened(self, name)
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(rows.File, "__init__", open_and_cut)
+    with pytest.raises(CharvecError) as caught:
+        read_rows(tensor, np.array([9]))
+    assert caught.value.code == "E-TRUNCATED"
+
+
+@pytest.mark.parametrize("ids", [[-1], [0, 10], [3, 2**40]])
+def test_ids_beyond_the_matrix(tmp_path: Path, ids: list[int]) -> None:
+    """No id is wrapped or clipped."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(400))
+    with pytest.raises(IndexError, match="the tensor has 10 rows"):
+        read_rows(Tensor.contiguous("t", (10, 1), "float32", str(path), 0), np.array(ids))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "bool", "float8_e4m3fn", "q4_k"])
+def test_other_element_types(tmp_path: Path, dtype: str) -> None:
+    """Elements that are no plain floating-point numbers are refused."""
+    tensor = Tensor("t", (1, 1), dtype, (Block(str(tmp_path), 0, 1, 1, 1, 1),))
+    with pytest.raises(CharvecError) as caught:
+        read_rows(tensor, np.array([0]))
+    assert caught.value.code == "E-QUANTISED"
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    """No ids give an empty matrix of the right width, and the digest of nothing."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(12))
+    found, digest = read_rows(Tensor.contiguous("t", (1, 3), "float32", str(path), 0), np.array([], np.int64))
+    assert found.shape == (0, 3)
+    assert digest == blake2b(digest_size=32).hexdigest()

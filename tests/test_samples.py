@@ -1,0 +1,357 @@
+"""Finding the files that are named as files, folders, patterns or standard input."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from charvec.errors import CharvecError, NotFound, OutputError
+from charvec.samples import STDIN, Found, find_samples
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs links, pipes and modes of a Unix system")
+
+
+@contextmanager
+def no_privileges() -> Iterator[None]:
+    """As a user whom permissions hold back; the superuser becomes another one for a while."""
+    if os.geteuid():
+        yield
+        return
+    os.chmod(os.curdir, 0o777)  # noqa: PTH101
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder of its own, so that paths are short and relative."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make(*names: str) -> None:
+    """Empty files, with their folders."""
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+
+
+def find(*names: str, **options: object) -> list[str]:
+    """Paths found; problems as ``code path``, hidden entries as ``hidden N``."""
+    return [show(each) for each in find_samples(list(names), **options)]  # type: ignore[arg-type]
+
+
+def show(found: Found) -> str:
+    """One thing found, as a line."""
+    if found.problem:
+        return f"{found.problem.code} {found.problem.path}".replace(os.sep, "/")
+    return f"hidden {found.hidden}" if found.hidden else found.path.replace(os.sep, "/")
+
+
+def raises(code: str, names: Iterable[str], kind: type[CharvecError] = NotFound, **options: object) -> CharvecError:
+    """The error that finding raises."""
+    with pytest.raises(kind) as caught:
+        find(*names, **options)
+    assert caught.value.code == code and caught.value.help
+    return caught.value
+
+
+def test_order() -> None:
+    """As named; inside folders by name, the files of a folder before its folders."""
+    make("d/b/1", "d/b/0", "d/a/2", "d/z", "d/c", "x")
+    assert find("x", "d") == ["x", "d/c", "d/z", "d/a/2", "d/b/0", "d/b/1"]
+    assert find("d", "x") == [*find("d"), "x"]
+
+
+def test_one_name_alone_and_paths() -> None:
+    """A string, a path, a list of either."""
+    make("x")
+    for named in ("x", Path("x"), ["x"], (Path("x"),), iter(["x"])):
+        assert [each.path for each in find_samples(named)] == ["x"]
+    assert list(find_samples([])) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x", "x"),
+        ("x", "./x"),
+        ("d/y", "d"),
+        ("d", "d/y"),
+        ("d", "d"),
+        ("d", "./d/"),
+        ("d", "d/../d"),
+        ("d", "d/s"),
+        ("d/s", "d"),
+    ],
+)
+def test_named_twice_read_once(names: tuple[str, ...]) -> None:
+    """By the same or another name, alone or with its folder."""
+    make("x", "d/y", "d/s/z")
+    found = [os.path.normpath(path).replace(os.sep, "/") for path in find(*names)]
+    assert len(found) == len(set(found))
+    assert set(found) == ({"x"} if names[0] == "x" else {"d/y", "d/s/z"})
+
+
+def test_a_file_its_folder_leaves_out_is_read_when_named() -> None:
+    """Hidden, or of another suffix; before and after the folder."""
+    make("d/.h", "d/a.bin", "d/b.txt")
+    options = {"extensions": ["txt"]}
+    assert find("d", "d/.h", "d/a.bin", **options) == ["d/b.txt", "hidden 1", "d/.h", "d/a.bin"]
+    assert find("d/.h", "d/a.bin", "d", **options) == ["d/.h", "d/a.bin", "d/b.txt", "hidden 1"]
+
+
+def test_hidden_entries_are_counted_once() -> None:
+    """Files and folders, at any depth; a folder named by itself is read whatever its name."""
+    make("d/.a", "d/.b/c", "d/e/.f", "d/e/g", ".hid/x")
+    assert find("d") == ["hidden 2", "d/e/g", "hidden 1"]
+    assert find("d", "d") == find("d")
+    assert find("d", hidden=True) == ["d/.a", "d/.b/c", "d/e/.f", "d/e/g"]
+    assert find(".hid") == [".hid/x"]
+
+
+def test_extensions() -> None:
+    """With or without dot and star, any case, also several dots; files named by themselves are read anyway."""
+    make("d/a.txt", "d/b.TXT", "d/c.csv", "d/txt", "d/e.tar.gz", "d/f.txt.bak")
+    for extension in ("txt", ".txt", "*.txt", "TXT"):
+        assert find("d", extensions=[extension]) == ["d/a.txt", "d/b.TXT"]
+    assert find("d", extensions=["tar.gz", "csv"]) == ["d/c.csv", "d/e.tar.gz"]
+    assert find("d/txt", extensions=["csv"]) == ["d/txt"]
+
+
+def test_patterns() -> None:
+    """Sorted; ``**`` goes down; a folder that matches is searched; a real name beats a pattern."""
+    make("d/a.txt", "d/s/b.txt", "d/s/c.csv", "[x].txt", "x.txt")
+    assert find("d/*.txt") == ["d/a.txt"]
+    assert find("d/**/*.txt") == ["d/a.txt", "d/s/b.txt"]
+    assert find("d/*") == ["d/a.txt", "d/s/b.txt", "d/s/c.csv"]
+    assert find("[x].txt") == ["[x].txt"]
+    assert find("**/*.txt") == ["[x].txt", "d/a.txt", "d/s/b.txt", "x.txt"]
+    assert find("**/s/**/*") == ["d/s/b.txt", "d/s/c.csv"] and find("**/**/b.*") == ["d/s/b.txt"]
+    assert find("d/**") == find("d") and find("**") == [f"./{path}" for path in find("*.txt", "d")]
+    raises("E-NOT-FOUND", ["*.none"])
+    raises("E-NOT-FOUND", ["d", "*.none"])
+
+
+@pytest.mark.parametrize("name", ["nothing", "", "a\0b", "a\0*", "x" * 300, "f/x", "\udcff\udcfe", "\x1b[31m", "-x"])
+def test_names_of_nothing(name: str) -> None:
+    """Missing, empty, impossible; even when other names are good."""
+    make("f")
+    error = raises("E-NOT-FOUND", ["f", name])
+    assert error.path == name and error.exit_code == 66
+
+
+def test_standard_input_once() -> None:
+    """It can be read only once."""
+    make("x")
+    assert find(STDIN, "x", STDIN) == [STDIN, "x"]
+
+
+def test_a_file_called_minus() -> None:
+    """Its folder says that it is a file."""
+    make("-")
+    assert find("./-") == ["./-"] and find(STDIN) == [STDIN]
+
+
+def test_the_output_is_left_out() -> None:
+    """Found in a folder: passed over. Named, or matched by a pattern: an error before anything is read."""
+    make("d/a", "d/out")
+    assert find("d", not_this="d/out") == ["d/a"]
+    assert find("d", not_this=Path("d/../d/out")) == ["d/a"]
+    assert find("d", not_this="d/none") == ["d/a", "d/out"]
+    for names in (["d/out"], ["d/a", "./d/out"], ["d/*"]):
+        raises("E-OUTPUT-IS-INPUT", names, OutputError, not_this="d/out")
+    with pytest.raises(OutputError):
+        next(iter(find_samples(["d/a", "d/out"], not_this="d/out")))
+
+
+@posix
+def test_the_output_by_another_name() -> None:
+    """A hard or symbolic link to the output is the output."""
+    make("d/a", "d/out")
+    os.link("d/out", "d/hard")
+    os.symlink("d/out", "soft")
+    assert find("d", not_this="soft") == ["d/a"]
+    raises("E-OUTPUT-IS-INPUT", ["d/hard"], OutputError, not_this="d/out")
+
+
+@posix
+def test_tree_with_loops() -> None:
+    """Links to the folder, its parents and its parts: each file once, nothing to complain of."""
+    make("t/a", "t/s/b")
+    os.symlink(".", "t/self")
+    os.symlink("..", "t/s/up")
+    os.symlink("../..", "t/s/upper")
+    os.symlink("s", "t/s2")
+    os.symlink("s/b", "t/b2")
+    os.symlink(os.path.abspath("t"), "t/absolute")
+    assert find("t") == ["t/a", "t/s/b"]
+    assert find("t/**") == ["t/a", "t/s/b"]
+    for pattern, files in (("t/**/b*", ["t/s/b"]), ("t/**/*", ["t/a", "t/s/b"])):  # links that match are named ones
+        assert sorted(map(os.path.realpath, find(pattern))) == [os.path.abspath(file) for file in files]
+
+
+@posix
+def test_links_out() -> None:
+    """To files and folders elsewhere, and to nothing: listed. A name that only begins alike is elsewhere."""
+    make("t/a", "out/b", "t2/c", "tt/t")
+    os.symlink("../out", "t/folder")
+    os.symlink("../out/b", "t/file")
+    os.symlink("../t2", "t/neighbour")
+    os.symlink("gone", "t/broken")
+    assert sorted(find("t")) == [
+        "W-LINK t/broken", "W-LINK t/file", "W-LINK t/folder", "W-LINK t/neighbour", "t/a"
+    ]  # fmt: skip
+    os.mkdir("tx")
+    os.symlink("../t", "tx/shorter")
+    assert find("tx") == ["W-LINK tx/shorter"]
+
+
+@posix
+def test_links_between_the_folders_named() -> None:
+    """What a link leads to is read anyway when its folder is named too, in whatever order."""
+    make("a/x", "b/y")
+    os.symlink("../b", "a/b")
+    os.symlink("../b/y", "a/y")
+    assert find("a", "b") == ["a/x", "b/y"] and find("b", "a") == ["b/y", "a/x"]
+    assert sorted(find("a")) == ["W-LINK a/b", "W-LINK a/y", "a/x"]
+
+
+@posix
+def test_links_named() -> None:
+    """A link that is named is followed; what it leads to is read once."""
+    make("real/x", "f")
+    os.symlink("real", "l")
+    os.symlink("f", "g")
+    assert find("l") == ["l/x"] and find("g") == ["g"]
+    assert find("l", "real") == ["l/x"] and find("f", "g") == ["f"] and find("g", "f") == ["g"]
+    assert find("real", "l/x") == ["real/x"]
+
+
+@posix
+def test_links_and_suffixes() -> None:
+    """A link that would not be read is nobody's business; one to a file left out by its suffix is listed."""
+    make("t/data.bin", "t/.hidden.txt", "elsewhere")
+    os.symlink("../elsewhere", "t/other.csv")
+    os.symlink("data.bin", "t/data.txt")
+    os.symlink(".hidden.txt", "t/seen.txt")
+    os.symlink("nothing", "t/gone.csv")
+    assert find("t", extensions=["txt"]) == ["W-LINK t/data.txt", "hidden 1"]
+
+
+@posix
+def test_links_that_lead_nowhere() -> None:
+    """Named: an error, for a name that leads to nothing is a mistake. Matched or found: listed."""
+    os.symlink("gone", "broken")
+    os.symlink("loop", "loop")
+    assert "leads nowhere" in raises("E-NOT-FOUND", ["broken"]).message
+    assert find("loop") == ["W-LOOP loop"]
+    os.mkdir("d")
+    os.rename("loop", "d/loop")
+    os.symlink("two", "d/one")
+    os.symlink("one", "d/two")
+    assert find("d") == ["W-LOOP d/loop", "W-LOOP d/one", "W-LOOP d/two"]
+
+
+@posix
+def test_hard_links() -> None:
+    """Each is a file of its own."""
+    make("d/a")
+    os.link("d/a", "d/b")
+    assert find("d") == ["d/a", "d/b"] and find("d/a", "d/b") == ["d/a", "d/b"]
+
+
+@posix
+def test_special_files() -> None:
+    """In a folder all are listed; named by itself a pipe is read, a socket or a device is not."""
+    os.mkdir("d")
+    os.mkfifo("d/pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("d/sock")
+        assert find("d") == ["W-SPECIAL d/pipe", "W-SPECIAL d/sock"]
+        assert find("d/sock") == ["W-SPECIAL d/sock"]
+    assert list(find_samples("d/pipe")) == [Found("d/pipe", pipe=True)]
+    assert find("d", "d/pipe") == ["W-SPECIAL d/pipe", "W-SPECIAL d/sock", "d/pipe"]
+    assert find("/dev/null", "/dev/zero") == ["W-SPECIAL /dev/null", "W-SPECIAL /dev/zero"]
+    assert find("d", extensions=["txt"]) == []
+
+
+@posix
+def test_no_permission() -> None:
+    """A folder that cannot be listed, one whose files cannot be looked at, and names inside such folders."""
+    make("d/a", "d/shut/b", "d/list/c", "d/z")
+    Path("d/shut").chmod(0)
+    Path("d/list").chmod(0o444)
+    try:
+        with no_privileges():
+            assert find("d") == ["d/a", "d/z", "d/list/c", "W-PERMISSION d/shut"]
+            assert find("d/shut/b", "d/a", "d/list/c") == ["W-PERMISSION d/shut/b", "d/a", "W-PERMISSION d/list/c"]
+            assert find("d/*") == ["d/a", "d/list/c", "W-PERMISSION d/shut", "d/z"]
+    finally:
+        Path("d/shut").chmod(0o755)
+        Path("d/list").chmod(0o755)
+
+
+def test_things_that_vanish() -> None:
+    """A folder and a file that are gone when their turn comes are listed; the others are read."""
+    make("a/x", "b/y", "c")
+    found = find_samples(["a", "b", "c"])
+    assert next(found).path == "a/x"
+    os.remove("b/y")
+    os.rmdir("b")
+    os.remove("c")
+    assert [show(each) for each in found] == ["W-READ b", "W-READ c"]
+
+
+@posix
+def test_strange_names() -> None:
+    """Newlines, escapes, spaces, bytes that are no UTF-8: read like any other."""
+    names = ["a\nb", "\x1b[31m", " ", "-q", "\udcff", "‮", "*", "[a]", "é", "e\u0301"]
+    os.mkdir("d")
+    for name in names:
+        Path("d", name).write_bytes(b"")
+    assert find("d") == [f"d/{name}" for name in sorted(names)]
+    for name in names:
+        assert find(f"d/{name}") == [f"d/{name}"]
+
+
+@posix
+def test_deeper_than_the_stack_and_longer_than_a_path() -> None:
+    """4,000 folders, one in the other: those within reach of a path are read, the rest is listed."""
+    here = os.getcwd()
+    for _ in range(4000):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("bottom").write_bytes(b"")
+    os.chdir(here)
+    make("d/d/top")
+    top, rest = find("d")
+    assert top == "d/d/top" and rest.startswith("W-READ d/d/") and len(rest) > 1000
+    # Python's rmtree would run out of stack or of path on this
+    os.rename("d", "old")
+    while os.path.isdir("old/d"):
+        os.rename("old/d", "new")
+        for name in os.listdir("old"):
+            os.remove(f"old/{name}")
+        os.rmdir("old")
+        os.rename("new", "old")
+
+
+@posix
+def test_searching_needs_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked about each file but its name: a million files take no longer than listing them."""
+    make(*(f"d/{number}" for number in range(50)))
+    asked: list[object] = []
+    stat, lstat = os.stat, os.lstat
+    monkeypatch.setattr(os, "stat", lambda *args, **options: asked.append(args) or stat(*args, **options))
+    monkeypatch.setattr(os, "lstat", lambda *args, **options: asked.append(args) or lstat(*args, **options))
+    assert len(find("d")) == 50
+    assert len(asked) < 25 + len(Path.cwd().parts)

@@ -1,0 +1,98 @@
+"""Character vectors in PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from vector_samples import ROOT, build
+
+import charvec
+from charvec.errors import UsageError
+
+VECTORS = build("a水火", np.array([[1, 2], [3, 5], [5, 2]], np.float32))
+
+MISSING = """
+import sys
+sys.modules["torch"] = None
+sys.path.insert(0, sys.argv[1])
+import charvec
+try:
+    charvec.torch.embedding
+except charvec.CharvecError as error:
+    print(error.code, error.exit_code, error.help)
+"""
+
+
+def test_torch_is_absent() -> None:
+    """Without PyTorch: one clear error that says how to get it."""
+    done = subprocess.run([sys.executable, "-c", MISSING, str(ROOT)], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("E-NO-TORCH 69 pip install") and not done.stderr
+
+
+def test_weights() -> None:
+    """Row for row what matrix_for gives, frozen, padding at 0."""
+    torch = pytest.importorskip("torch")
+    layer = charvec.torch.embedding(VECTORS)
+    assert not layer.weight.requires_grad and layer.padding_idx == 0 and layer.weight.dtype == torch.float32
+    vocab = VECTORS.vocabulary()
+    assert np.array_equal(layer.weight.numpy(), VECTORS.matrix_for(vocab, unk="<UNK>").matrix)
+    assert layer(torch.tensor([vocab["水"]])).tolist() == [[3, 5]]
+    layer.weight.data[:] = 7
+    assert VECTORS["水"].tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_narrow_types(dtype: str) -> None:
+    """Stored narrow, given as float32."""
+    pytest.importorskip("torch")
+    narrow = VECTORS.astype(dtype)
+    layer = charvec.torch.embedding(narrow, "a水火", padding_idx=None)
+    assert np.array_equal(layer.weight.numpy(), narrow.matrix)
+
+
+def test_training() -> None:
+    """A layer that is not frozen learns, but for its padding row."""
+    torch = pytest.importorskip("torch")
+    layer = charvec.torch.embedding(VECTORS, {"<PAD>": 0, "a": 1, "火": 2}, freeze=False)
+    layer(torch.tensor([0, 1, 1])).sum().backward()
+    assert layer.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0]]
+
+
+@pytest.mark.parametrize("padding_idx", [3, -1])
+def test_padding_last(padding_idx: int) -> None:
+    """The padding may be any id, also counted from the end."""
+    pytest.importorskip("torch")
+    layer = charvec.torch.embedding(
+        VECTORS, ["a", "水", "?", "<PAD>"], padding_idx=padding_idx, unk="?", missing="mean"
+    )
+    assert layer.padding_idx == 3 and layer.weight[3].tolist() == [0, 0] and layer.weight[0].tolist() == [1, 2]
+
+
+def test_names_and_options() -> None:
+    """Names of one's own for the special entries; ``missing="error"`` does not trip over them."""
+    pytest.importorskip("torch")
+    layer = charvec.torch.embedding(VECTORS, pad="[PAD]", unk="[UNK]", missing="error")
+    assert np.allclose(layer.weight[1].numpy(), VECTORS.matrix.mean(axis=0))
+    layer = charvec.torch.embedding(VECTORS, missing="normal", padding_idx=None)
+    assert layer.weight[0].tolist() == [0, 0] and layer.padding_idx is None
+
+
+def test_padding_that_would_wipe_a_character() -> None:
+    """Id 0 of the caller's vocabulary is a character, not padding: refused, not zeroed."""
+    pytest.importorskip("torch")
+    for vocab in ({"水": 0, "a": 1}, "水a"):
+        with pytest.raises(UsageError) as caught:
+            charvec.torch.embedding(VECTORS, vocab)
+        assert caught.value.code == "E-PADDING"
+    assert charvec.torch.embedding(VECTORS, "水a", padding_idx=None).weight[0].tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("padding_idx", [5, -6])
+def test_padding_that_is_no_row(padding_idx: int) -> None:
+    """An id outside the matrix."""
+    pytest.importorskip("torch")
+    with pytest.raises(IndexError):
+        charvec.torch.embedding(VECTORS, padding_idx=padding_idx)

@@ -1,0 +1,300 @@
+"""Character vectors as a mapping, texts, neighbours and element types, against naive loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vector_samples import assert_same, build, small
+
+from charvec import pooling
+from charvec.cli import main
+from charvec.coverage import Share
+from charvec.errors import UsageError, WrongFile
+from charvec.status import Status
+from charvec.vectors import CharVectors
+from charvec.vocabulary import Spelling
+
+RNG = np.random.default_rng(0)
+SIX = build("\0a水火\uffff\U0010ffff", RNG.standard_normal((6, 5)).astype(np.float32))
+#: Any text, lone surrogates included; most of its characters are known.
+texts = st.text(st.sampled_from("\0a水火\uffff\U0010ffffxy\ud800\udfff "), max_size=40)
+
+
+def test_mapping() -> None:
+    """Look-ups give the row of the very character, as a copy of one's own."""
+    assert len(SIX) == 6 and list(SIX) == SIX.chars == sorted(SIX.chars)
+    for place, char in enumerate(SIX.chars):
+        assert char in SIX and SIX[char].tobytes() == SIX.matrix[place].tobytes()
+        assert np.array_equal(SIX.get(char), SIX[char])
+    SIX["a"][:] = 99
+    SIX.get("a")[:] = 99
+    assert 99 not in SIX["a"]
+
+
+@pytest.mark.parametrize("char", ["b", "", "水火", "\ud800", "\U0010fffe", 97, None, b"a", ("a",)])
+def test_absent(char: Any) -> None:
+    """Whatever is no character with a vector is absent, of whatever type."""
+    assert char not in SIX and SIX.get(char) is None and SIX.get(char, 7) == 7
+    with pytest.raises(KeyError):
+        SIX[char]
+
+
+def test_no_characters() -> None:
+    """Nothing in, nothing out, and nothing breaks."""
+    none = build("", np.empty((0, 5), np.float32))
+    assert len(none) == 0 and list(none) == [] and "a" not in none
+    assert none.encode("abc").tolist() == [0] * 5 and none.similarity("a", "b") == 0
+    assert none.nearest(np.ones(5)) == [] and none.matrix_for(["a"]).matrix.tolist() == [[0] * 5]
+    assert none.matrix_for(["a", "b"], missing="normal", unk="b").matrix.shape == (2, 5)
+    assert none.coverage.occurrences == 1 and none.astype("int8").dtype == "int8"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"codepoints": np.array([3, 1, 2, 4, 5, 6], np.uint32)},
+        {"codepoints": np.array([1, 1, 2, 4, 5, 6], np.uint32)},
+        {"codepoints": np.array([1, 2, 3, 4, 5, 0x110000], np.uint32)},
+        {"counts": np.ones(5, np.uint64)},
+        {"stored": SIX.stored[:5]},
+        {"stored": SIX.stored.astype(np.float64)},
+        {"stored": SIX.stored[:, 0]},
+        {"scales": np.ones(6, np.float32)},
+        {"stored": SIX.stored.astype(np.int8)},
+        {"missing_codepoints": np.array([1], np.uint32)},
+        {"spelling": Spelling(np.zeros(6, np.uint8), np.arange(6), np.arange(6))},
+    ],
+)
+def test_columns_that_do_not_fit(changes: dict[str, Any]) -> None:
+    """Vectors that would give other characters' rows cannot be made."""
+    with pytest.raises(UsageError) as caught:
+        replace(SIX, **changes)
+    assert caught.value.code == "E-COLUMNS"
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def naive(vectors: CharVectors, text: str, pooling: str | None) -> np.ndarray:
+    """What encode should give, one character at a time, in float64."""
+    rows = [vectors[char].astype(np.float64) for char in text if char in vectors]
+    if pooling is None:
+        return np.array(rows).reshape(len(rows), vectors.dim)
+    total = sum(rows, np.zeros(vectors.dim))
+    return total / max(1, len(rows)) if pooling == "mean" else total
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(texts, max_size=8), st.sampled_from(["mean", "sum", None]), st.integers(1, 30))
+def test_encode(many: list[str], how: Any, chunk: int) -> None:
+    """Any texts, cut into chunks anywhere, give what the naive loop gives."""
+    before = pooling.CHUNK
+    pooling.CHUNK = chunk
+    try:
+        together = SIX.encode(many, pooling=how)
+    finally:
+        pooling.CHUNK = before
+    assert len(together) == len(many)
+    for text, got in zip(many, together, strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, naive(SIX, text, how), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(SIX.encode(text, pooling=how), got, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_encode_long(dtype: str) -> None:
+    """A text longer than a chunk: its mean is as exact as that of a short one."""
+    vectors = SIX.astype(dtype)
+    text = "a水x" * pooling.CHUNK
+    short = naive(vectors, "a水", "mean")
+    np.testing.assert_allclose(vectors.encode(text), short, rtol=1e-6)
+    several = np.asarray(vectors.encode(["火", text, "", "a"]))
+    np.testing.assert_allclose(several, [naive(vectors, each, "mean") for each in ("火", "a水", "", "a")], rtol=1e-6)
+
+
+def test_encode_shapes() -> None:
+    """One text and several; none at all; unknown characters only; a generator."""
+    assert np.shape(SIX.encode("a")) == (5,) and np.shape(SIX.encode(["a"])) == (1, 5)
+    assert np.shape(SIX.encode([])) == (0, 5) and SIX.encode([], pooling=None) == []
+    assert not np.any(SIX.encode(["", "xyz", "\ud800"]))
+    assert np.shape(SIX.encode("xyz", pooling=None)) == (0, 5)
+    assert np.shape(SIX.encode(each for each in "ab")) == (2, 5)
+
+
+@pytest.mark.parametrize("how", ["max", "", "MEAN", 0])
+def test_encode_refuses(how: Any) -> None:
+    """Other poolings."""
+    with pytest.raises(UsageError) as caught:
+        SIX.encode("a", pooling=how)
+    assert caught.value.code == "E-POOLING"
+
+
+def test_encode_not_finite() -> None:
+    """Infinity and NaN go through without a warning."""
+    odd = build("abc", np.array([[np.inf], [-np.inf], [3e38]], np.float32))
+    assert np.isnan(odd.encode("ab")).all() and np.isposinf(odd.encode("a")).all()
+    assert np.isposinf(odd.encode("cc", pooling="sum")).all()
+
+
+# -- cosines ----------------------------------------------------------------------------------------------------------
+
+
+def test_similarity() -> None:
+    """Bounds, symmetry, nothing known."""
+    assert SIX.similarity("a", "a") == pytest.approx(1) and SIX.similarity("a", "x") == 0 == SIX.similarity("", "")
+    one, two = SIX["a"].astype(float), SIX["水"].astype(float)
+    expected = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
+    assert SIX.similarity("a", "水") == pytest.approx(expected) == SIX.similarity("水", "ax")
+    opposite = build("ab", np.array([[1, 2], [-1, -2]], np.float32))
+    assert opposite.similarity("a", "b") == pytest.approx(-1)
+    assert np.isnan(build("a", np.array([[np.inf]], np.float32)).similarity("a", "a"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 40), st.sampled_from(["float32", "float16", "int8"]))
+def test_nearest(seed: int, k: int, dtype: str) -> None:
+    """Against a full sort of cosines in float64."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.integers(-3, 4, (30, 4)).astype(np.float32)  # many zero rows, ties and opposite rows
+    vectors = build(range(0x4E00, 0x4E00 + 30), matrix).astype(dtype)
+    query = vectors.chars[seed % 30]
+    rows = vectors.matrix.astype(np.float64)
+    norms = np.linalg.norm(rows, axis=1)
+    at = seed % 30
+    cosines = np.divide(rows @ rows[at], norms * norms[at], out=np.zeros(30), where=norms * norms[at] > 0)
+    order = sorted((place for place in range(30) if place != at), key=lambda place: (-round(cosines[place], 9), place))
+    found = vectors.nearest(query, k)
+    assert [char for char, _ in found] == [vectors.chars[place] for place in order[:k]]
+    np.testing.assert_allclose([cosine for _, cosine in found], cosines[order[:k]], atol=1e-9)
+
+
+def test_nearest_edges() -> None:
+    """k of any size, texts, vectors, repeated characters, nothing known."""
+    assert len(SIX.nearest("a", 99)) == 5 and SIX.nearest("a", 0) == [] == SIX.nearest("a", -1)
+    assert {char for char, _ in SIX.nearest("a水水x", 99)} == set(SIX.chars) - set("a水")
+    assert SIX.nearest(SIX["a"], 1)[0][0] == "a" and len(SIX.nearest(np.zeros(5), 99)) == 6
+    assert [char for char, _ in SIX.nearest(np.zeros(5), 3)] == SIX.chars[:3]
+    for unknown in ("", "x", "\ud800"):
+        with pytest.raises(KeyError):
+            SIX.nearest(unknown)
+    for shape in (4, (1, 5), ()):
+        with pytest.raises(UsageError) as caught:
+            SIX.nearest(np.ones(shape))
+        assert caught.value.code == "E-DIM"
+
+
+def test_nearest_ties_by_code_point() -> None:
+    """Equal rows come in order, wherever they lie and however many there are."""
+    row = RNG.standard_normal(37).astype(np.float32)
+    vectors = build(range(1000, 1999), np.tile(row, (999, 1)))
+    assert [ord(char) for char, _ in vectors.nearest(chr(1500), 7)] == list(range(1000, 1007))
+
+
+def test_nearest_not_finite() -> None:
+    """A row that is not finite has no direction, and a query's own characters never come back."""
+    rows = np.array([[1, 0], [np.nan, 1], [np.inf, 0], [-1, 0], [0, 0], [1e-30, 0], [3e38, 0]], np.float32)
+    found = build("abcdefg", rows).nearest("a", 99)
+    assert "".join(char for char, _ in found) == "fgbced"
+    assert [round(cosine, 6) for _, cosine in found] == [1, 1, 0, 0, 0, -1]
+    assert [cosine for _, cosine in build("abcdefg", rows).nearest("b", 9)] == [0] * 6
+
+
+# -- element types ----------------------------------------------------------------------------------------------------
+
+
+def test_float16() -> None:
+    """Rounded to nearest; refused when a finite value would become infinite."""
+    half = SIX.astype("float16")
+    assert half.stored.tobytes() == SIX.matrix.astype(np.float16).tobytes()
+    assert half.source["options"]["dtype"] == "float16" and half.astype("float16") is half
+    for value in (65520.0, -1e30):
+        with pytest.raises(WrongFile) as caught:
+            build("a", np.array([[value]], np.float32)).astype("float16")
+        assert caught.value.code == "E-OVERFLOW"
+    build("a", np.array([[65519.0, np.inf, np.nan]], np.float32)).astype("float16")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3), max_size=6)
+)
+def test_int8(rows: list[list[float]]) -> None:
+    """One scale a row; no value is off by more than half a step; no infinity is made."""
+    matrix = np.array(rows, np.float32).reshape(len(rows), 3)
+    eight = build(range(97, 97 + len(rows)), matrix).astype("int8")
+    assert eight.scales is not None and eight.stored.min(initial=0) >= -127
+    error = np.abs(eight.matrix.astype(np.float64) - matrix)
+    bound = np.abs(matrix).max(axis=1, initial=0).astype(np.float64) / 127 * 0.5001 + 1e-44
+    assert (error <= bound[:, None] * (1 + 1e-5)).all() and np.isfinite(eight.matrix).all()
+    assert not eight.matrix[~matrix.any(axis=1)].any()
+
+
+def test_int8_refuses() -> None:
+    """NaN and infinity have no scale."""
+    for value in (np.nan, np.inf):
+        with pytest.raises(WrongFile) as caught:
+            build("a", np.array([[1, value]], np.float32)).astype("int8")
+        assert caught.value.code == "E-OVERFLOW"
+
+
+def test_astype_keeps_the_rest() -> None:
+    """Only the element type changes; float64 and nonsense are refused."""
+    there = small().astype("int8").astype("float32")
+    source = small().source
+    assert_same(replace(there, stored=small().stored), small())
+    assert there.source == source
+    for dtype in ("float64", "", "F32"):
+        with pytest.raises(UsageError) as caught:
+            SIX.astype(dtype)
+        assert caught.value.code == "E-DTYPE"
+
+
+# -- the ledger -------------------------------------------------------------------------------------------------------
+
+
+def test_coverage_adds_up() -> None:
+    """Written and missing are everything, in characters and in occurrences."""
+    vectors = small()
+    coverage = vectors.coverage
+    assert coverage.total.distinct == len(vectors) + len(vectors.missing) == 8
+    assert coverage.total.occurrences == int(vectors.counts.sum()) + sum(each.count for each in vectors.missing)
+    assert coverage.written.distinct == len(vectors) and 0 < coverage.occurrences < 1
+    assert coverage.by_status[Status.NO_ROW] == Share(1, 9)
+    assert sum(coverage.by_status.values(), Share(0, 0)) == coverage.total
+
+
+def test_missing_and_rows() -> None:
+    """Commonest first, with status and rows; composed characters name all their rows."""
+    first, second = small().missing
+    assert (first.char, first.count, first.status, first.rows) == ("\u201c", 9, Status.NO_ROW, (99,))
+    assert (second.char, second.count, second.status, second.rows) == ("\n", 4, Status.REMOVED, ())
+    assert small().rows == [(5,), (6,), (7,), (8,), (9, 10), (11,)]
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_similar_command(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A number; unknown characters named on stderr; JSON even where there is no cosine."""
+    path = str(tmp_path / "a.h5")
+    build("ab", np.array([[1, 0], [np.nan, 1]], np.float32)).save(path)
+    assert main(["similar", path, "a", "a水"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "1.0000\n" and "水 U+6C34" in err
+    assert main(["similar", path, "a", "b", "--json"]) == 0
+    assert '"cosine": null' in capsys.readouterr().out
+
+
+def test_nearest_command(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table; exit 66 for a character without a vector, 2 for no number of neighbours."""
+    path = str(tmp_path / "a.h5")
+    SIX.save(path)
+    assert main(["nearest", path, "a", "-k", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["nearest", path, "x"]) == 66 and main(["nearest", path, ""]) == 66
+    assert main(["nearest", path, "a", "-k", "0"]) == 2
