@@ -1,8 +1,6 @@
 """Run charvec from a checkout: ``python cli.py dump samples/texts``."""
 
-import sys
-
-from charvec.cli import main
+from charvec.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

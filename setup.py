@@ -3,6 +3,8 @@
 Built where a compiler is; without one the installation goes on and charvec counts with NumPy.
 """
 
+import sys
+
 from setuptools import Extension, setup
 
 setup(
@@ -11,7 +13,7 @@ setup(
             "charvec._kernel",
             sources=["charvec/_kernel.c"],
             depends=["setup.py"],
-            extra_compile_args=["-O3"],
+            extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
             py_limited_api=True,
             optional=True,
         )

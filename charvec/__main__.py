@@ -1,8 +1,6 @@
 """``python -m charvec``."""
 
-import sys
-
-from charvec.cli import main
+from charvec.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

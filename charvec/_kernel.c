@@ -87,8 +87,8 @@ static int one_character(const Tables *tables, const unsigned char *at, const un
         unsigned low = lead == 0xE0 ? 0xA0 : 0x80, high = lead == 0xED ? 0x9F : 0xBF;
         if (left < 2)
             return 0;
-        if (at[1] < low || at[1] > high)
-            return -1;
+        if (at[1] < low || at[1] > high) /* CPython waits for the third byte of a surrogate, and so do we */
+            return lead == 0xED && left == 2 && at[1] >= 0xA0 && at[1] <= 0xBF ? 0 : -1;
         if (left < 3)
             return 0;
         if ((at[2] & 0xC0) != 0x80)
@@ -123,12 +123,11 @@ static const unsigned char *count(
 {
     uint32_t *a0 = tables->ascii, *a1 = a0 + ASCII, *a2 = a1 + ASCII, *a3 = a2 + ASCII;
     uint32_t *t0 = tables->three, *t1 = t0 + THREE, *t2 = t1 + THREE, *t3 = t2 + THREE;
-    const unsigned char *fast_end = end - 16; /* two words can be loaded before it */
     uint64_t word;
     int length;
 
     *invalid = 0;
-    while (at <= fast_end) {
+    while (end - at >= 16) { /* two words can be loaded: eight bytes from here, and eight from six bytes on */
         word = load(at);
         if (LIKELY(IS_PAIR(word))) {
             uint64_t next = load(at + 6);
@@ -225,8 +224,8 @@ static PyObject *kernel_count(PyObject *module, PyObject *args)
     stop = count(&tables, start, start + size, 1, &invalid);
     if (impossible_slots(&tables))
         invalid = 1;
-    if (invalid)
-        count(&tables, start, stop, (uint32_t)-1, &ignored);
+    if (invalid) /* the same block again: it takes the same path and stops at the same place */
+        count(&tables, start, start + size, (uint32_t)-1, &ignored);
     Py_END_ALLOW_THREADS
     return PyLong_FromSsize_t(invalid ? -1 : (Py_ssize_t)(stop - start));
 }

@@ -1,7 +1,8 @@
 """Verb: count the characters of UTF-8 bytes or text into one table.
 
-Source of the method: measured. Decoding with CPython's own decoder, which validates strictly, then viewing UTF-32 and
-counting with ``numpy.bincount`` is 8 times faster than ``set(text)``; ASCII is counted two bytes at a time.
+Two ways to the same numbers. The C kernel (``_kernel.c``), where it was built, counts straight from the bytes. Elsewhere the text is
+decoded by CPython's own decoder, which validates strictly, viewed as UTF-32 and counted by ``numpy.bincount``; ASCII is
+counted two bytes at a time. Measured in one run on Chinese text: NumPy 8 times, the kernel 28 times as fast as ``set(text)``.
 """
 
 from __future__ import annotations
@@ -9,27 +10,57 @@ from __future__ import annotations
 import codecs
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.counts import UNICODE_SIZE
 
-__all__ = ["Tally", "Tolerant"]
+try:
+    from charvec import _kernel
+except ImportError:  # no compiler was there when charvec was installed, or it runs from a checkout
+    _kernel = None  # type: ignore[assignment]
+
+__all__ = ["KERNEL", "Tally", "Tolerant"]
+
+#: The C kernel, None where it was not built. Tests set it to None to run over the NumPy path.
+KERNEL: Any = _kernel
 
 #: Characters below which sorting them beats a table up to the highest of them: 36 times for a line with U+10FFFF.
 _SHORT = 4096
+#: Bytes after which the kernel's uint32 counts are carried over, long before one of them could overflow.
+_CARRY = 1 << 31
 
 
 class Tally:
-    """Counts of all code points.
-
-    Attributes:
-        table: int64 [1,114,112].
-    """
+    """Counts of all code points. One thread at a time."""
 
     def __init__(self) -> None:
-        self.table: NDArray[np.int64] = np.zeros(UNICODE_SIZE, np.int64)
+        self._table: NDArray[np.int64] = np.zeros(UNICODE_SIZE, np.int64)
+        self._kernel = KERNEL
+        self._uncarried = 0  # bytes counted in the kernel's tables
+        self._kernel_tables = bytearray()  # made when first needed
+
+    @property
+    def table(self) -> NDArray[np.int64]:
+        """int64 [1,114,112]: the counts so far."""
+        if self._uncarried:
+            self._carry()
+        return self._table
+
+    def ascii(self) -> NDArray[np.int64]:
+        """int64 [128]: the counts of ASCII so far, a copy."""
+        counts = self._table[:128].copy()
+        if self._uncarried:
+            counts += self._kernel_ascii().sum(axis=0, dtype=np.int64)
+        return counts
+
+    def restore_ascii(self, counts: NDArray[np.int64]) -> None:
+        """Set the counts of ASCII back to what :meth:`ascii` gave."""
+        self._table[:128] = counts
+        if self._uncarried:
+            self._kernel_ascii().fill(0)
 
     def add_utf8(self, block: bytes, final: bool) -> int:
         """Count a block of UTF-8.
@@ -44,12 +75,41 @@ class Tally:
         Raises:
             UnicodeDecodeError: with the offset of the first bad byte in the block; nothing is counted then.
         """
+        if self._kernel is not None and not final:
+            return self._add_by_kernel(block)
         if block.isascii():
             self._add_ascii(block)
             return len(block)
         text, consumed = codecs.utf_8_decode(block, "strict", final)
         self.add_text(text)
         return consumed
+
+    def _add_by_kernel(self, block: bytes) -> int:
+        if not self._kernel_tables:
+            self._kernel_tables = bytearray(4 * self._kernel.TABLE_WORDS)
+        counted: int = self._kernel.count(self._kernel_tables, block)
+        if counted < 0:
+            codecs.utf_8_decode(block, "strict", False)  # raises, and says where
+            raise AssertionError("the kernel refused what CPython decodes")
+        self._uncarried += counted
+        if self._uncarried >= _CARRY:
+            self._carry()
+        return counted
+
+    def _kernel_ascii(self) -> NDArray[np.uint32]:
+        return np.frombuffer(self._kernel_tables, np.uint32, 4 * 128).reshape(4, 128)
+
+    def _carry(self) -> None:
+        """Add the kernel's tables, laid out as its source says, to the table, and clear them."""
+        words = np.frombuffer(self._kernel_tables, np.uint32)
+        two, three, four = np.split(words[4 * 128 :], (2048, 2048 + 4 * 65536))
+        self._table[:128] += self._kernel_ascii().sum(axis=0, dtype=np.int64)
+        self._table[:2048] += two
+        self._table[:65536] += three.reshape(4, 65536).sum(axis=0, dtype=np.int64)
+        if four.any():
+            self._table += four
+        words.fill(0)
+        self._uncarried = 0
 
     def add_text(self, text: str) -> None:
         """Count the characters of a text without lone surrogates.
@@ -60,19 +120,19 @@ class Tally:
         codepoints = np.frombuffer(text.encode("utf-32-le"), "<u4")
         if len(codepoints) < _SHORT:
             distinct, numbers = np.unique(codepoints, return_counts=True)
-            self.table[distinct] += numbers
+            self._table[distinct] += numbers
         else:
             counts = np.bincount(codepoints)
-            self.table[: len(counts)] += counts
+            self._table[: len(counts)] += counts
 
     def _add_ascii(self, block: bytes) -> None:
         even = len(block) & ~1
         pairs = np.bincount(np.frombuffer(block, "<u2", even // 2), minlength=1 << 15)
         # a pair counts once for its low byte and once for its high byte; ASCII leaves each below 128
         square = pairs.reshape(128, 256)
-        self.table[:128] += square.sum(axis=0)[:128] + square.sum(axis=1)
+        self._table[:128] += square.sum(axis=0)[:128] + square.sum(axis=1)
         if even != len(block):
-            self.table[block[-1]] += 1
+            self._table[block[-1]] += 1
 
 
 class Tolerant:

@@ -71,12 +71,12 @@ class Counts(Mapping[str, int]):
 
     Attributes:
         codepoints: uint32 [n], ascending, each once.
-        values: uint64 [n], each at least 1.
+        occurrences: uint64 [n], each at least 1.
         samples: where they come from.
     """
 
     codepoints: NDArray[np.uint32]
-    values: NDArray[np.uint64]
+    occurrences: NDArray[np.uint64]
     samples: Samples = field(default_factory=Samples)
 
     @staticmethod
@@ -106,7 +106,7 @@ class Counts(Mapping[str, int]):
         if isinstance(char, str) and len(char) == 1:
             place = int(np.searchsorted(self.codepoints, np.uint32(ord(char))))
             if place < len(self.codepoints) and self.codepoints[place] == ord(char):
-                return int(self.values[place])
+                return int(self.occurrences[place])
         raise KeyError(char)
 
     def __iter__(self) -> Iterator[str]:
@@ -119,16 +119,16 @@ class Counts(Mapping[str, int]):
         if not isinstance(other, Counts):
             return NotImplemented
         table = np.zeros(UNICODE_SIZE, np.uint64)
-        table[self.codepoints] = self.values
-        table[other.codepoints] += other.values
+        table[self.codepoints] = self.occurrences
+        table[other.codepoints] += other.occurrences
         return Counts.from_table(table, self.samples + other.samples)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):
             return NotImplemented
-        return np.array_equal(self.codepoints, other.codepoints) and np.array_equal(self.values, other.values)
+        return np.array_equal(self.codepoints, other.codepoints) and np.array_equal(self.occurrences, other.occurrences)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Counts of {len(self):,} distinct characters, {int(self.values.sum()):,} in all>"
+        return f"<Counts of {len(self):,} distinct characters, {int(self.occurrences.sum()):,} in all>"

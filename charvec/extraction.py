@@ -37,7 +37,7 @@ def cover(model: TokenEmbedding, counts: Counts, keep: str | Iterable[str | Stat
         keep: statuses that count as covered.
     """
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
-    return Coverage.of(spelling.status, counts.values, parse_keep(keep))
+    return Coverage.of(spelling.status, counts.occurrences, parse_keep(keep))
 
 
 def lookup(
@@ -73,11 +73,11 @@ def lookup(
     return CharVectors(
         counts.codepoints[chosen],
         stored,
-        counts.values[chosen],
+        counts.occurrences[chosen],
         written,
         scales,
         counts.codepoints[~chosen],
-        counts.values[~chosen],
+        counts.occurrences[~chosen],
         missing,
         _provenance(model, counts, spelling, kept, dtype, rows_digest),
     )

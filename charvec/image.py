@@ -64,7 +64,7 @@ class Image(io.RawIOBase):
         view = memoryview(data).cast("B")
         array = self._arrays.get((np.frombuffer(view, np.uint8).ctypes.data, len(view))) if len(view) else None
         if array is not None:
-            self._placed[self._position] = memoryview(array.reshape(-1).view(np.uint8))
+            self._placed[self._position] = array.reshape(-1).view(np.uint8).data
         else:
             for start, page, inner, length in self._split(self._position, len(view)):
                 buffer = self._pages.setdefault(page, bytearray(_PAGE))

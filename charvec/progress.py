@@ -65,4 +65,5 @@ class Bar:
 
 def bar(*, quiet: bool = False) -> Progress:
     """A bar where a person is watching, else silence."""
-    return Bar() if not quiet and sys.stderr.isatty() else Silent()
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    return Bar() if watched and not quiet else Silent()

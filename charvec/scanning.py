@@ -91,17 +91,18 @@ def scan(
             remarks += outcome.remarks
     finally:
         bar.close()
-    if problems and not tally.table.any():
+    table = tally.table
+    if problems and not table.any():
         _refuse_nothing(problems, {_shown(os.fspath(each)) for each in named})
     if not files and not problems:
         remarks.append(Note("W-NO-FILES", "there was no file to read" + (" with such a suffix" if extensions else "")))
-    if tally.table[0xFEFF]:
-        inside = f"U+FEFF occurs {tally.table[0xFEFF]} times inside texts and was counted"
+    if table[0xFEFF]:
+        inside = f"U+FEFF occurs {table[0xFEFF]} times inside texts and was counted"
         message = f"{inside}; only one at the beginning is a mark"
         remarks.append(Note("N-MIDDLE-BOM", message))
-    total = int(tally.table.sum())
+    total = int(table.sum())
     report = Samples(files, size, total, bad, skipped, passed, tuple(problems), tuple(remarks))
-    return Counts.from_table(tally.table, report)
+    return Counts.from_table(table, report)
 
 
 def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]]:

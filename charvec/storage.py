@@ -15,7 +15,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from charvec import formats
 from charvec.errors import CharvecError, DamagedFile, OutputError, PermissionDenied, ReadWriteError, from_os_error
@@ -203,7 +203,7 @@ class _Output(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _replacing(path: str, overwrite: bool) -> Iterator[_Output]:
+def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     """A temporary file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
@@ -222,7 +222,7 @@ def _replacing(path: str, overwrite: bool) -> Iterator[_Output]:
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
             output = _Output(file)
-            yield output
+            yield cast(BinaryIO, output)
             output.verify(path)
             os.fsync(descriptor)
         if overwrite:

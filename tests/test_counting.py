@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charvec.counting import Tally, Tolerant
+from charvec import counting
+from charvec.counting import KERNEL, Tally, Tolerant
 from charvec.counts import UNICODE_SIZE, Counts, Samples
 from charvec.errors import Note
 
@@ -215,3 +216,60 @@ def test_codec_names_are_normalised() -> None:
         assert codecs.lookup(name).name == "utf-8"
         decoder = Tolerant(name)
         assert decoder.decode(b"a\xffb", True) == "ab" and decoder.bad_bytes == 1 and decoder.first == 1
+
+
+@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
+def test_kernel_agrees_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60,000 random blocks, most of them damaged: the kernel and NumPy count the same, refuse the same, leave no trace."""
+    rng = random.Random(11)
+    alphabet = ["水".encode(), "𠮷".encode(), "é".encode(), b"a", b"\n", "\ud7ff".encode(), "\ue000".encode(), b"\x7f"]
+    damage = [b"\xff", b"\xc0\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe6\xb0", b"\x80", b"\xf0\x9f", b"\xed\xa0", b"\xed"]
+    kernel, plain = Tally(), Tally()
+    plain._kernel = None
+    for _ in range(60_000):
+        parts = [rng.choice(alphabet) * rng.choice((1, 1, 2, 9)) for _ in range(rng.randrange(12))]
+        if rng.random() < 0.6:
+            parts.insert(rng.randrange(len(parts) + 1), rng.choice(damage))
+        block = b"".join(parts)
+        results = []
+        for tally in (kernel, plain):
+            try:
+                results.append(tally.add_utf8(block, False))
+            except UnicodeDecodeError as error:
+                results.append((error.start, error.reason))
+        assert results[0] == results[1], block
+    assert np.array_equal(kernel.table, plain.table) and plain.table.any()
+
+
+@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
+def test_kernel_counts_every_character() -> None:
+    """Every Unicode scalar value, in several alignments."""
+    text = "".join(map(chr, SCALARS))
+    tally = Tally()
+    for shift in range(8):
+        data = b"a" * shift + text.encode()
+        assert tally.add_utf8(data, False) == len(data)
+    expected = np.zeros_like(tally.table)
+    expected[SCALARS] = 8
+    expected[ord("a")] += 28
+    assert np.array_equal(tally.table, expected)
+
+
+@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
+def test_kernel_carries_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are carried out of the kernel's tables before they could overflow, and none is lost or doubled."""
+    monkeypatch.setattr(counting, "_CARRY", 100)
+    tally = Tally()
+    for _ in range(50):
+        tally.add_utf8("水a𠮷é".encode() * 7, False)
+    assert {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]} == dict.fromkeys("水a𠮷é", 350)
+
+
+def test_restore_ascii() -> None:
+    """The counts of ASCII can be set back, by either path; other characters stay."""
+    tally = Tally()
+    tally.add_utf8("水ab".encode(), False)
+    before = tally.ascii()
+    tally.add_utf8(b"xyz", False)
+    tally.restore_ascii(before)
+    assert {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]} == {"水": 1, "a": 1, "b": 1}

@@ -83,7 +83,7 @@ def scan(*names: str, **options: Any) -> Counts:
     """Scan, and check what must hold of every result."""
     counts = charvec.scan(list(names), **options)
     samples = counts.samples
-    assert samples.characters == int(counts.values.sum())
+    assert samples.characters == int(counts.occurrences.sum())
     assert samples.skipped <= len(samples.problems) and samples.complete == (not samples.problems)
     assert all(ord(char) < 0xD800 or ord(char) > 0xDFFF for char in counts)
     for note in (*samples.problems, *samples.remarks):
@@ -454,7 +454,7 @@ def test_every_scalar_survives() -> None:
     for codec in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         Path("x").write_bytes(("\ufeff" + text).encode(codec))
         counts = scan("x")
-        assert len(counts) == 1_112_064 and (counts.values == 1).all() and counts.samples.complete
+        assert len(counts) == 1_112_064 and (counts.occurrences == 1).all() and counts.samples.complete
         assert counts.codepoints.tolist() == scalars
 
 

@@ -134,9 +134,8 @@ def sample_notes(counts: Counts) -> list[Note]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
-    print()
+    """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
+    sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
 
 
 def percent(share: float) -> str:

@@ -32,7 +32,7 @@ def read(path: str, source: Source, tally: Tally) -> Outcome:
     says depends on its encoding, which only the user knows.
     """
     outcome = Outcome(remarks=_remarks(path, source.head))
-    ascii_before = tally.table[:128].copy()
+    ascii_before = tally.ascii()
     beyond_ascii = False  # whether a valid character beyond ASCII was seen
     lines = 0
     offset = 0  # of the block in the file
@@ -50,7 +50,7 @@ def read(path: str, source: Source, tally: Tally) -> Outcome:
         except UnicodeDecodeError as error:
             sample = _from_beyond_ascii(block)
             if not beyond_ascii and not mostly_utf8(sample):
-                tally.table[:128] = ascii_before
+                tally.restore_ascii(ascii_before)
                 return _not_utf8(path, sample, offset + error.start, outcome)
             lines += block.count(b"\n", 0, error.start)
             outcome.problems.append(_damage(path, offset + error.start, lines + 1, block[error.start]))
@@ -63,7 +63,7 @@ def read(path: str, source: Source, tally: Tally) -> Outcome:
         offset += consumed
     if pending and tolerant is None:
         if not beyond_ascii:
-            tally.table[:128] = ascii_before
+            tally.restore_ascii(ascii_before)
             return _not_utf8(path, pending, offset, outcome)
         outcome.problems.append(_damage(path, offset, lines + 1, pending[0], ": the last character is cut short"))
         tolerant = Tolerant("utf-8")
