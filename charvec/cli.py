@@ -7,6 +7,7 @@ Results go to stdout, everything else to stderr. Exit codes: see :mod:`charvec.e
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import NoReturn
 
 from charvec.commands import MEMBERS, Member
 from charvec.errors import CharvecError, OutOfMemory, ReadWriteError, UsageError
-from charvec.terminal import escape
+from charvec.plumbing.terminal import escape
 from charvec.version import __version__
 
 __all__ = ["main", "run"]
@@ -43,7 +44,9 @@ def _build_parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"charvec {__version__}")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=_Parser)
     for member in MEMBERS:
-        sub = subparsers.add_parser(member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False)
+        sub = subparsers.add_parser(
+            member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False
+        )
         member.arguments(sub)
         sub.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
         sub.add_argument("-v", "--verbose", action="store_true", help="all notes, none folded")
@@ -90,9 +93,9 @@ def _options(parser: _Parser, command: str | None) -> list[str]:
 def run() -> NoReturn:
     """The process's own entry point: :func:`main` with two savings that only a whole process can make.
 
-    Measured on 2 cores, medians of 25 interleaved runs of ``import numpy, h5py`` (107 ms): one thread for OpenBLAS, whose
-    start waits for the others, saves 15 ms; ending without tearing down NumPy and HDF5, whose files are closed by
-    then, saves 20 ms.
+    Measured on 2 cores, medians of 25 interleaved runs of ``import numpy, h5py`` (107 ms): one thread for OpenBLAS,
+    whose start waits for the others, saves 15 ms; ending without tearing down NumPy and HDF5, whose files are closed
+    by then, saves 20 ms.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
@@ -182,9 +185,5 @@ def _die(number: int) -> int:
 
 def _drop_stdout() -> None:
     """What is still buffered can go nowhere; without this Python complains once more at exit."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
-
-

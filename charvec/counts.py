@@ -21,7 +21,7 @@ def characters(codepoints: NDArray[np.uint32]) -> list[str]:
     return [chr(codepoint) for codepoint in codepoints.tolist()]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Samples:
     """What was scanned.
 

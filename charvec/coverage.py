@@ -12,7 +12,7 @@ from charvec.status import Status
 __all__ = ["Coverage", "Missing", "Share"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Share:
     """Distinct characters and their occurrences in the samples."""
 
@@ -57,22 +57,30 @@ class Coverage:
         return sum((self.by_status[status] for status in self.kept), Share(0, 0))
 
     @property
+    def seen(self) -> Share:
+        """Those that the model's normaliser does not delete; line ends and spaces are deleted by most models."""
+        total, removed = self.total, self.by_status[Status.REMOVED]
+        return Share(total.distinct - removed.distinct, total.occurrences - removed.occurrences)
+
+    @property
     def occurrences(self) -> float:
-        """Share of the occurrences that is covered, 0 to 1; 1 for empty samples."""
-        total = self.total.occurrences
-        return self.written.occurrences / total if total else 1.0
+        """Share of the occurrences that is covered, 0 to 1, of those that the model sees; 1 when it sees none."""
+        seen = self.seen.occurrences
+        return self.written.occurrences / seen if seen else 1.0
 
     @property
     def distinct(self) -> float:
-        """Share of the distinct characters that is covered, 0 to 1; 1 for empty samples."""
-        total = self.total.distinct
-        return self.written.distinct / total if total else 1.0
+        """Share of the distinct characters that is covered, 0 to 1, of those the model sees; 1 when it sees none."""
+        seen = self.seen.distinct
+        return self.written.distinct / seen if seen else 1.0
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for ``--json``."""
         return {
             "distinct": self.total.distinct,
             "occurrences": self.total.occurrences,
+            "seen_distinct": self.seen.distinct,
+            "seen_occurrences": self.seen.occurrences,
             "written_distinct": self.written.distinct,
             "written_occurrences": self.written.occurrences,
             "keep": [status.label for status in self.kept],

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from charvec import checkpoints, vocabularies
-from charvec.embedding_names import ranked_names
 from charvec.errors import Ambiguous, DamagedFile, Note, NotFound, UsageError, WrongFile
+from charvec.plumbing.embedding_names import ranked_names
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.vocabulary import Vocabulary
@@ -22,7 +22,7 @@ from charvec.vocabulary import Vocabulary
 __all__ = ["Choice", "TokenEmbedding", "bundled_model", "find_embedding", "open"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """Which tensor is the input embedding, and why.
 

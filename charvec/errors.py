@@ -151,7 +151,7 @@ class PermissionDenied(CharvecError):
     exit_code = 77
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Note:
     """Something the user should know that does not stop the work.
 

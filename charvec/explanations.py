@@ -138,6 +138,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
     "W-NO-FILES": "Nothing was found to read: the folder is empty, or no file has one of the suffixes given with --ext.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
+    "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-READ": "A sample could not be read, or not to its end.",
     "W-SHRANK": "A file became shorter while it was read. What was still there was counted.",

@@ -15,7 +15,7 @@ from charvec.dtypes import DTYPES, convert_rows
 from charvec.embedding import TokenEmbedding
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
-from charvec.files import File
+from charvec.plumbing.files import File
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
@@ -23,7 +23,7 @@ from charvec.version import __version__
 from charvec.vocabulary import Spelling
 
 if TYPE_CHECKING:
-    from charvec.progress import Progress
+    from charvec.plumbing.progress import Progress
 
 __all__ = ["cover", "dump", "lookup", "verify_rows"]
 

@@ -50,7 +50,7 @@ def magic(head: bytes) -> str:
     return "a binary file" if zero else ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Outcome:
     """What became of one sample.
 

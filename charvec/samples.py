@@ -18,7 +18,7 @@ STDIN = "-"
 _GLOB = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """One thing found: a file to read, a problem, or a number of hidden entries passed over.
 
@@ -146,7 +146,7 @@ def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-@dataclass(slots=True)
+@dataclass
 class _Search:
     """One search: what is looked for, and what was handed out already.
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import BinaryIO
 
-from charvec.counting import Tally, Tolerant
 from charvec.counts import Counts, Samples
 from charvec.errors import InputError, Note, PermissionDenied, UsageError
-from charvec.progress import Progress, Silent
+from charvec.plumbing.counting import Tally, Tolerant
+from charvec.plumbing.progress import Progress, Silent
 from charvec.readers import choose
 from charvec.reading import Outcome, Progressed, Source, magic
 from charvec.samples import STDIN, Found, find_samples

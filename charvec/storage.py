@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from charvec import formats
 from charvec.errors import CharvecError, DamagedFile, OutputError, PermissionDenied, ReadWriteError, from_os_error
-from charvec.files import File, unrecognised
+from charvec.plumbing.files import File, unrecognised
 from charvec.vectors import CharVectors
 
 __all__ = ["check_output", "load", "save", "write_whole"]

@@ -33,7 +33,7 @@ ITEM_BYTES: Mapping[str, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
     """A rectangle of a tensor and where its elements lie in one file.
 
@@ -64,7 +64,7 @@ class Block:
     big_endian: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tensor:
     """A named array still in its file.
 
@@ -115,8 +115,8 @@ class Checkpoint:
         format: short name of the format, e.g. ``safetensors``.
         files: every file that belongs to it and was opened, with its size in bytes.
         tensors: by name, in the order of the file.
-        parts: for a sharded checkpoint, the file that holds each tensor; those are opened only when a tensor of theirs is
-            asked for. A tensor is in ``tensors`` or in ``parts``, never in both.
+        parts: for a sharded checkpoint, the file that holds each tensor; those are opened only when a tensor of theirs
+            is asked for. A tensor is in ``tensors`` or in ``parts``, never in both.
         header_digest: BLAKE2b-256 (hex) of the header bytes that were read.
         full_names: other names a tensor is known by, e.g. the variable name of a TensorFlow 2 object graph key.
         notes: remarks for the user.

@@ -15,7 +15,7 @@ from charvec.status import Status
 __all__ = ["Speller", "Spelling", "Vocabulary"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spelling:
     """How characters are spelt in row ids.
 

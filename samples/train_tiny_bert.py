@@ -199,9 +199,7 @@ def make_vocabulary(lines: list[str]) -> tuple[list[str], dict[str, list[int]]]:
     spans = ((range(0xB0, 0xD8), range(0xA1, 0xFF)), (range(0xA4, 0xC7), range(0x40, 0xFF)))
     levels = []
     for encoding, (leads, trails) in zip(("gb2312", "big5"), spans, strict=True):
-        pairs = (
-            bytes((lead, trail)).decode(encoding, "ignore") for lead in leads for trail in trails
-        )
+        pairs = (bytes((lead, trail)).decode(encoding, "ignore") for lead in leads for trail in trails)
         levels.append({c for c in pairs if "\u4e00" <= c <= "\u9fff"})
     simplified, common = levels[0], levels[0] | levels[1]
 
@@ -296,9 +294,7 @@ def save(model, folder: Path) -> None:
     mean = state[words][len(SPECIALS) :].mean(0)
     state[words] -= mean
     state[segments] += mean
-    tensors = {
-        k: v.to(torch.float16).contiguous() for k, v in state.items() if "position_ids" not in k
-    }
+    tensors = {k: v.to(torch.float16).contiguous() for k, v in state.items() if "position_ids" not in k}
     unfinished = folder / "model.tmp"
     save_file(tensors, unfinished, metadata={"format": "pt"})
     unfinished.chmod(0o644)
@@ -415,9 +411,7 @@ def train(corpus: Path, folder: Path, minutes: float, seed: int, bfloat16: bool)
     while (spent := time.monotonic() - start) < 60 * minutes:
         # The schedule follows the clock: the run ends on time whatever the machine.
         done = spent / (60 * minutes)
-        rate = (
-            peak * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-        )
+        rate = peak * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss, hit = loss_of(draw_batch(streams["train"], shares, *arguments, rng))

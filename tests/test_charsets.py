@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from charvec.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8, utf16_without_mark
+from charvec.plumbing.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8, utf16_without_mark
 
 TEXTS = {
     path.name.split(".")[1]: path.read_text("utf-8")

@@ -13,8 +13,8 @@ import pytest
 import charvec
 from charvec import checkpoints
 from charvec.embedding import bundled_model, find_embedding
-from charvec.embedding_names import NAMES, PREFIXES, strip_prefixes
 from charvec.errors import Ambiguous, CharvecError
+from charvec.plumbing.embedding_names import NAMES, PREFIXES, strip_prefixes
 from charvec.tensor import Checkpoint, Tensor
 
 CODES = {"F32": "f4", "F16": "f2", "F64": "f8", "I8": "i1", "BF16": "u2"}

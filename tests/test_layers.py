@@ -17,12 +17,7 @@ LAYERS = (
         *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
         *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling"),
     ),
-    (
-        "plumbing",
-        *("files", "safejson", "layout", "plain", "terminal", "progress", "charsets", "counting", "normalizer"),
-        *("unpickle", "pickle_machine", "pickle_opcodes", "torch_pickle", "numpy_pickle", "zips"),
-        *("leveldb", "protobuf", "tensorbundle", "crc32c", "embedding_names", "image"),
-    ),
+    ("plumbing",),
     ("checkpoints", "vocabularies", "readers", "formats"),
     ("rows", "embedding", "extraction", "samples", "scanning", "storage"),
     ("__init__",),

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from charvec.crc32c import _table, crc32c, masked
-from charvec.leveldb import entries, snappy
-from charvec.protobuf import Malformed
+from charvec.plumbing.crc32c import _table, crc32c, masked
+from charvec.plumbing.leveldb import entries, snappy
+from charvec.plumbing.protobuf import Malformed
 
 LIMIT = 1 << 20
 

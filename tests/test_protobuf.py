@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from charvec.protobuf import I32, I64, LEN, VARINT, Malformed, fields, signed, varint
+from charvec.plumbing.protobuf import I32, I64, LEN, VARINT, Malformed, fields, signed, varint
 
 
 def test_fields_of_every_wire_type() -> None:

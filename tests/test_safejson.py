@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charvec import safejson
 from charvec.errors import DamagedFile
+from charvec.plumbing import safejson
 
 parse = safejson.parse
 

@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 import charvec
 from charvec import cli, reading, scanning
-from charvec.counting import Tally
 from charvec.counts import UNICODE_SIZE, Counts
 from charvec.errors import InputError, NotFound, PermissionDenied, UsageError
+from charvec.plumbing.counting import Tally
 from charvec.readers import utf8
 from charvec.reading import Outcome, Source
 from charvec.samples import find_samples

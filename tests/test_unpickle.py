@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
-from charvec.numpy_pickle import Array, numpy_globals, read_vector_dict
-from charvec.unpickle import Ordered, load, ordered_dict
+from charvec.plumbing.numpy_pickle import Array, numpy_globals, read_vector_dict
+from charvec.plumbing.unpickle import Ordered, load, ordered_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDERED = {("collections", "OrderedDict"): ordered_dict}
@@ -350,8 +350,8 @@ def die(*_, **__):
 for module in (pickle, _pickle):
     module.load = module.loads = module.Unpickler = die
 pickle._load = pickle._loads = pickle._Unpickler = die
-from charvec.unpickle import load
-from charvec.numpy_pickle import read_vector_dict
+from charvec.plumbing.unpickle import load
+from charvec.plumbing.numpy_pickle import read_vector_dict
 assert load(data, "x", allowed={}).value == {"a": [1, 2]}
 assert not {"torch", "numpy"} & set(sys.modules)
 """
@@ -362,5 +362,5 @@ assert not {"torch", "numpy"} & set(sys.modules)
 def test_sources_import_no_unpickler() -> None:
     """No module of the machine names pickle, torch or numpy in an import."""
     for name in ("unpickle", "pickle_machine", "pickle_opcodes", "numpy_pickle", "torch_pickle", "zips"):
-        source = (ROOT / "charvec" / f"{name}.py").read_text("utf-8")
+        source = (ROOT / "charvec" / "plumbing" / f"{name}.py").read_text("utf-8")
         assert not re.search(r"^\s*(import|from)\s+(_?pickle|torch|numpy)\b", source, re.MULTILINE)

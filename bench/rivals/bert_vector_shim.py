@@ -16,7 +16,7 @@ from tensorflow.python import pywrap_tensorflow
 if not hasattr(pywrap_tensorflow, "NewCheckpointReader"):
     pywrap_tensorflow.NewCheckpointReader = tensorflow.train.load_checkpoint
 
-from BERTVector.BERTVector import main_cli  # noqa: E402  (the shim has to come first)
+from BERTVector.BERTVector import main_cli
 
 if __name__ == "__main__":
     main_cli()

@@ -5,8 +5,9 @@ Since 1.6 a zip file: ``<root>/data.pkl``, one stored member ``<root>/data/<key>
 storage keys), then for each key of the list an i64 count of elements and the elements, little-endian on every machine.
 In 0.1 a tar file; not read.
 
-Pickles run in :mod:`charvec.unpickle`, which imports and calls nothing. Files that are only a pickle are recognised as
-well, because they are handed around under the same names and must not be opened with anything less careful.
+Pickles run in :mod:`charvec.plumbing.unpickle`, which imports and calls nothing. Files that are only a pickle are
+recognised as well, because they are handed around under the same names and must not be opened with anything less
+careful.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from math import prod
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
-from charvec.files import File
+from charvec.plumbing.files import File
+from charvec.plumbing.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
+from charvec.plumbing.unpickle import Handler, Inert, load
+from charvec.plumbing.zips import Zip
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
-from charvec.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
-from charvec.unpickle import Handler, Inert, load
-from charvec.zips import Zip
 
 __all__ = ["NAME", "read", "sniff"]
 

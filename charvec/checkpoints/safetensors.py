@@ -12,8 +12,8 @@ from hashlib import blake2b
 from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile
-from charvec.files import File
-from charvec.safejson import parse
+from charvec.plumbing.files import File
+from charvec.plumbing.safejson import parse
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]

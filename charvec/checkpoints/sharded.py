@@ -11,8 +11,8 @@ import os
 from hashlib import blake2b
 
 from charvec.errors import CharvecError, DamagedFile
-from charvec.files import File, inside
-from charvec.safejson import MAX_BYTES, parse
+from charvec.plumbing.files import File, inside
+from charvec.plumbing.safejson import MAX_BYTES, parse
 from charvec.tensor import Checkpoint
 
 __all__ = ["NAME", "read", "sniff"]

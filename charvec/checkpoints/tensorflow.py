@@ -21,13 +21,13 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from math import prod
 
-from charvec.crc32c import crc32c, masked
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile, from_os_error
-from charvec.files import File, unrecognised
-from charvec.leveldb import FOOTER, MAGIC
-from charvec.protobuf import Malformed, varint
+from charvec.plumbing.crc32c import crc32c, masked
+from charvec.plumbing.files import File, unrecognised
+from charvec.plumbing.leveldb import FOOTER, MAGIC
+from charvec.plumbing.protobuf import Malformed, varint
+from charvec.plumbing.tensorbundle import Entry, Extents, FirstVersion, Index, graph_names, parse, slice_key
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
-from charvec.tensorbundle import Entry, Extents, FirstVersion, Index, graph_names, parse, slice_key
 
 __all__ = ["NAME", "read", "sniff"]
 

@@ -1,7 +1,7 @@
 """Family: the commands. One file each: what it is for, its arguments, and a library call plus printing.
 
-To add a command: write one module with :class:`Member`'s parts and put its name into :data:`MEMBERS`. Modules import nothing heavy at
-their top, so that ``charvec --help`` stays instant.
+To add a command: write one module with :class:`Member`'s parts and put its name into :data:`MEMBERS`. Modules import
+nothing heavy at their top, so that ``charvec --help`` stays instant.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
-from charvec.terminal import escape
+from charvec.plumbing.terminal import escape, shown
 
 if TYPE_CHECKING:
     from charvec.counts import Counts
@@ -23,10 +23,17 @@ def add_sample_arguments(parser: ArgumentParser) -> None:
     """Which samples to scan, and how."""
     group = parser.add_argument_group("samples")
     group.add_argument(
-        "samples", nargs="+", metavar="SAMPLE", help="file, folder (searched to any depth), glob pattern, or - for stdin"
+        "samples",
+        nargs="+",
+        metavar="SAMPLE",
+        help="file, folder (searched to any depth), glob pattern, or - for stdin",
     )
     group.add_argument(
-        "--ext", nargs="+", default=[], metavar="EXT", help="inside folders read only these suffixes, e.g. --ext txt csv"
+        "--ext",
+        nargs="+",
+        default=[],
+        metavar="EXT",
+        help="inside folders read only these suffixes, e.g. --ext txt csv",
     )
     group.add_argument(
         "--encoding",
@@ -74,7 +81,7 @@ def add_keep_argument(parser: ArgumentParser) -> None:
 def scan_samples(args: Namespace, *, not_this: str | None = None) -> Counts:
     """Scan what the arguments say, with a progress bar where a person is watching."""
     from charvec.extraction import refuse_incomplete
-    from charvec.progress import bar
+    from charvec.plumbing.progress import bar
     from charvec.scanning import scan
 
     counts = scan(
@@ -109,7 +116,7 @@ def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
 def model_name(model: str | None, embedding: TokenEmbedding) -> str:
     """How a model is called in summaries."""
     if model is None:
-        return "tiny-bert-zh, the small BERT that comes with charvec (name another with -m)"
+        return "tiny-bert-zh, bundled with charvec (-m names another)"
     return escape(embedding.name)
 
 
@@ -126,6 +133,14 @@ def warn(notes: Iterable[Note], args: Namespace) -> None:
     for code, count in seen.items():
         if count > SHOWN and not args.verbose:
             print(f"charvec: warning[{code}]: and {count - SHOWN:,} more (-v shows all)", file=sys.stderr)
+
+
+def left_out_note(path: str, left_out: list[str]) -> list[Note]:
+    """What to say of characters that a format cannot hold; nothing when it holds all."""
+    if not left_out:
+        return []
+    named = ", ".join(map(shown, left_out[:SHOWN])) + (" ..." if len(left_out) > SHOWN else "")
+    return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
 def sample_notes(counts: Counts) -> list[Note]:

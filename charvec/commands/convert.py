@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import warn
-from charvec.terminal import escape, number, shown, size
+from charvec.commands.common import left_out_note, warn
+from charvec.plumbing.terminal import escape, number, size
 
 NAME = "convert"
 HELP = "write a vector file in another format or element type"
@@ -27,7 +27,6 @@ def run(args: Namespace) -> int:
     """Do it and print what was left out, if anything."""
     import os
 
-    from charvec.errors import Note
     from charvec.extraction import notes_on
     from charvec.storage import check_output, load, save
 
@@ -37,11 +36,7 @@ def run(args: Namespace) -> int:
         vectors = vectors.astype(args.dtype)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
     notes = notes_on(vectors)
-    if left_out:
-        named = ", ".join(map(shown, left_out[:20])) + (" ..." if len(left_out) > 20 else "")
-        notes.append(
-            Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out)
-        )
+    notes += left_out_note(args.out, left_out)
     warn(notes, args)
     if not args.quiet:
         held = f"{number(len(vectors) - len(left_out))} characters x {vectors.dim} {vectors.dtype}"

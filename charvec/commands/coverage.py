@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from charvec.commands.common import (
     add_keep_argument,
@@ -17,7 +18,10 @@ from charvec.commands.common import (
     scan_samples,
     warn,
 )
-from charvec.terminal import number, table
+from charvec.plumbing.terminal import number, table
+
+if TYPE_CHECKING:
+    from charvec.coverage import Share
 
 NAME = "coverage"
 HELP = "how much of the samples one or several models know"
@@ -32,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--fail-under",
         type=float,
         metavar="PERCENT",
-        help="exit 1 when any model covers a smaller share of the occurrences",
+        help="exit 1 when any model covers a smaller share of the text it sees",
     )
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
 
@@ -66,30 +70,23 @@ def run(args: Namespace) -> int:
         for name, model, result in zip(names, models, results, strict=True):
             print(model_name(name, model))
             rows = [["", "distinct", "", "occurrences", ""]]
-            total = result.total
             for status in Status:
                 share = result.by_status[status]
                 if share.distinct:
-                    rows.append(
-                        [
-                            status.label,
-                            number(share.distinct),
-                            percent(share.distinct / total.distinct),
-                            number(share.occurrences),
-                            percent(share.occurrences / total.occurrences),
-                        ]
-                    )
+                    shares = ("", "") if status == Status.REMOVED else _shares(share, result.seen)
+                    rows.append([status.label, number(share.distinct), shares[0], number(share.occurrences), shares[1]])
+            shares = _shares(result.written, result.seen)
             rows.append(
-                [
-                    "covered",
-                    number(result.written.distinct),
-                    percent(result.distinct),
-                    number(result.written.occurrences),
-                    percent(result.occurrences),
-                ]
+                ["covered", number(result.written.distinct), shares[0], number(result.written.occurrences), shares[1]]
             )
             print(table(rows, right=(1, 2, 3, 4), indent="  "))
     if args.fail_under is not None and any(result.occurrences * 100 < args.fail_under for result in results):
         print(f"charvec: coverage is under {args.fail_under:g} %", file=sys.stderr)
         return 1
     return 0 if counts.samples.complete else 3
+
+
+def _shares(part: Share, whole: Share) -> tuple[str, str]:
+    """A part in percent of what the model sees: distinct characters, occurrences."""
+    distinct = percent(part.distinct / whole.distinct) if whole.distinct else ""
+    return distinct, percent(part.occurrences / whole.occurrences) if whole.occurrences else ""

@@ -9,6 +9,7 @@ from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
     add_sample_arguments,
+    left_out_note,
     model_name,
     open_model,
     percent,
@@ -18,7 +19,7 @@ from charvec.commands.common import (
     warn,
 )
 from charvec.errors import Note
-from charvec.terminal import escape, number, shown, size, table
+from charvec.plumbing.terminal import escape, number, shown, size, table
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -28,7 +29,7 @@ NAME = "dump"
 HELP = "scan samples, look every character up in a model, write the vectors"
 
 #: Missing characters named in the summary.
-NAMED = 8
+NAMED = 5
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -69,11 +70,7 @@ def run(args: Namespace) -> int:
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
-    if left_out:
-        named = ", ".join(map(shown, left_out[:NAMED])) + (" ..." if len(left_out) > NAMED else "")
-        notes.append(
-            Note("W-LEFT-OUT", f"{args.out}: this format cannot hold {len(left_out)} characters: {named}", args.out)
-        )
+    notes += left_out_note(args.out, left_out)
     warn(notes, args)
     if args.json:
         print_json(_as_json(args, model, vectors, left_out, notes))
@@ -90,48 +87,47 @@ def _check_dtype(dtype: str, choices: tuple[str, ...]) -> None:
 
 
 def _summary(args: Namespace, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int) -> str:
-    coverage, samples = vectors.coverage, vectors.source["samples"]
-    total = coverage.total
+    """What came out, within 80 columns unless names are long."""
+    coverage, samples, tensor = vectors.coverage, vectors.source["samples"], model.tensor
     rows = [
         [
             "samples",
             f"{number(samples['files'])} files, {size(samples['bytes'])}, {number(samples['characters'])} characters, "
-            f"{number(total.distinct)} distinct",
+            f"{number(coverage.total.distinct)} distinct",
         ],
         ["model", model_name(args.model, model)],
+        ["tensor", f"{escape(tensor.name)}, {tensor.rows} x {tensor.columns} {tensor.dtype}"],
         [
-            "tensor",
-            f"{escape(model.tensor.name)} {list(model.tensor.shape)} {model.tensor.dtype}: {escape(model.reason)}",
+            "found",
+            f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters",
         ],
         [
-            "vectors",
-            f"{escape(args.out)}: {number(len(vectors) - left_out)} characters x {vectors.dim} {vectors.dtype}, "
-            f"{size(file_size)}",
-        ],
-        [
-            "coverage",
-            f"{percent(coverage.occurrences)} of all occurrences, "
-            f"{percent(coverage.distinct)} of the distinct characters",
+            "file",
+            f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {vectors.dtype}, {size(file_size)}",
         ],
     ]
     statuses = [
         [
-            "  " + status.label,
+            status.label,
             number(share.distinct),
             number(share.occurrences),
-            "written" if status in coverage.kept else "not written",
+            "written"
+            if status in coverage.kept
+            else "not written" + (" (not text to the model)" if status == 6 else ""),
         ]
         for status, share in coverage.by_status.items()
         if share.distinct
     ]
-    lines = [table(rows), table([["status", "distinct", "occurrences", ""], *statuses], right=(1, 2))]
-    missing = [entry for entry in vectors.missing if entry.status.label != "removed"] or vectors.missing
+    lines = [table(rows), "", table([["status", "distinct", "occurrences", ""], *statuses], right=(1, 2))]
+    missing = [entry for entry in vectors.missing if entry.status.label != "removed"]
     if missing:
-        named = ", ".join(
-            f"{shown(entry.char)} ({number(entry.count)} x {entry.status.label})" for entry in missing[:NAMED]
-        )
-        more = len(vectors.missing) - min(NAMED, len(missing))
-        lines.append(f"missing   {named}" + (f", and {number(more)} more (charvec info --missing)" if more else ""))
+        named = [
+            [f"  {shown(entry.char)}", entry.status.label, f"{number(entry.count)} x"] for entry in missing[:NAMED]
+        ]
+        more = len(vectors.missing) - len(named)
+        lines += ["", "not written, commonest first", table(named, right=(2,))]
+        if more:
+            lines.append(f"  and {number(more)} more: charvec info {escape(args.out)} --missing")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from charvec.commands.common import percent, print_json, warn
-from charvec.terminal import escape, number, shown, size, table
+from charvec.plumbing.terminal import escape, number, shown, size, table
 
 NAME = "info"
 HELP = "what is inside a vector file, and where it comes from"
@@ -65,8 +65,7 @@ def run(args: Namespace) -> int:
             ["status", ", ".join(found)],
             [
                 "coverage",
-                f"{percent(coverage.occurrences)} of all occurrences, "
-                f"{percent(coverage.distinct)} of the distinct characters",
+                f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters",
             ],
             ["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"],
         ]
@@ -84,16 +83,18 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
         files = ", ".join(f"{name} ({size(count)})" for name, count in origin["files"].items())
         rows += [
             ["checkpoint", f"{files}, {origin['format']}"],
-            ["tensor", f"{origin['tensor']} {origin['shape']} {origin['dtype']}: {origin['chosen_because']}"],
+            ["tensor", f"{origin['tensor']}, {' x '.join(map(str, origin['shape']))} {origin['dtype']}"],
+            ["chosen", f"because {origin['chosen_because']}"],
             ["header", f"BLAKE2b {origin['header_blake2b']}"],
             ["rows read", f"BLAKE2b {origin['rows_blake2b']}"],
         ]
     if "vocabulary" in source:
         vocabulary = source["vocabulary"]
-        settings = "".join(f", {key}={value}" for key, value in vocabulary["settings"].items())
-        rows.append(
-            ["vocabulary", f"{vocabulary['file']}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces{settings}"]
-        )
+        settings = ", ".join(f"{key}={value}" for key, value in vocabulary["settings"].items())
+        rows += [
+            ["vocabulary", f"{vocabulary['file']}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces"],
+            ["normaliser", settings],
+        ]
     if "samples" in source:
         samples = source["samples"]
         rows.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from charvec.commands.common import print_json
-from charvec.terminal import codepoint, shown, table
+from charvec.plumbing.terminal import codepoint, shown, table
 
 NAME = "nearest"
 HELP = "the characters nearest to a character or text"

@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from charvec.commands.common import add_sample_arguments, sample_notes, scan_samples, warn
-from charvec.terminal import codepoint, escape, number, size
+from charvec.plumbing.terminal import codepoint, escape, number, size
 
 NAME = "scan"
 HELP = "count the characters of samples"

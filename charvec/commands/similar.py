@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from charvec.commands.common import print_json
-from charvec.terminal import shown
+from charvec.plumbing.terminal import shown
 
 NAME = "similar"
 HELP = "cosine of two characters or texts"

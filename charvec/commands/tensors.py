@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from charvec.commands.common import print_json
 from charvec.errors import CharvecError
-from charvec.terminal import escape, number, size, table
+from charvec.plumbing.terminal import escape, number, size, table
 
 NAME = "tensors"
 HELP = "list the tensors of a checkpoint, and which is the input embedding"

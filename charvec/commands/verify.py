@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from charvec.commands.common import open_model, warn
-from charvec.terminal import escape, number, shown
+from charvec.plumbing.terminal import escape, number, shown
 
 NAME = "verify"
 HELP = "prove a vector file whole, and equal to its checkpoint"

@@ -11,8 +11,8 @@ Header, the 512 bytes of HDF5's user block, integers little-endian::
     24  32 bytes         BLAKE2b-256 of everything from byte 512 on
     56  456 zero bytes
 
-Behind it the columns of :mod:`charvec.layout` as contiguous datasets, uncompressed: compression would save 7-19 % and
-load 6-30 times slower. No attributes, no strings, no variable-length types, no links.
+Behind it the columns of :mod:`charvec.plumbing.layout` as contiguous datasets, uncompressed: compression would save
+7-19 % and load 6-30 times slower. No attributes, no strings, no variable-length types, no links.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
-from charvec.image import Image
-from charvec.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.image import Image
+from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.vectors import CharVectors
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -78,7 +78,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for another program's HDF5 file; ``E-NEWER``.
         DamagedFile: ``E-TRUNCATED``, ``E-TRAILING``, ``E-DAMAGED``, ``E-UNCLEAN``, ``E-H5``, ``E-H5-TYPE``, and as
-            :func:`charvec.layout.from_columns`.
+            :func:`charvec.plumbing.layout.from_columns`.
         UnsafeFile: ``E-H5-EXTERNAL`` when data would come from another file, ``E-BOMB`` when more data is declared than
             present.
     """

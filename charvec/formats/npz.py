@@ -1,4 +1,6 @@
-"""NumPy's .npz: the columns of :mod:`charvec.layout`, one array each, uncompressed. Reads without charvec: ``np.load``.
+"""NumPy's .npz: the columns of :mod:`charvec.plumbing.layout`, one array each, uncompressed.
+
+Reads without charvec: ``np.load``.
 
 In member names ``/`` is written ``.``, because .npz members are files: ``missing.codepoints``.
 """
@@ -8,18 +10,20 @@ from __future__ import annotations
 import io
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
 from math import prod
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
-from charvec.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.vectors import CharVectors
+
+if TYPE_CHECKING:
+    import zipfile
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
@@ -58,9 +62,10 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for a zip archive that is no vector file.
-        DamagedFile: ``E-ZIP``, ``E-NPY``, and as :func:`charvec.layout.from_columns`.
+        DamagedFile: ``E-ZIP``, ``E-NPY``, and as :func:`charvec.plumbing.layout.from_columns`.
         UnsafeFile: ``E-BOMB`` when a member swells beyond measure.
     """
+    import zipfile
 
     def refuse(code: str, problem: str) -> NoReturn:
         raise DamagedFile(code, f"{path}: damaged .npz file: {problem}", path=path, help="copy or write the file again")
@@ -95,7 +100,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 def _check_member(info: zipfile.ZipInfo, present: int, path: str, refuse: Callable[[str, str], NoReturn]) -> None:
     if info.flag_bits & 1:
         refuse("E-ZIP", f"{info.filename} is encrypted")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.compress_type not in (0, 8):  # stored, deflated
         refuse("E-ZIP", f"{info.filename} is compressed by method {info.compress_type}, which numpy never uses")
     if info.file_size > MAX_RATIO * max(1, info.compress_size) or info.compress_size > present:
         raise UnsafeFile(

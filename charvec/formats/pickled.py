@@ -1,21 +1,24 @@
 """A pickled dictionary {character: float32 vector}, as BERT-Vector writes it. For programs that cannot be changed.
 
-Written opcode by opcode and read by :mod:`charvec.unpickle`, which runs nothing: Python's own unpickler is never used.
+Written opcode by opcode and read by :mod:`charvec.plumbing.unpickle`, which runs nothing: Python's own unpickler is
+never used.
 The arrays name ``numpy.core.multiarray``, which NumPy 1 and 2 both find; NumPy 2's own pickles cannot be read by NumPy
 before 1.26. Opcodes: CPython's ``Lib/pickletools.py``.
 """
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import WrongFile
-from charvec.numpy_pickle import Array, read_vector_dict
-from charvec.plain import from_pairs
+from charvec.plumbing.plain import from_pairs
 from charvec.vectors import CharVectors
+
+if TYPE_CHECKING:
+    from charvec.plumbing.numpy_pickle import Array
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
@@ -60,8 +63,10 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         UnsafeFile: ``E-PICKLE-UNSAFE`` when it wants anything built but arrays.
-        DamagedFile: ``E-PICKLE``, and as :func:`charvec.plain.from_pairs`.
+        DamagedFile: ``E-PICKLE``, and as :func:`charvec.plumbing.plain.from_pairs`.
     """
+    from charvec.plumbing.numpy_pickle import read_vector_dict
+
     arrays = read_vector_dict(data, path)
     return from_pairs(((key, _values(array, path)) for key, array in arrays.items()), path, NAME)
 

@@ -1,4 +1,4 @@
-"""safetensors: the columns of :mod:`charvec.layout`, one tensor each, the provenance in ``__metadata__``.
+"""safetensors: the columns of :mod:`charvec.plumbing.layout`, one tensor each, the provenance in ``__metadata__``.
 
 Reads without charvec: ``safetensors.numpy.load_file``. Layout: the safetensors README, section "Format".
 """
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.layout import COLUMNS, from_columns, to_columns
-from charvec.safejson import parse
+from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.safejson import parse
 from charvec.vectors import CharVectors
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -61,7 +61,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for a safetensors file that is no vector file.
-        DamagedFile: ``E-ST-HEADER``, ``E-ST-RANGE``, and as :func:`charvec.layout.from_columns`.
+        DamagedFile: ``E-ST-HEADER``, ``E-ST-RANGE``, and as :func:`charvec.plumbing.layout.from_columns`.
     """
 
     def refuse(code: str, problem: str) -> NoReturn:

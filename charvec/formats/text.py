@@ -11,7 +11,7 @@ import re
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plain import NUMBER, format_rows, from_pairs, parse_lines
+from charvec.plumbing.plain import NUMBER, format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -66,7 +66,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     """Read the file; the first line decides how many values a line has.
 
     Raises:
-        DamagedFile: ``E-TEXT-LINE``, and as :func:`charvec.plain.from_pairs`.
+        DamagedFile: ``E-TEXT-LINE``, and as :func:`charvec.plumbing.plain.from_pairs`.
     """
     lines = data.split(b"\n")
     # the first line's key is not empty; what follows it are numbers

@@ -10,7 +10,7 @@ import re
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
-from charvec.plain import format_rows, from_pairs, parse_lines
+from charvec.plumbing.plain import format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
 __all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -45,7 +45,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says, ``E-TRAILING`` when there are
-            more; ``E-TEXT-LINE``; and as :func:`charvec.plain.from_pairs`.
+            more; ``E-TEXT-LINE``; and as :func:`charvec.plumbing.plain.from_pairs`.
     """
     header = _HEADER.match(data)
     if not header:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from charvec.counting import Tally
+from charvec.plumbing.counting import Tally
 from charvec.readers import binary, compressed, unicode_bom, utf8
 from charvec.reading import Outcome, Source
 

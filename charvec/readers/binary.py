@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from charvec.charsets import utf16_without_mark
-from charvec.counting import Tally
 from charvec.errors import Note
+from charvec.plumbing.charsets import utf16_without_mark
+from charvec.plumbing.counting import Tally
 from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]

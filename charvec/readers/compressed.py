@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from charvec.counting import Tally
 from charvec.errors import Note
+from charvec.plumbing.counting import Tally
 from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]

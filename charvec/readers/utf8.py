@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from charvec.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8
-from charvec.counting import Tally, Tolerant
 from charvec.errors import Note
+from charvec.plumbing.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8
+from charvec.plumbing.counting import Tally, Tolerant
 from charvec.reading import Outcome, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]

@@ -13,7 +13,7 @@ import re
 from typing import Protocol
 
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
-from charvec.files import File, unrecognised
+from charvec.plumbing.files import File, unrecognised
 from charvec.vocabularies import wordpiece
 from charvec.vocabulary import Vocabulary
 
@@ -81,7 +81,8 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
         lowercase: overrides what configuration files beside it say about lower-casing, unless None.
 
     Raises:
-        WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, or as :func:`charvec.files.unrecognised`.
+        WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, or as
+            :func:`charvec.plumbing.files.unrecognised`.
         CharvecError: as the members do.
     """
     with File(path) as file:

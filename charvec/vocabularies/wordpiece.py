@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, Note, WrongFile
-from charvec.files import File
-from charvec.normalizer import Normalizer, read_normalizer
+from charvec.plumbing.files import File
+from charvec.plumbing.normalizer import Normalizer, read_normalizer
 from charvec.status import Status
 from charvec.vocabulary import Spelling, Vocabulary
 
@@ -47,7 +47,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     Raises:
         DamagedFile: ``E-VOCAB-ENCODING`` when it is not UTF-8.
         WrongFile: ``E-TOO-LARGE``.
-        CharvecError: as :func:`charvec.normalizer.read_normalizer`.
+        CharvecError: as :func:`charvec.plumbing.normalizer.read_normalizer`.
     """
     path = file.path
     if file.size > MAX_BYTES:

@@ -10,7 +10,7 @@ import pytest
 
 from charvec import checkpoints
 from charvec.errors import CharvecError
-from charvec.files import File
+from charvec.plumbing.files import File
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import Checkpoint
 
@@ -19,7 +19,7 @@ FOLDERS = ("pytorch", "safetensors", "tensorflow")
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
 
-MEMBERS = {member.NAME: member for member in checkpoints.MEMBERS}
+MEMBERS = {member.NAME: member for member in checkpoints.members()}
 
 
 def is_data(path: Path) -> bool:
@@ -46,7 +46,7 @@ REFUSED = {
 def recognised(path: Path) -> list[str]:
     """Names of the members that take the file for theirs."""
     with File(path) as file:
-        return [member.NAME for member in checkpoints.MEMBERS if member.sniff(file)]
+        return [member.NAME for member in checkpoints.members() if member.sniff(file)]
 
 
 def test_there_is_a_golden_file_for_every_member() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from charvec.checkpoints import pytorch
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
-from charvec.files import File
+from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -469,8 +469,8 @@ def test_bad_files(name: str, tmp_path: Path) -> None:
 
 def test_directory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory larger than any checkpoint's is not read into memory."""
-    monkeypatch.setattr("charvec.zips.MAX_DIRECTORY", 100)
-    monkeypatch.setattr("charvec.zips._END_LENGTH", 22)
+    monkeypatch.setattr("charvec.plumbing.zips.MAX_DIRECTORY", 100)
+    monkeypatch.setattr("charvec.plumbing.zips._END_LENGTH", 22)
     with pytest.raises(DamagedFile, match=r"directory claims|100"):
         read(zipped(members={f"archive/data/{i}": b"" for i in range(1, 1000)}))
 
@@ -508,9 +508,13 @@ def test_files_of_others(name: str) -> None:
     assert not pytorch.sniff(MemoryFile(OTHERS[name]))
 
 
-@pytest.mark.parametrize("folder", [ROOT / "tests" / "data", SHARED.parent], ids=["data", "shared"])
+@pytest.mark.parametrize(
+    "folder",
+    [*(ROOT / "tests" / "data" / name for name in ("pytorch", "safetensors", "tensorflow")), SHARED],
+    ids=["pytorch", "safetensors", "tensorflow", "shared"],
+)
 def test_real_files_of_others(folder: Path) -> None:
-    """Of all real files at hand only those of torch are recognised."""
+    """Of all real checkpoints at hand only those of torch are recognised."""
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent")
     for path in sorted(folder.rglob("*")):
@@ -756,7 +760,7 @@ for module in (pickle, _pickle):
 pickle._load = pickle._loads = pickle._Unpickler = die
 sys.modules["torch"] = None
 from charvec.checkpoints import pytorch
-from charvec.files import File
+from charvec.plumbing.files import File
 for name in sys.argv[1:]:
     with File(name) as file:
         assert pytorch.sniff(file)

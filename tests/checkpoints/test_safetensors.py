@@ -15,7 +15,7 @@ import pytest
 from charvec import checkpoints, rows
 from charvec.checkpoints import safetensors
 from charvec.errors import CharvecError, DamagedFile
-from charvec.files import File
+from charvec.plumbing.files import File
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint
 

@@ -16,7 +16,7 @@ from charvec import checkpoints
 from charvec.checkpoints import sharded
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError, UnsafeFile
-from charvec.files import File, inside
+from charvec.plumbing.files import File, inside
 from charvec.rows import read_rows
 
 save_numpy = pytest.importorskip("safetensors.numpy", reason="writes shards with the safetensors library").save_file

@@ -16,14 +16,14 @@ import pytest
 
 from charvec import checkpoints
 from charvec.checkpoints import tensorflow
-from charvec.crc32c import crc32c, masked
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
-from charvec.files import File
-from charvec.leveldb import FOOTER, MAGIC, entries
-from charvec.protobuf import signed
-from charvec.protobuf import varint as take_varint
+from charvec.plumbing.crc32c import crc32c, masked
+from charvec.plumbing.files import File
+from charvec.plumbing.leveldb import FOOTER, MAGIC, entries
+from charvec.plumbing.protobuf import signed
+from charvec.plumbing.protobuf import varint as take_varint
+from charvec.plumbing.tensorbundle import parse, slice_key
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
-from charvec.tensorbundle import parse, slice_key
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tensorflow"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "fixtures"

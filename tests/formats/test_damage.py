@@ -22,8 +22,14 @@ from charvec import formats, load
 from charvec.cli import main
 from charvec.errors import CharvecError
 from charvec.formats import npz
-from charvec.layout import to_columns
+from charvec.plumbing.layout import to_columns
 from charvec.vectors import CharVectors
+
+
+@pytest.fixture(autouse=True)
+def somewhere_else(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5's external storage is made in the current folder."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
 
 
 def bytes_of(vectors: CharVectors, name: str = "hdf5") -> bytes:

@@ -184,7 +184,7 @@ def test_numpy_reads_npz(tmp_path: Path) -> None:
 
 def charvec_columns() -> list[str]:
     """The names of all columns."""
-    from charvec.layout import COLUMNS
+    from charvec.plumbing.layout import COLUMNS
 
     return list(COLUMNS)
 

@@ -29,7 +29,7 @@ import tensorflow as tf  # type: ignore[import-untyped,unused-ignore]
 
 from charvec.checkpoints import tensorflow as member
 from charvec.errors import WrongFile
-from charvec.files import File
+from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 V1 = tf.compat.v1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from charvec.counting import Tally
+from charvec.plumbing.counting import Tally
 from charvec.readers import MEMBERS, choose
 from charvec.reading import BLOCK, Outcome, Source
 

@@ -1,7 +1,8 @@
 """Plumbing: the index of a TensorFlow tensor bundle, entry by entry.
 
-The table of :mod:`charvec.leveldb` maps the key ``""`` to a BundleHeaderProto and every other key to a BundleEntryProto
-(see tensorflow/core/protobuf/tensor_bundle.proto). Here these are parsed and each is checked by itself.
+The table of :mod:`charvec.plumbing.leveldb` maps the key ``""`` to a BundleHeaderProto and every other key to a
+BundleEntryProto (see tensorflow/core/protobuf/tensor_bundle.proto). Here these are parsed and each is checked by
+itself.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
-from charvec.leveldb import entries
-from charvec.protobuf import I32, LEN, VARINT, Malformed, fields, signed
+from charvec.plumbing.leveldb import entries
+from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields, signed
 from charvec.tensor import ITEM_BYTES
 
 __all__ = ["MAX_SHARDS", "Entry", "Extents", "FirstVersion", "Index", "graph_names", "parse", "slice_key"]

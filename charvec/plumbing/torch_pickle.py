@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from charvec.errors import DamagedFile, UnsafeFile
-from charvec.numpy_pickle import numpy_globals
+from charvec.plumbing.numpy_pickle import numpy_globals
+from charvec.plumbing.unpickle import Global, Handler, Inert, load, ordered_dict
 from charvec.tensor import ITEM_BYTES
-from charvec.unpickle import Global, Handler, Inert, load, ordered_dict
 
 __all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "read_state_dict"]
 
@@ -44,8 +44,12 @@ _STORAGES = {
 #: Bytes of an element; the types that charvec does not know are listed, never read.
 ELEMENT_BYTES = {
     **ITEM_BYTES,
-    **{"complex32": 4, "complex64": 8, "complex128": 16},
-    **{"float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1},
+    "complex32": 4,
+    "complex64": 8,
+    "complex128": 16,
+    "float8_e4m3fnuz": 1,
+    "float8_e5m2fnuz": 1,
+    "float8_e8m0fnu": 1,
 }
 _DTYPES = {
     "float": "float32",
@@ -57,7 +61,7 @@ _DTYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Storage:
     """Bytes outside the pickle.
 
@@ -75,7 +79,7 @@ class Storage:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StridedTensor:
     """A view of a storage; offset and strides count elements, and nothing is checked against the storage yet."""
 

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from charvec.counting import Tolerant
+from charvec.plumbing.counting import Tolerant
 
 __all__ = ["candidates", "escaped_encoding", "is_mojibake", "mostly_utf8", "utf16_without_mark"]
 

@@ -1,7 +1,7 @@
 """Plumbing: what lies where in a zip file, without extracting anything.
 
-The directory is read by the standard library, over the positioned reads of :class:`~charvec.files.File`. Members are
-then found through their local headers, because only those tell where the data begin.
+The directory is read by the standard library, over the positioned reads of :class:`~charvec.plumbing.files.File`.
+Members are then found through their local headers, because only those tell where the data begin.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
-from charvec.files import File
+from charvec.plumbing.files import File
 
 __all__ = ["Member", "Zip"]
 
@@ -27,7 +27,7 @@ _LOCAL, _LOCAL_LENGTH = b"PK\x03\x04", 30
 _STORED, _DEFLATED = 0, 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """One entry of the directory.
 

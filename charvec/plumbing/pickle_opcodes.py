@@ -1,4 +1,4 @@
-"""Plumbing of :mod:`charvec.unpickle`: what each opcode does to the machine."""
+"""Plumbing of :mod:`charvec.plumbing.unpickle`: what each opcode does to the machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from charvec.pickle_machine import Inert, Machine, check_key
+from charvec.plumbing.pickle_machine import Inert, Machine, check_key
 
 __all__ = ["OPCODES", "UNKNOWN"]
 

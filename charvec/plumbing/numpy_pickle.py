@@ -11,7 +11,7 @@ from math import prod
 from typing import NoReturn
 
 from charvec.errors import UnsafeFile, WrongFile
-from charvec.unpickle import Global, Handler, Inert, load, ordered_dict
+from charvec.plumbing.unpickle import Global, Handler, Inert, load, ordered_dict
 
 __all__ = ["Array", "numpy_globals", "read_vector_dict"]
 
@@ -102,7 +102,7 @@ def _scalar(dtype: object, data: object = b"") -> Array:
 
 
 def numpy_globals() -> dict[tuple[str, str], Handler | None]:
-    """Names a pickle of numpy arrays needs, for one call of :func:`charvec.unpickle.load`."""
+    """Names a pickle of numpy arrays needs, for one call of :func:`charvec.plumbing.unpickle.load`."""
     encoded: dict[str, bytes] = {}
 
     def encode(text: object, encoding: object = "latin1") -> bytes:

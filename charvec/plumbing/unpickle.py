@@ -15,8 +15,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from charvec.pickle_machine import Global, Handler, Inert, Machine, check_key
-from charvec.pickle_opcodes import OPCODES, UNKNOWN
+from charvec.plumbing.pickle_machine import Global, Handler, Inert, Machine, check_key
+from charvec.plumbing.pickle_opcodes import OPCODES, UNKNOWN
 
 __all__ = ["Global", "Handler", "Inert", "Loaded", "Ordered", "load", "ordered_dict"]
 

@@ -1,7 +1,7 @@
-"""Plumbing: text for terminals. Nothing printed can move the cursor, change colours or reverse the reading order.
+r"""Plumbing: text for terminals. Nothing printed can move the cursor, change colours or reverse the reading order.
 
-Escaped as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``: control characters (C0, C1), the bidirectional controls, spaces other than U+0020,
-surrogates, and everything unassigned or for private use.
+Escaped as ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``: control characters (C0, C1), the bidirectional controls, spaces
+other than U+0020, surrogates, and everything unassigned or for private use.
 """
 
 from __future__ import annotations

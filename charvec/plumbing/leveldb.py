@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from charvec.crc32c import crc32c, masked
-from charvec.protobuf import Malformed, varint
+from charvec.plumbing.crc32c import crc32c, masked
+from charvec.plumbing.protobuf import Malformed, varint
 
 __all__ = ["FOOTER", "MAGIC", "entries", "snappy"]
 

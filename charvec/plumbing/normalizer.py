@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from charvec.errors import DamagedFile, Note
-from charvec.files import read_whole
-from charvec.safejson import parse
+from charvec.plumbing.files import read_whole
+from charvec.plumbing.safejson import parse
 
 __all__ = ["Normalizer", "read_normalizer"]
 
@@ -82,7 +82,7 @@ def read_normalizer(vocabulary: str) -> Normalizer:
     Raises:
         DamagedFile: ``E-TOKENIZER`` when one is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
         WrongFile: ``E-TOO-LARGE``.
-        CharvecError: as :class:`charvec.files.File`.
+        CharvecError: as :class:`charvec.plumbing.files.File`.
     """
     result = Normalizer()
     folder = os.path.dirname(vocabulary)

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from charvec.dtypes import DTYPES
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
-from charvec.safejson import parse
+from charvec.plumbing.safejson import parse
 from charvec.status import Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling

@@ -1,8 +1,8 @@
 """Plumbing: a file in memory that does not copy the large arrays written to it.
 
-libhdf5 writes a contiguous dataset with a single call, straight from the array. Such a call is remembered and not carried
-out: the image then consists of a few pages of metadata and of the arrays themselves. For 15 MB of vectors that saves a
-second 15 MB of memory.
+libhdf5 writes a contiguous dataset with a single call, straight from the array. Such a call is remembered and not
+carried out: the image then consists of a few pages of metadata and of the arrays themselves. For 15 MB of vectors that
+saves a second 15 MB of memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plumbing of :mod:`charvec.unpickle`: stack, memo and bytes of one pickle, and what may go wrong with them."""
+"""Part of :mod:`charvec.plumbing.unpickle`: stack, memo and bytes of one pickle, and what may go wrong with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_MARKS = 1000
 Handler = Callable[..., object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Global:
     """A name on the caller's list: a function or class of Python's, here only its name and our stand-in.
 
@@ -61,7 +61,7 @@ class Machine:
         what: str,
         advice: Callable[[str], str] | None,
     ) -> None:
-        """Stand before the pickle; the arguments are those of :func:`charvec.unpickle.load`."""
+        """Stand before the pickle; the arguments are those of :func:`charvec.plumbing.unpickle.load`."""
         self.data, self.path, self.base, self.what = data, path, base, what
         self.allowed, self.persistent, self.advice = allowed, persistent, advice
         self.position = self.begin = start

@@ -1,0 +1,22 @@
+"""Plumbing: one tool a module, for the families and verbs above. Nothing here knows of models, corpora or commands.
+
+====================  ==================================================================================
+files                 positioned reads; what to say of a file that is not what was expected
+safejson              strict JSON
+zips                  what lies where in a zip file
+unpickle              pickles run without running anything; pickle_machine and pickle_opcodes are its parts
+numpy_pickle          numpy's names in pickles
+torch_pickle          PyTorch's names in pickles
+protobuf              the wire format of protocol buffers
+leveldb, crc32c       LevelDB tables and their checksum
+tensorbundle          what TensorFlow writes into such tables
+normalizer            how a BERT tokenizer's configuration says it normalises
+embedding_names       what input embeddings are called
+counting              UTF-8 to counts, by the C kernel or by NumPy
+charsets              which legacy encodings a text could be in
+layout                the columns of a vector file, and their checks
+plain                 vectors from bare pairs of character and values
+image                 a file in memory that does not copy large arrays
+terminal, progress    text that is safe to print; a progress bar
+====================  ==================================================================================
+"""

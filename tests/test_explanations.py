@@ -1,0 +1,46 @@
+"""Every code is explained, every explanation belongs to a code, and every error says what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from charvec.cli import main
+from charvec.explanations import EXPLANATIONS
+
+PACKAGE = Path(__file__).resolve().parents[1] / "charvec"
+CODE = re.compile(r"[\"\[`]([EWN]-[A-Z0-9]+(?:-[A-Z0-9]+)*)[\"\]`]")
+
+
+def used() -> set[str]:
+    """Codes in the source; the E- twins that scanning makes of its W- codes are named in its docstring."""
+    sources = [path for path in PACKAGE.rglob("*.py") if path.name != "explanations.py"]
+    return {code for path in sources for code in CODE.findall(path.read_text("utf-8"))} - {"E-LFS"}
+
+
+def test_every_code_is_explained() -> None:
+    """No code without its text."""
+    assert sorted(used() - EXPLANATIONS.keys()) == []
+
+
+def test_every_explanation_is_needed() -> None:
+    """No text without its code."""
+    assert sorted(EXPLANATIONS.keys() - used()) == []
+
+
+def test_explanations_are_sentences() -> None:
+    """They begin and end as sentences do."""
+    for code, text in EXPLANATIONS.items():
+        assert text[-1] in ".:" and text == text.strip() and "  " not in text, code
+
+
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints one text, or all codes; a near miss gets a hint."""
+    assert main(["explain", "e-lfs-pointer"]) == 0
+    assert capsys.readouterr().out == f"E-LFS-POINTER\n{EXPLANATIONS['E-LFS-POINTER']}\n"
+    assert main(["explain"]) == 0
+    assert capsys.readouterr().out.split() == list(EXPLANATIONS)
+    assert main(["explain", "E-LSF-POINTER"]) == 2
+    assert "did you mean E-LFS-POINTER?" in capsys.readouterr().err
