@@ -2,12 +2,12 @@
 
 The flow, one function a step::
 
-    counts  = charvec.scan("samples/")               # which characters occur, and how often
+    counts  = charvec.scan("samples/texts")          # which characters occur, and how often
     model   = charvec.open("samples/tiny-bert-zh")   # input embedding and vocabulary of a checkpoint; headers only
     vectors = charvec.lookup(model, counts)          # one row a character, read straight from the checkpoint
     vectors.save("zh.h5")                            # written whole or not at all
 
-    vectors = charvec.dump("samples/", model="samples/tiny-bert-zh", out="zh.h5")  # all of it
+    vectors = charvec.dump("samples/texts", model="samples/tiny-bert-zh", out="zh.h5")  # all of it
 
     vectors = charvec.load("zh.h5")
     vectors["水"], vectors.nearest("水"), vectors.encode(["句子"]), vectors.matrix_for({"<PAD>": 0, "水": 1})

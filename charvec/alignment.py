@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, KeysView, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,12 @@ from charvec.errors import UsageError, WrongFile
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["Aligned", "align"]
+__all__ = ["Aligned", "align", "entries_of"]
+
+#: Rows beyond 50 for each entry and these 10 million are no vocabulary with gaps but a mistake (hashes, code units).
+_SPARSE, _SPARE = 50, 10_000_000
+#: Bytes no matrix of a vocabulary has: 1 TiB.
+_MAX_BYTES = 1 << 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,9 @@ def align(
         raise UsageError(
             "E-MISSING", f"missing={missing!r} is unknown", help="choose zeros, unk, mean, normal or error"
         )
-    entries = _entries(vocab)
+    entries = entries_of(vocab)
+    _check_special(entries, pad=pad, unk=unk)
+    rows = _row_count(entries, vectors.dim)
     ordinary = [(piece, row) for piece, row in entries if piece not in (pad, unk)]
     found = [(piece, row) for piece, row in ordinary if piece in vectors]
     lost = [(piece, row) for piece, row in ordinary if piece not in vectors]
@@ -61,7 +68,7 @@ def align(
             found=", ".join(repr(piece) for piece, _ in lost[:8]),
             help="choose what their rows shall be with missing=",
         )
-    result = np.zeros((max((row for _, row in entries), default=-1) + 1, vectors.dim), np.float32)
+    result = np.zeros((rows, vectors.dim), np.float32)
     if found:
         result[[row for _, row in found]] = vectors.at(vectors.places("".join(piece for piece, _ in found)))
     mean = _mean(vectors.matrix)
@@ -75,12 +82,20 @@ def align(
     elif missing == "mean":
         result[rows_lost] = mean
     elif missing == "normal" and rows_lost:
-        result[rows_lost] = _drawn(result[[row for _, row in found]] if found else vectors.matrix, len(rows_lost), seed)
+        known = _finite(result[[row for _, row in found]])
+        # fewer than two rows have no deviation: everything drawn would be one and the same vector
+        result[rows_lost] = _drawn(known if len(known) > 1 else _finite(vectors.matrix), len(rows_lost), seed)
     return Aligned(result, tuple(piece for piece, _ in found), tuple(piece for piece, _ in lost))
 
 
-def _entries(vocab: Mapping[str, int] | Sequence[str]) -> list[tuple[str, int]]:
-    if isinstance(vocab, Set):
+def entries_of(vocab: Mapping[str, int] | Sequence[str] | KeysView[str]) -> list[tuple[str, int]]:
+    """Pieces and their ids, in the order of the vocabulary.
+
+    Raises:
+        UsageError: ``E-VOCAB-IDS`` for a set, and for an id that is negative, no integer, or used twice.
+    """
+    # the keys of a dictionary are a set by type, but have an order
+    if isinstance(vocab, Set) and not isinstance(vocab, KeysView):
         raise UsageError("E-VOCAB-IDS", "a set has no order", help="give a list, or a dictionary of ids")
     entries = list(vocab.items()) if isinstance(vocab, Mapping) else [(piece, row) for row, piece in enumerate(vocab)]
     taken: set[int] = set()
@@ -93,6 +108,46 @@ def _entries(vocab: Mapping[str, int] | Sequence[str]) -> list[tuple[str, int]]:
             )
         taken.add(int(row))
     return [(piece, int(row)) for piece, row in entries]
+
+
+def _check_special(entries: Sequence[tuple[str, int]], **special: str | None) -> None:
+    """Refuse a name for padding or for unknown characters that is no entry: a slip that would go unnoticed.
+
+    Raises:
+        UsageError: ``E-VOCAB-IDS``.
+    """
+    from difflib import get_close_matches
+
+    pieces = [piece for piece, _ in entries]
+    for argument, name in special.items():
+        if name is None or name in pieces:
+            continue
+        # one-character entries resemble nothing; without them even a large vocabulary is searched fast enough
+        longer = [piece for piece in pieces if isinstance(piece, str) and len(piece) > 1][:100_000]
+        close = get_close_matches(name, longer, n=1)
+        raise UsageError(
+            "E-VOCAB-IDS",
+            f"{argument}={name!r} is no entry of the vocabulary",
+            help=f"did you mean {close[0]!r}?" if close else f"name an entry, or leave {argument} out",
+        )
+
+
+def _row_count(entries: Sequence[tuple[str, int]], dim: int) -> int:
+    """One more than the largest id.
+
+    Raises:
+        UsageError: ``E-VOCAB-IDS`` for ids so large that the matrix would be nearly all gaps, or exceed any memory.
+    """
+    if not entries:
+        return 0
+    piece, largest = max(entries, key=lambda entry: entry[1])
+    if largest > _SPARSE * len(entries) + _SPARE or (largest + 1) * dim * 4 >= _MAX_BYTES:
+        raise UsageError(
+            "E-VOCAB-IDS",
+            f"the id of {piece!r} is {largest:,}, far beyond the {len(entries):,} entries of the vocabulary",
+            help="ids are the rows of the matrix; number the entries from 0",
+        )
+    return largest + 1
 
 
 def _finite(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -110,9 +165,11 @@ def _mean(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _drawn(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float64]:
-    """float64 [count, dim]: drawn from a normal distribution with the mean and standard deviation of each column."""
+    """float64 [count, dim]: drawn from a normal distribution with the mean and standard deviation of each column.
+
+    Without any rows it is the standard normal distribution.
+    """
     noise = np.random.default_rng(seed).standard_normal((count, rows.shape[1]))
-    rows = _finite(rows)
     if not len(rows):
         return noise
     return np.asarray(rows.mean(axis=0, dtype=np.float64) + noise * rows.std(axis=0, dtype=np.float64))

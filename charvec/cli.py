@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from charvec.commands import MEMBERS, Member
 from charvec.errors import CharvecError, OutOfMemory, ReadWriteError, UsageError
-from charvec.plumbing.terminal import escape
+from charvec.plumbing.terminal import complain, escape
 from charvec.version import __version__
 
 __all__ = ["main", "run"]
@@ -66,12 +66,20 @@ def _parse(parser: _Parser, argv: Sequence[str]) -> argparse.Namespace:
     if first is not None and first not in commands and argv[0] == first:
         hint = _nearest(first, commands)
         raise UsageError("E-USAGE", f"there is no command {first!r}", help=f"{hint}see `charvec --help`")
+    if argv and argv[0] in ("-q", "--quiet", "-v", "--verbose", "--debug") and any(word in commands for word in argv):
+        raise UsageError(
+            "E-USAGE", f"{argv[0]} stands before the command", help=f"put it behind: charvec COMMAND {argv[0]}"
+        )
     args, unknown = parser.parse_known_args(argv)
+    if isinstance(getattr(args, "model", None), str) and sum(word in ("-m", "--model") for word in argv) > 1:
+        raise UsageError("E-USAGE", "-m was given twice", help="only `charvec coverage` compares several models")
     if unknown:
         options = _options(parser, args.command)
         hint = _nearest(unknown[0].split("=")[0], options)
         raise UsageError(
-            "E-USAGE", f"unknown argument {unknown[0]!r}", help=f"{hint}see `charvec {args.command or ''} --help`"
+            "E-USAGE",
+            f"unknown argument {unknown[0]!r}",
+            help=f"{hint}see `{' '.join(filter(None, ('charvec', args.command)))} --help`",
         )
     return args
 
@@ -99,17 +107,22 @@ def run() -> NoReturn:
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            code = code or ReadWriteError.exit_code
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        code = code or ReadWriteError.exit_code
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
     os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run charvec with these arguments (default: the process's own); returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    if sys.stdout is None:  # closed by whoever started the process
+        complain("charvec: error[E-IO]: standard output is closed\n  help: give it somewhere to write to")
+        return ReadWriteError.exit_code
     for stream in (sys.stdout, sys.stderr):
         # a character that the terminal's encoding lacks is escaped; U+0000 to U+10FFFF can turn up in any table
         if hasattr(stream, "reconfigure"):
@@ -128,14 +141,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CharvecError as error:
         return _fail(error, debug, as_json)
     except MemoryError as error:
-        problem = OutOfMemory("E-MEMORY", "not enough memory", help="close other programs, or use a smaller --dtype")
+        problem: CharvecError = OutOfMemory(
+            "E-MEMORY", "not enough memory", help="close other programs, or use a smaller --dtype"
+        )
         problem.__cause__ = error
         return _fail(problem, debug, as_json)
     except BrokenPipeError:
         return _die(getattr(signal, "SIGPIPE", 13))
     except KeyboardInterrupt:
-        print("charvec: interrupted", file=sys.stderr)
+        complain("charvec: interrupted")
         return _die(signal.SIGINT)
+    except UnicodeEncodeError as error:
+        problem = UsageError(
+            "E-PATH",
+            f"{error.object!r} cannot be written in this system's encoding, {error.encoding}",
+            help="use a UTF-8 locale, or set PYTHONUTF8=1",
+        )
+        return _fail(problem, debug, as_json)
     except OSError as error:
         from charvec.errors import from_os_error
 
@@ -160,13 +182,13 @@ def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
     if as_json:
         import json
 
-        print(json.dumps(error.as_dict()), file=sys.stderr)
+        complain(json.dumps(error.as_dict()))
     else:
         lines = [f"charvec: error[{error.code}]: {escape(error.message)}"]
         if error.found:
             lines.append(f"  found: {escape(error.found)}")
         lines.append(f"  help: {escape(error.help)}")
-        print("\n".join(lines), file=sys.stderr)
+        complain("\n".join(lines))
     try:
         sys.stdout.flush()
     except OSError:

@@ -37,7 +37,7 @@ class Choice:
     others: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenEmbedding:
     """A vocabulary and the matrix its ids index. Only headers were read.
 
@@ -61,6 +61,10 @@ class TokenEmbedding:
     def dim(self) -> int:
         """Length of a vector."""
         return self.tensor.columns
+
+    def __repr__(self) -> str:
+        rows, kind = f"{self.tensor.rows:,} x {self.dim} {self.tensor.dtype}", self.vocabulary.kind
+        return f"<TokenEmbedding {self.name!r}: {self.tensor.name}, {rows}, {self.vocabulary.size:,} {kind} pieces>"
 
     @property
     def files(self) -> list[str]:

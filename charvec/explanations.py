@@ -14,6 +14,7 @@ EXPLANATIONS: dict[str, str] = {
     # -- usage
     "E-USAGE": "The command line could not be understood. `charvec COMMAND --help` lists what a command takes.",
     "E-CODE": "`charvec explain` was asked about a code that does not exist. Without an argument it lists all codes.",
+    "E-ARGUMENT": "A function of the library was given a value of the wrong kind, or its arguments in the wrong order.",
     "E-COUNTS": "The library was given counts whose keys are not single characters, or negative numbers.",
     "E-DTYPE": f"An element type that vectors cannot have. {_CHOOSE}",
     "E-FORMAT-NAME": f"A vector-file format that does not exist. {_CHOOSE}",
@@ -29,6 +30,7 @@ EXPLANATIONS: dict[str, str] = {
     "matrix, so each entry needs one of its own.",
     "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",
     # -- finding things
+    "E-NO-FILES": "Nothing was found to read: the folder is empty, or no file has one of the suffixes given with --ext.",
     "E-NOT-FOUND": "A file, folder or pattern that was named does not exist.",
     "E-NOT-A-FILE": "A folder, pipe or device was named where a file is read by position.",
     "E-PERMISSION": "The operating system denied access. Check owner and mode of the file and of its folders.",
@@ -120,6 +122,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-OUTPUT-FOLDER": "The output names a folder. Name a file in it.",
     "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist.",
     "E-OUTPUT-SPECIAL": "The output exists and is a device, pipe or socket; only regular files are replaced.",
+    "E-OUTPUT-STDOUT": "A vector file is written to a temporary file, checked and renamed, so it needs a name. Write it, then `cat` it.",
     "E-OUTPUT-IS-INPUT": "The output is also an input. Inputs are never modified.",
     "E-DISK-FULL": "The disk, or a quota, is full. The old file, if any, is untouched.",
     "E-WRITE-VERIFY": "What was read back from the disk is not what was written. Check the disk.",
@@ -131,12 +134,13 @@ EXPLANATIONS: dict[str, str] = {
     "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
     "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
     "W-GREW": "A file grew while it was read. What it held when it was opened was counted.",
+    "W-JSON-ESCAPES": "The text writes characters as escapes (\\u4e2d), as JSON may. charvec counts text as it stands, so these were "
+    "counted as ASCII letters. Write the JSON with ensure_ascii=False, or extract its text first (`jq -r .text`).",
     "W-LEFT-OUT": "The output format cannot hold some characters, because the programs that read it would crash or lose rows.",
     "W-LFS-POINTER": "A sample is a Git LFS pointer: the text of the pointer was counted, not the file it stands for.",
     "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read.",
     "W-LOOP": "A symbolic link leads to itself.",
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
-    "W-NO-FILES": "Nothing was found to read: the folder is empty, or no file has one of the suffixes given with --ext.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
@@ -153,5 +157,7 @@ EXPLANATIONS: dict[str, str] = {
     # -- notes, shown with -v
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "
     "--cased and --uncased override it.",
+    "N-MODEL-FILE": "A file inside a sample folder belongs to the model and was passed over. Name it if it shall be read.",
+    "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over.",
     "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
 }

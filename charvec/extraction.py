@@ -174,8 +174,8 @@ def dump(
     dtype: str = "float32",
     format: str | None = None,
     overwrite: bool = False,
-    extensions: Iterable[str] = (),
-    encoding: str | None = None,
+    extensions: str | Iterable[str] = (),
+    encoding: str | Mapping[str, str] | None = None,
     hidden: bool = False,
     strict: bool = False,
     progress: Progress | None = None,
@@ -222,7 +222,15 @@ def dump(
     )
     if out is not None:
         check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)
-    counts = scan(samples, extensions=extensions, encoding=encoding, hidden=hidden, progress=progress, not_this=out)
+    counts = scan(
+        samples,
+        extensions=extensions,
+        encoding=encoding,
+        hidden=hidden,
+        progress=progress,
+        not_this=out,
+        not_these=embedding.files,
+    )
     if strict:
         refuse_incomplete(counts)
     vectors = lookup(embedding, counts, keep=kept, dtype=dtype)

@@ -20,6 +20,8 @@ _MARGIN = 1e-4
 
 def nearest(vectors: CharVectors, query: str | NDArray[np.floating], k: int) -> list[tuple[str, float]]:
     """The work of :meth:`charvec.vectors.CharVectors.nearest`, which says what is what; same errors."""
+    if not isinstance(k, (int, np.integer)):
+        raise UsageError("E-ARGUMENT", f"k={k!r} is no integer", help="say how many neighbours are wanted")
     others = np.ones(len(vectors), np.bool_)
     if isinstance(query, str):
         own = vectors.places(query)

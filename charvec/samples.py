@@ -26,12 +26,14 @@ class Found:
         path: the file, as the user would write it; "" when there is none to read.
         pipe: whether it is a named pipe, whose writer is waited for.
         problem: why something cannot be read.
+        remark: why something was passed over that is no sample.
         hidden: number of hidden files and folders passed over.
     """
 
     path: str = ""
     pipe: bool = False
     problem: Note | None = None
+    remark: Note | None = None
     hidden: int = 0
 
 
@@ -41,6 +43,7 @@ def find_samples(
     extensions: Iterable[str] = (),
     hidden: bool = False,
     not_this: str | os.PathLike[str] | None = None,
+    not_these: Iterable[str] = (),
 ) -> Iterator[Found]:
     """Files to scan, each once, in the order they were named, folders in the order of their sorted names.
 
@@ -53,6 +56,7 @@ def find_samples(
         extensions: when given, only files of these suffixes are read inside folders, e.g. ``("txt", "csv")``; any case.
         hidden: also read files and folders whose name begins with a dot.
         not_this: a file that is left out, because it is the output.
+        not_these: files that are passed over inside folders, because they are the model; read when they are named.
 
     Raises:
         NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing.
@@ -64,7 +68,8 @@ def find_samples(
     if output is not None:
         _refuse_output(paths, output)
     suffixes = tuple("." + extension.lower().lstrip("*.") for extension in extensions)
-    search = _Search(suffixes, hidden, output, several=len(paths) > 1)
+    model = {os.path.basename(path): _identity(path) for path in not_these}
+    search = _Search(suffixes, hidden, output, model, several=len(paths) > 1)
     search.roots.update(os.path.realpath(path) for path in paths if path != STDIN and os.path.isdir(path))
     for path in paths:
         yield from search.named(path)
@@ -157,6 +162,7 @@ class _Search:
         suffixes: lower-case suffixes of the files to read inside folders; empty for all.
         hidden: whether hidden entries are read.
         output: device and inode of the output file, None when there is none.
+        model: device and inode of the model's files, by name.
         several: whether more than one path was named, so that a file could come up twice.
         roots: real paths of all folders named.
         searched: real paths of the folders searched so far.
@@ -167,6 +173,7 @@ class _Search:
     suffixes: tuple[str, ...]
     hidden: bool
     output: tuple[int, int] | None
+    model: dict[str, tuple[int, int] | None]
     several: bool
     roots: set[str] = field(default_factory=set)
     searched: set[str] = field(default_factory=set)
@@ -264,6 +271,10 @@ class _Search:
                 yield Found(problem=_special(path, mode))
                 return
         if real in self.single or (self.output is not None and _identity(path) == self.output):
+            return
+        name = os.path.basename(path)
+        if name in self.model and _identity(path) == self.model[name]:
+            yield Found(remark=Note("N-MODEL-FILE", f"{path} belongs to the model and was not read as a sample", path))
             return
         yield Found(path)
 

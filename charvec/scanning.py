@@ -11,7 +11,8 @@ from fnmatch import fnmatch
 from typing import BinaryIO
 
 from charvec.counts import Counts, Samples
-from charvec.errors import InputError, Note, PermissionDenied, UsageError
+from charvec.errors import InputError, Note, NotFound, PermissionDenied, UsageError
+from charvec.plumbing.charsets import is_unicode
 from charvec.plumbing.counting import Tally, Tolerant
 from charvec.plumbing.progress import Progress, Silent
 from charvec.readers import choose
@@ -24,10 +25,11 @@ __all__ = ["scan"]
 def scan(
     samples: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
-    extensions: Iterable[str] = (),
+    extensions: str | Iterable[str] = (),
     encoding: str | Mapping[str, str] | None = None,
     hidden: bool = False,
     not_this: str | os.PathLike[str] | None = None,
+    not_these: Iterable[str] = (),
     progress: Progress | None = None,
 ) -> Counts:
     """Count the characters of samples.
@@ -40,17 +42,19 @@ def scan(
     Args:
         samples: files, folders, glob patterns, ``-`` for standard input.
         extensions: when given, only files of these suffixes are read inside folders.
-        encoding: a codec for every file, or glob pattern -> codec, the first that matches, ``*`` last; it beats byte
-            order marks. Files that are no text at all, pictures for example, are skipped as ever.
+        encoding: a codec for the files that are not UTF-8 and have no byte order mark; or glob pattern -> codec, the
+            first that matches, ``*`` last, which decides for every file that matches. Files that are no text at all,
+            pictures for example, are skipped as ever.
         hidden: also read hidden files inside folders.
         not_this: a file to leave out, because it is the output.
+        not_these: files to pass over inside folders, because they are the model.
         progress: is told about the bytes done.
 
     Returns:
         the counts, ordered by code point, the same whatever the order of the files.
 
     Raises:
-        NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing.
+        NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing; ``E-NO-FILES`` when folders hold no file.
         OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
         UsageError: ``E-CODEC`` when Python has no such codec.
         InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or
@@ -59,12 +63,12 @@ def scan(
     """
     encodings = _encodings(encoding)
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
-    extensions = tuple(extensions)
+    extensions = (extensions,) if isinstance(extensions, str) else tuple(extensions)
     tally = Tally()
     bar = progress or Silent()
 
     def find() -> Iterator[Found]:
-        return find_samples(named, extensions=extensions, hidden=hidden, not_this=not_this)
+        return find_samples(named, extensions=extensions, hidden=hidden, not_this=not_this, not_these=not_these)
 
     if not isinstance(bar, Silent):
         # the remaining time needs the total; looking twice needs less memory than a list of a million files
@@ -75,6 +79,7 @@ def scan(
     try:
         for each in find():
             passed += each.hidden
+            remarks += [each.remark] if each.remark else []
             if each.problem:
                 problems.append(each.problem)
                 skipped += 1
@@ -82,7 +87,7 @@ def scan(
                 continue
             outcome = _scan_file(each, encodings, tally, bar.advance)
             if outcome.skipped:
-                skipped += 1
+                skipped += bool(outcome.problems)  # our own vector files are no loss
             else:
                 files += 1
                 size += outcome.bytes
@@ -95,7 +100,12 @@ def scan(
     if problems and not table.any():
         _refuse_nothing(problems, {_shown(os.fspath(each)) for each in named})
     if not files and not problems:
-        remarks.append(Note("W-NO-FILES", "there was no file to read" + (" with such a suffix" if extensions else "")))
+        raise NotFound(
+            "E-NO-FILES",
+            "there was no file to read" + (" with such a suffix" if extensions else ""),
+            found=f"{passed} hidden files and folders" if passed else None,
+            help="check the folder and --ext; --hidden reads hidden files",
+        )
     if table[0xFEFF]:
         inside = f"U+FEFF occurs {table[0xFEFF]} times inside texts and was counted"
         message = f"{inside}; only one at the beginning is a mark"
@@ -106,10 +116,10 @@ def scan(
 
 
 def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]]:
-    """Glob pattern and codec, in the order they are tried."""
+    """Glob pattern and codec, in the order they are tried; the pattern "" stands for all files that are not UTF-8."""
     if encoding is None:
         return []
-    pairs = [("*", encoding)] if isinstance(encoding, str) else list(encoding.items())
+    pairs = [("", encoding)] if isinstance(encoding, str) else list(encoding.items())
     for _, name in pairs:
         if not _is_text_codec(name):
             raise UsageError(
@@ -118,7 +128,7 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]
                 help="use a name Python knows: gb18030, big5, cp950, shift_jis, euc_jp, cp949, utf-16, latin-1 ...",
             )
     # what is said of some files beats what is said of all
-    return sorted(pairs, key=lambda pair: pair[0] == "*")
+    return sorted(pairs, key=lambda pair: {"": 2, "*": 1}.get(pair[0], 0))
 
 
 def _is_text_codec(name: str) -> bool:
@@ -146,9 +156,7 @@ def _size(path: str) -> int:
 
 def _scan_file(found: Found, encodings: list[tuple[str, str]], tally: Tally, progressed: Progressed) -> Outcome:
     path, shown = found.path, _shown(found.path)
-    codec = next(
-        (codec for glob, codec in encodings if fnmatch(path, glob) or fnmatch(os.path.basename(path), glob)), None
-    )
+    codec = next((pair for pair in encodings if _applies(pair[0], path)), None)
     if path == STDIN:
         # None when it is closed; without a buffer where another program put its own object in its place
         buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
@@ -208,11 +216,15 @@ def _compare_size(path: str, before: int, after: int, source: Source, outcome: O
         outcome.problems.append(Note("W-SHRANK", message, path, source.bytes))
 
 
-def _scan_source(path: str, source: Source, codec: str | None, tally: Tally) -> Outcome:
-    if codec is None or not _may_be_text(source.head, codec):
+def _applies(glob: str, path: str) -> bool:
+    return not glob or fnmatch(path, glob) or fnmatch(os.path.basename(path), glob)
+
+
+def _scan_source(path: str, source: Source, codec: tuple[str, str] | None, tally: Tally) -> Outcome:
+    if codec is None or not _may_be_text(source.head, codec[1]) or (not codec[0] and is_unicode(source.head)):
         outcome = choose(source.head).read(path, source, tally)
     else:
-        outcome = _scan_encoded(path, source, codec, tally)
+        outcome = _scan_encoded(path, source, codec[1], tally)
     outcome.bytes = source.bytes
     if source.fault:
         # what came before the fault was counted and stays counted

@@ -47,25 +47,34 @@ DEFAULT_KEEP = (Status.EXACT, Status.BOUNDARY, Status.NORMALIZED, Status.COMPOSE
 _BY_LABEL = {status.label: status for status in Status}
 
 
-def parse_keep(words: str | Iterable[str | Status]) -> tuple[Status, ...]:
+def parse_keep(words: str | Status | Iterable[str | Status]) -> tuple[Status, ...]:
     """Statuses from their labels, in order and without repetition.
 
     Args:
-        words: labels separated by commas, or an iterable of labels or statuses.
+        words: labels separated by commas, one status, or an iterable of labels or statuses, which may be empty.
 
     Raises:
-        UsageError: ``E-KEEP`` for a word that is no status, or for one that has no row to keep.
+        UsageError: ``E-KEEP`` for a word that is no status, for one that has no row to keep, and for no word at all
+            between commas.
     """
-    items = words.split(",") if isinstance(words, str) else list(words)
+    if isinstance(words, str):
+        words = words.split(",")
+    items = [words] if isinstance(words, Status) else list(words)
     kept = set()
     for item in items:
         status = item if isinstance(item, Status) else _BY_LABEL.get(str(item).strip().lower())
         if status is None or status >= Status.REMOVED:
-            why = "names no status" if status is None else "has no row that could be kept"
-            raise UsageError(
-                "E-KEEP",
-                f"{str(item)!r} {why}",
-                help="choose from " + ", ".join(s.label for s in Status if s < Status.REMOVED),
-            )
+            raise _not_kept(item)
         kept.add(status)
     return tuple(sorted(kept))
+
+
+def _not_kept(item: str | Status) -> UsageError:
+    choices = ", ".join(status.label for status in Status if status < Status.REMOVED)
+    if not isinstance(item, Status) and not str(item).strip():
+        return UsageError(
+            "E-KEEP", "a status is missing", help=f"name at least one status, without a stray comma: {choices}"
+        )
+    known = isinstance(item, Status) or str(item).strip().lower() in _BY_LABEL
+    why = "has no row that could be kept" if known else "names no status"
+    return UsageError("E-KEEP", f"{str(item)!r} {why}", help=f"choose from {choices}")

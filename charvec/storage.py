@@ -18,7 +18,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from charvec import formats
-from charvec.errors import CharvecError, DamagedFile, OutputError, PermissionDenied, ReadWriteError, from_os_error
+from charvec.errors import (
+    CharvecError,
+    DamagedFile,
+    OutputError,
+    PermissionDenied,
+    ReadWriteError,
+    UsageError,
+    from_os_error,
+)
 from charvec.plumbing.files import File, unrecognised
 from charvec.vectors import CharVectors
 
@@ -98,11 +106,19 @@ def check_output(
     """Refuse an output that could not be written in the end, before any work is done.
 
     Raises:
-        UsageError: ``E-SUFFIX``, ``E-FORMAT-NAME``.
+        UsageError: ``E-SUFFIX``, ``E-FORMAT-NAME``, ``E-OUTPUT-STDOUT``.
         OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
         PermissionDenied: ``E-PERMISSION`` when its folder cannot be written to.
     """
     path = os.fspath(path)
+    if path == "-":
+        raise UsageError(
+            "E-OUTPUT-STDOUT",
+            "a vector file cannot go to standard output: it is written to a temporary file and renamed",
+            help="name a file",
+        )
+    if os.path.isdir(path):
+        check_target(path)  # refuses, whatever the name of the folder ends in
     if format:
         formats.by_name(format)
     else:

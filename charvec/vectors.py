@@ -94,6 +94,13 @@ class CharVectors:
         """uint8 [n], values of :class:`~charvec.status.Status`."""
         return self.spelling.status
 
+    @property
+    def rounded_to(self) -> tuple[str, ...]:
+        """Element types narrower than float32 that the values went through before they became :attr:`dtype`."""
+        # it comes from the file, like all provenance, and may be anything
+        before = self.source.get("options", {}).get("rounded_to")
+        return tuple(dtype for dtype in before if dtype in DTYPES) if isinstance(before, list) else ()
+
     @cached_property
     def rows(self) -> list[tuple[int, ...]]:
         """For each character the rows of the checkpoint's matrix whose mean it is; one row for most."""
@@ -191,10 +198,10 @@ class CharVectors:
             a list of such. A text without a single known character gives zeros.
 
         Raises:
-            UsageError: ``E-POOLING`` for another pooling.
+            UsageError: ``E-POOLING`` for another pooling; ``E-ARGUMENT`` for anything but texts.
         """
         single = isinstance(texts, str)
-        several: Sequence[str] = [texts] if isinstance(texts, str) else list(texts)
+        several = _texts(texts)
         if pooling is None:
             rows = [self.at(places[places >= 0]) for places in map(self.places, several)]
             return rows[0] if single else rows
@@ -202,7 +209,11 @@ class CharVectors:
         return pooled[0] if single else pooled
 
     def similarity(self, first: str, second: str) -> float:
-        """Cosine of the mean vectors of two texts; 0 when either has no known character, NaN when one is not finite."""
+        """Cosine of the mean vectors of two texts; 0 when either has no known character, NaN when one is not finite.
+
+        Raises:
+            UsageError: ``E-ARGUMENT`` for anything but texts.
+        """
         one, two = (np.asarray(self.encode(text), np.float64) for text in (first, second))
         with np.errstate(invalid="ignore"):
             norms = float(np.linalg.norm(one) * np.linalg.norm(two))
@@ -219,7 +230,7 @@ class CharVectors:
 
         Raises:
             KeyError: when no character of the text has a vector.
-            UsageError: ``E-DIM`` for a vector of another length.
+            UsageError: ``E-DIM`` for a vector of another length; ``E-ARGUMENT`` when k is no integer.
         """
         return nearest(self, query, k)
 
@@ -257,26 +268,32 @@ class CharVectors:
         """A matrix whose row i is the vector of the entry with id i of the caller's vocabulary.
 
         Args:
-            vocab: piece -> id, or a list of pieces whose positions are the ids. Ids may leave gaps, rows of zeros.
+            vocab: piece -> id, or a list of pieces (or keys of a dictionary) whose positions are the ids. Ids may leave
+                gaps, rows of zeros.
             pad: the padding entry; its row is zeros.
             unk: the entry for unknown characters; its row is the mean of all vectors, or its own if it has one.
             missing: the rows of other entries without a vector: ``zeros``; ``unk``, the row of the unknown entry;
                 ``mean``, the mean of all vectors; ``normal``, drawn from a normal distribution with the mean and
-                standard deviation of the found rows, for each dimension; ``error``.
+                standard deviation of the found rows, for each dimension (of all vectors, when fewer than two rows
+                were found); ``error``.
             seed: of the normal distribution.
 
         Returns:
             the matrix and which entries were found.
 
         Raises:
-            UsageError: ``E-VOCAB-IDS`` for an id that is negative, no integer, or used twice, and for a set, which has
-                no order; ``E-MISSING`` for another word.
+            UsageError: ``E-VOCAB-IDS`` for an id that is negative, no integer, used twice or far beyond the number of
+                entries, for a pad or unk that is no entry, and for a set, which has no order; ``E-MISSING`` for another
+                word.
             WrongFile: ``E-NO-VECTOR`` when ``missing="error"`` and some entry has no vector.
         """
         return align(self, vocab, pad=pad, unk=unk, missing=missing, seed=seed)
 
     def astype(self, dtype: str) -> CharVectors:
         """The same with another stored element type.
+
+        What int8 or float16 lost does not come back: ``source["options"]["rounded_to"]`` lists the types that the values
+        went through before.
 
         Raises:
             UsageError: ``E-DTYPE`` for another type.
@@ -288,6 +305,8 @@ class CharVectors:
             return self
         stored, scales = convert_rows(self.matrix, dtype)
         options = {**self.source.get("options", {}), "dtype": dtype}
+        if self.dtype != "float32":
+            options["rounded_to"] = [*self.rounded_to, self.dtype]
         return replace(self, stored=stored, scales=scales, source={**self.source, "options": options})
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False) -> list[str]:
@@ -295,3 +314,18 @@ class CharVectors:
         from charvec.storage import save
 
         return save(self, path, format=format, overwrite=overwrite)
+
+
+def _texts(texts: str | Iterable[str]) -> list[str]:
+    """One text or several as a list.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything but texts.
+    """
+    if isinstance(texts, str):
+        return [texts]
+    several = list(texts) if isinstance(texts, Iterable) else [texts]
+    for each in several:
+        if not isinstance(each, str):
+            raise UsageError("E-ARGUMENT", f"{str(each)[:100]} is no text", help="give a str, or several of them")
+    return several

@@ -92,6 +92,42 @@ def test_ids(vocab: Any) -> None:
     assert caught.value.code == "E-VOCAB-IDS"
 
 
+@pytest.mark.parametrize(
+    ("special", "help"),
+    [
+        ({"pad": "[PAD]"}, "did you mean '<PAD>'?"),
+        ({"unk": "<UNKNOWN>"}, "did you mean '<UNK>'?"),
+        ({"pad": "zzz"}, "name an entry, or leave pad out"),
+    ],
+)
+def test_special_names_that_are_no_entries(special: dict[str, Any], help: str) -> None:
+    """A slip in the name of a special entry is no silent row of zeros."""
+    with pytest.raises(UsageError) as caught:
+        THREE.matrix_for(["<PAD>", "<UNK>", "a"], **special)
+    assert caught.value.code == "E-VOCAB-IDS" and caught.value.help == help
+
+
+@pytest.mark.parametrize("largest", [10**12, 2**63, 2**70, 10_000_101])
+def test_ids_beyond_measure(largest: int) -> None:
+    """Ids that are hashes or the like are named, before memory runs out."""
+    with pytest.raises(UsageError) as caught:
+        THREE.matrix_for({"a": 0, "水": largest})
+    assert caught.value.code == "E-VOCAB-IDS" and "'水'" in caught.value.message
+
+
+def test_keys_of_a_dictionary() -> None:
+    """They have an order, unlike other sets."""
+    assert THREE.matrix_for({"水": 7, "a": 9}.keys()).matrix.tolist() == [[3, 5], [1, 2]]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("vocab", [["a", "x", "y"], ["x", "y"]])
+def test_normal_of_too_few(vocab: list[str]) -> None:
+    """One row has no deviation: then all rows of the vectors say what is normal."""
+    matrix = THREE.matrix_for([*vocab, *map(str, range(20_000))], missing="normal").matrix
+    assert not np.array_equal(matrix[-1], matrix[-2])
+    np.testing.assert_allclose(matrix[2:].std(axis=0), ROWS.std(axis=0), rtol=0.03)
+
+
 def test_missing_word() -> None:
     """Another word for missing."""
     with pytest.raises(UsageError) as caught:

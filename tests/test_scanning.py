@@ -789,7 +789,7 @@ def test_results_on_stdout_and_the_rest_on_stderr() -> None:
     Path("x").write_text("水水木a木水b", "utf-8")
     result = command("x")
     assert result.stdout.decode() == "U+6C34\t水\t3\nU+6728\t木\t2\nU+0061\ta\t1\nU+0062\tb\t1\n"
-    assert result.returncode == 0 and b"1 files, 17 bytes, 7 characters, 4 distinct" in result.stderr
+    assert result.returncode == 0 and b"1 file, 17 bytes, 7 characters, 4 distinct" in result.stderr
     result = command("x", "-q")
     assert result.returncode == 0 and result.stderr == b""
 
@@ -797,7 +797,7 @@ def test_results_on_stdout_and_the_rest_on_stderr() -> None:
 def test_standard_input() -> None:
     """Read once, from pipe and file; damaged, of another encoding, empty and closed as any other sample."""
     result = command("-", "-", stdin="水木".encode())
-    assert result.returncode == 0 and rows(result.stdout) == {"水": 1, "木": 1} and b"1 files" in result.stderr
+    assert result.returncode == 0 and rows(result.stdout) == {"水": 1, "木": 1} and b"1 file" in result.stderr
     assert command("-", stdin=b"").returncode == 0
     assert command("-", stdin="水木".encode() + b"\xff").returncode == 3
     result = command("-", stdin=ZH.decode().encode("gbk"))
@@ -923,13 +923,48 @@ def test_repeated_warnings_are_folded() -> None:
 
 
 def test_nothing_to_read() -> None:
-    """An empty folder, and a suffix that no file has, are said."""
+    """An empty folder, and a suffix that no file has, are errors: a misspelt --ext must not look like success."""
     Path("d").mkdir()
-    assert codes(scan("d")) == ["W-NO-FILES"] and scan("d").samples.complete
-    Path("d/x.txt").write_text("x", "utf-8")
-    assert codes(scan("d", extensions=("csv",))) == ["W-NO-FILES"]
-    assert codes(scan("d", extensions=(each for each in ("txt",)))) == []
-    assert command("d", "--ext", "csv").returncode == 0
+    for options in ({}, {"extensions": ("csv",)}, {"extensions": "csv"}):
+        with pytest.raises(NotFound) as caught:
+            scan("d", **options)
+        assert caught.value.code == "E-NO-FILES"
+        Path("d/x.txt").write_text("x", "utf-8")
+        if not options:
+            assert codes(scan("d")) == []
+    assert codes(scan("d", extensions=(each for each in ("txt",)))) == [] and codes(scan("d", extensions="txt")) == []
+    assert command("d", "--ext", "csv").returncode == 66
+
+
+def test_a_general_encoding_spares_unicode() -> None:
+    """``--encoding gb18030`` is about the files that are not UTF-8; with a pattern it decides for all that match."""
+    text = "今天天气很好，我们去公园。"
+    for name, codec in (("utf8", "utf-8"), ("marked", "utf-16"), ("gbk", "gb18030")):
+        Path(name).write_bytes(text.encode(codec))
+    expected = Counter(text)
+    for name in ("utf8", "marked", "gbk"):
+        assert dict(scan(name, encoding="gb18030")) == expected, name
+        assert dict(scan(name, encoding={"": "gb18030"})) == expected, name
+    assert dict(scan("utf8", encoding={"*": "gb18030"})) != expected
+    assert command("utf8", "--encoding", "gb18030").stdout == command("utf8").stdout
+
+
+def test_own_files_are_no_samples() -> None:
+    """Vector files that earlier runs wrote, and the model's own files, are passed over inside folders and named."""
+    Path("d").mkdir()
+    Path("d/text.txt").write_text("水", "utf-8")
+    Path("d/old.h5").write_bytes(b"\x89charvec\r\n\x1a\n" + bytes(600))
+    Path("d/vocab.txt").write_text("[PAD]\n火\n", "utf-8")
+    counts = scan("d", not_these=["d/vocab.txt"])
+    assert dict(counts) == {"水": 1} and counts.samples.complete
+    assert sorted(note.code for note in counts.samples.remarks) == ["N-MODEL-FILE", "N-VECTOR-FILE"]
+    assert dict(scan("d/vocab.txt", not_these=["d/vocab.txt"])) == Counter("[PAD]\n火\n")
+
+
+def test_json_escapes_are_named() -> None:
+    """Text hidden in escapes is counted as it stands, with a warning."""
+    Path("x.jsonl").write_text(json.dumps({"text": "今天天气很好我们"}), "utf-8")
+    assert codes(scan("x.jsonl")) == ["W-JSON-ESCAPES"]
 
 
 @posix
@@ -961,6 +996,8 @@ def test_interrupted() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        # a shell's background jobs ignore the signal, and so would everything started from one
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # type: ignore[arg-type,return-value]
     )
     assert process.stdin is not None
     process.stdin.write(b"a" * (1 << 20))  # more than a pipe holds: once it is written, most of it has been read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_padding_last(padding_idx: int) -> None:
     """The padding may be any id, also counted from the end."""
     pytest.importorskip("torch")
     layer = charvec.torch.embedding(
-        VECTORS, ["a", "水", "?", "<PAD>"], padding_idx=padding_idx, unk="?", missing="mean"
+        VECTORS, ["a", "水", "?", "<PAD>"], padding_idx=padding_idx, pad="<PAD>", unk="?", missing="mean"
     )
     assert layer.padding_idx == 3 and layer.weight[3].tolist() == [0, 0] and layer.weight[0].tolist() == [1, 2]
 
@@ -88,6 +89,35 @@ def test_padding_that_would_wipe_a_character() -> None:
             charvec.torch.embedding(VECTORS, vocab)
         assert caught.value.code == "E-PADDING"
     assert charvec.torch.embedding(VECTORS, "水a", padding_idx=None).weight[0].tolist() == [3, 5]
+
+
+def test_padding_by_name() -> None:
+    """The id of the entry named as padding, wherever it stands: the unknown entry before it keeps its row."""
+    pytest.importorskip("torch")
+    layer = charvec.torch.embedding(VECTORS, {"<UNK>": 0, "<PAD>": 1, "水": 2}, unk="<UNK>", pad="<PAD>")
+    assert layer.padding_idx == 1 and layer.weight[1].tolist() == [0, 0]
+    assert np.allclose(layer.weight[0].numpy(), VECTORS.matrix.mean(axis=0))
+    assert charvec.torch.embedding(VECTORS, ["<PAD>", "水"]).padding_idx == 0
+    assert charvec.torch.embedding(VECTORS, {"水": 1}).padding_idx == 0
+    assert charvec.torch.embedding(VECTORS, []).padding_idx is None
+
+
+@pytest.mark.parametrize(
+    ("vocab", "options"),
+    [
+        ({"<UNK>": 0, "<PAD>": 1, "水": 2}, {"unk": "<UNK>"}),
+        ({"<UNK>": 0, "<PAD>": 1, "水": 2}, {"unk": "<UNK>", "pad": "<PAD>", "padding_idx": 0}),
+        ({"<UNK>": 0, "<PAD>": 1, "水": 2}, {"unk": "<UNK>", "pad": "<PAD>", "padding_idx": -1}),
+        (["[CLS]", "水"], {"missing": "mean"}),
+        (None, {"padding_idx": 1}),
+    ],
+)
+def test_padding_that_would_wipe_a_row(vocab: Any, options: dict[str, Any]) -> None:
+    """Nor may it be the unknown entry, or one whose row was filled."""
+    pytest.importorskip("torch")
+    with pytest.raises(UsageError) as caught:
+        charvec.torch.embedding(VECTORS, vocab, **options)
+    assert caught.value.code == "E-PADDING"
 
 
 @pytest.mark.parametrize("padding_idx", [5, -6])

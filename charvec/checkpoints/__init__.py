@@ -94,10 +94,17 @@ def locate(path: str | os.PathLike[str]) -> str:
             "then name either or the prefix",
         )
     if not os.path.exists(path):
-        raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help="name a file or folder on this machine")
+        raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help=_how_to_get(path))
     if os.path.basename(path) == "checkpoint":
         return _follow_state(path)
     return path
+
+
+def _how_to_get(path: str) -> str:
+    """What to do about a checkpoint that is not there; a name as model hubs have them is probably meant as one."""
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) and not path.startswith("."):
+        return f"charvec downloads nothing; if it is a name on a hub, first: hf download {path} --local-dir {path}"
+    return "name a file or folder on this machine"
 
 
 def _has_data(prefix: str) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
-from charvec.plumbing.terminal import escape, shown
+from charvec.plumbing.terminal import complain, count, escape, number, shown, size
 
 if TYPE_CHECKING:
-    from charvec.counts import Counts
+    from charvec.counts import Counts, Samples
     from charvec.embedding import TokenEmbedding
 
 #: Warnings of one kind shown in full.
@@ -33,14 +33,14 @@ def add_sample_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="EXT",
-        help="inside folders read only these suffixes, e.g. --ext txt csv",
+        help="inside folders read only these suffixes; after the samples: corpus --ext txt csv",
     )
     group.add_argument(
         "--encoding",
         action="append",
         default=[],
         metavar="[GLOB=]NAME",
-        help="encoding of files that are not UTF-8, e.g. gb18030, or '*.gbk=gb18030'; may be repeated",
+        help="encoding of the files that are not UTF-8, e.g. gb18030; or of those that match: '*.gbk=gb18030'",
     )
     group.add_argument("--hidden", action="store_true", help="also read hidden files inside folders")
     group.add_argument("--strict", action="store_true", help="stop (exit 65) when a sample is skipped or damaged")
@@ -78,7 +78,7 @@ def add_keep_argument(parser: ArgumentParser) -> None:
     )
 
 
-def scan_samples(args: Namespace, *, not_this: str | None = None) -> Counts:
+def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Iterable[str] = ()) -> Counts:
     """Scan what the arguments say, with a progress bar where a person is watching."""
     from charvec.extraction import refuse_incomplete
     from charvec.plumbing.progress import bar
@@ -90,6 +90,7 @@ def scan_samples(args: Namespace, *, not_this: str | None = None) -> Counts:
         encoding=encodings(args),
         hidden=args.hidden,
         not_this=not_this,
+        not_these=not_these,
         progress=bar(quiet=args.quiet),
     )
     if args.strict:
@@ -98,11 +99,11 @@ def scan_samples(args: Namespace, *, not_this: str | None = None) -> Counts:
 
 
 def encodings(args: Namespace) -> dict[str, str] | None:
-    """``--encoding`` as glob pattern -> codec."""
+    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8."""
     pairs = {}
     for each in args.encoding:
         glob, _, codec = each.rpartition("=")
-        pairs[glob or "*"] = codec
+        pairs[glob] = codec
     return pairs or None
 
 
@@ -129,10 +130,10 @@ def warn(notes: Iterable[Note], args: Namespace) -> None:
         seen[note.code] = seen.get(note.code, 0) + 1
         if seen[note.code] <= SHOWN or args.verbose:
             kind = "note" if note.code.startswith("N-") else "warning"
-            print(f"charvec: {kind}[{note.code}]: {escape(note.message)}", file=sys.stderr)
-    for code, count in seen.items():
-        if count > SHOWN and not args.verbose:
-            print(f"charvec: warning[{code}]: and {count - SHOWN:,} more (-v shows all)", file=sys.stderr)
+            complain(f"charvec: {kind}[{note.code}]: {escape(note.message)}")
+    for code, times in seen.items():
+        if times > SHOWN and not args.verbose:
+            complain(f"charvec: warning[{code}]: and {times - SHOWN:,} more like it (-v shows all)")
 
 
 def left_out_note(path: str, left_out: list[str]) -> list[Note]:
@@ -151,6 +152,18 @@ def sample_notes(counts: Counts) -> list[Note]:
 def print_json(value: Any) -> None:
     """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
     sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
+
+
+def describe(samples: Samples) -> str:
+    """What was scanned, and what was not."""
+    parts = [count(samples.files, "file"), size(samples.bytes), count(samples.characters, "character")]
+    if samples.skipped:
+        parts.append(f"{number(samples.skipped)} not read")
+    if samples.bad_bytes:
+        parts.append(f"{count(samples.bad_bytes, 'byte')} left out")
+    if samples.hidden:
+        parts.append(f"{number(samples.hidden)} hidden passed over")
+    return ", ".join(parts)
 
 
 def percent(share: float) -> str:

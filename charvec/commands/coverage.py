@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
         )
     names: list[str | None] = args.model or [None]
     models = [open_model(args, name) for name in names]
-    counts = scan_samples(args)
+    counts = scan_samples(args, not_these=[file for model in models for file in model.files])
     results = [cover(model, counts, keep) for model in models]
     for model in models:
         warn(model.notes, args)

@@ -9,6 +9,7 @@ from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
     add_sample_arguments,
+    describe,
     left_out_note,
     model_name,
     open_model,
@@ -22,6 +23,7 @@ from charvec.errors import Note
 from charvec.plumbing.terminal import escape, number, shown, size, table
 
 if TYPE_CHECKING:
+    from charvec.counts import Samples
     from charvec.embedding import TokenEmbedding
     from charvec.vectors import CharVectors
 
@@ -65,7 +67,7 @@ def run(args: Namespace) -> int:
     check_output(args.out, format=args.format, overwrite=args.force)
     model = open_model(args, args.model)
     check_output(args.out, format=args.format, overwrite=args.force, inputs=model.files)
-    counts = scan_samples(args, not_this=args.out)
+    counts = scan_samples(args, not_this=args.out, not_these=model.files)
     vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
 
@@ -75,7 +77,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(_as_json(args, model, vectors, left_out, notes))
     elif not args.quiet:
-        print(_summary(args, model, vectors, len(left_out), os.path.getsize(args.out)))
+        print(_summary(args, counts.samples, model, vectors, len(left_out), os.path.getsize(args.out)))
     return 0 if counts.samples.complete else 3
 
 
@@ -86,14 +88,15 @@ def _check_dtype(dtype: str, choices: tuple[str, ...]) -> None:
         raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(choices))
 
 
-def _summary(args: Namespace, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int) -> str:
+def _summary(
+    args: Namespace, samples: Samples, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int
+) -> str:
     """What came out, within 80 columns unless names are long."""
-    coverage, samples, tensor = vectors.coverage, vectors.source["samples"], model.tensor
+    coverage, tensor = vectors.coverage, model.tensor
     rows = [
         [
             "samples",
-            f"{number(samples['files'])} files, {size(samples['bytes'])}, {number(samples['characters'])} characters, "
-            f"{number(coverage.total.distinct)} distinct",
+            f"{describe(samples)}, {number(coverage.total.distinct)} distinct",
         ],
         ["model", model_name(args.model, model)],
         ["tensor", f"{escape(tensor.name)}, {tensor.rows} x {tensor.columns} {tensor.dtype}"],

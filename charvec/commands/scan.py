@@ -6,8 +6,8 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import add_sample_arguments, sample_notes, scan_samples, warn
-from charvec.plumbing.terminal import codepoint, escape, number, size
+from charvec.commands.common import add_sample_arguments, describe, sample_notes, scan_samples, warn
+from charvec.plumbing.terminal import codepoint, number, visible
 
 NAME = "scan"
 HELP = "count the characters of samples"
@@ -48,17 +48,12 @@ def run(args: Namespace) -> int:
         # file names can hold anything, so everything beyond ASCII is escaped
         shown = json.dumps(report, indent=2) + "\n"
     else:
-        shown = "".join(f"{codepoint(char)}\t{escape(char)}\t{count}\n" for char, count in ordered)
+        shown = "".join(f"{codepoint(char)}\t{visible(char)}\t{number_of}\n" for char, number_of in ordered)
     if out:
         write_whole(out, shown.encode(), overwrite=args.force)
     else:
         # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
         sys.stdout.writelines(shown.splitlines(keepends=True))
     if not args.quiet:
-        hidden = f", {number(samples.hidden)} hidden entries passed over" if samples.hidden else ""
-        print(
-            f"{number(samples.files)} files, {size(samples.bytes)}, {number(samples.characters)} characters, "
-            f"{number(len(counts))} distinct{hidden}",
-            file=sys.stderr,
-        )
+        print(f"{describe(samples)}, {number(len(counts))} distinct", file=sys.stderr)
     return 0 if samples.complete else 3

@@ -13,8 +13,9 @@ import re
 import numpy as np
 
 from charvec.plumbing.counting import Tolerant
+from charvec.reading import magic
 
-__all__ = ["candidates", "escaped_encoding", "is_mojibake", "mostly_utf8", "utf16_without_mark"]
+__all__ = ["candidates", "escaped_encoding", "is_mojibake", "is_unicode", "mostly_utf8", "utf16_without_mark"]
 
 #: Bytes judged.
 SAMPLE = 1 << 16
@@ -183,3 +184,19 @@ def _bytes_again(text: str) -> bytes | None:
 #: Characters beyond Latin-1 that Windows-1252 has, and their bytes.
 _CP1252 = {ord(bytes((byte,)).decode("cp1252", "replace")): byte for byte in range(0x80, 0xA0)}
 _CP1252.pop(0xFFFD, None)
+
+
+def is_unicode(head: bytes) -> bool:
+    """Whether a text begins with a byte order mark, or is valid UTF-8 and not merely ASCII.
+
+    ASCII proves nothing: HZ, ISO-2022 and UTF-7 are made of it.
+    """
+    if magic(head).startswith("utf-"):
+        return True
+    if head.isascii():
+        return False
+    try:
+        codecs.utf_8_decode(head, "strict", False)  # a character may be cut short at the end of the block
+    except UnicodeDecodeError:
+        return False
+    return True

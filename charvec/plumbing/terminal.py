@@ -6,12 +6,30 @@ other than U+0020, surrogates, and everything unassigned or for private use.
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import re
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["codepoint", "escape", "number", "shown", "size", "table", "width"]
+from charvec.errors import UsageError
+
+__all__ = [
+    "codepoint",
+    "complain",
+    "count",
+    "escape",
+    "number",
+    "parse_char",
+    "shown",
+    "size",
+    "table",
+    "visible",
+    "width",
+]
 
 _BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_BLANKS = {" ": "SPACE", "\n": "LF", "\r": "CR", "\t": "TAB"}
 _UNSAFE = frozenset(("Cc", "Cs", "Cn", "Co", "Zl", "Zp"))
 
 
@@ -41,16 +59,45 @@ def codepoint(char: str) -> str:
     return f"U+{ord(char):04X}"
 
 
+_CODEPOINT = re.compile(r"[Uu]\+([0-9A-Fa-f]{4,8})")
+
+
+def parse_char(text: str) -> str:
+    """The character that ``U+6C34`` stands for; any other text as it is.
+
+    Raises:
+        UsageError: ``E-NUMBER`` for a number that is no Unicode character.
+    """
+    match = _CODEPOINT.fullmatch(text)
+    if not match:
+        return text
+    code = int(match[1], 16)
+    if code > 0x10FFFF or 0xD800 <= code < 0xE000:
+        raise UsageError("E-NUMBER", f"{text} is no Unicode character", help="U+0000 to U+10FFFF, without surrogates")
+    return chr(code)
+
+
 def shown(char: str) -> str:
     """A character as every output names it: itself, or its escape, and its code point: ``中 U+4E2D``.
 
     A mark that would combine with what stands before it is put on a dotted circle.
     """
-    if unicodedata.category(char) in ("Mn", "Me", "Mc"):
-        return f"\u25cc{char} {codepoint(char)}"
-    if unicodedata.category(char) == "Cf":
-        return f"{_escaped(char)} {codepoint(char)}"
-    return f"{escape(char)} {codepoint(char)}"
+    return f"{visible(char)} {codepoint(char)}"
+
+
+def visible(char: str) -> str:
+    """A character as it can be seen: itself, a mark on a dotted circle, a name for the common blanks, or its escape."""
+    if char in _BLANKS:
+        return _BLANKS[char]
+    category = unicodedata.category(char)
+    if category in ("Mn", "Me", "Mc"):
+        return f"\u25cc{char}"
+    return _escaped(char) if category == "Cf" else escape(char)
+
+
+def count(number_of: int, noun: str) -> str:
+    """``1 file``, ``12,345 files``."""
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
 
 
 def width(text: str) -> int:
@@ -61,6 +108,12 @@ def width(text: str) -> int:
             continue
         columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
     return columns
+
+
+def complain(text: str) -> None:
+    """Print to standard error; where that is closed or full there is nobody to tell, and the work goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr)
 
 
 def number(value: int) -> str:

@@ -15,6 +15,8 @@ NAME = "utf-8"
 
 BOM = b"\xef\xbb\xbf"
 _LFS = b"version https://git-lfs"
+_JSON_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}")
+_MANY_ESCAPES = 8
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 #: Bytes at the beginning that are looked at for text that was decoded wrongly once.
 _LOOK = 4096
@@ -104,6 +106,12 @@ def _remarks(path: str, head: bytes) -> list[Note]:
     if head.startswith(_LFS):
         message = f"{path} is a Git LFS pointer; its text was counted, not the file it stands for (run `git lfs pull`)"
         return [Note("W-LFS-POINTER", message, path)]
+    escapes = len(_JSON_ESCAPE.findall(head))
+    if escapes >= _MANY_ESCAPES:
+        message = (
+            f"{path} holds escapes such as \\u4e2d, {escapes} in its first block; they were counted as ASCII letters"
+        )
+        return [Note("W-JSON-ESCAPES", message, path)]
     codec = escaped_encoding(head)
     if codec:
         message = f"{path} looks like {codec} text, which hides in ASCII; say so with --encoding {codec}"

@@ -64,11 +64,12 @@ def locate(model: str) -> str:
         path = os.path.join(folder, name)
         if os.path.exists(path):
             return path
+    other = os.path.exists(os.path.join(folder, "tokenizer.json"))
     raise NotFound(
         "E-VOCAB-MISSING",
         f"no vocabulary beside {model}",
         path=model,
-        found="none of " + ", ".join(FOLDER_FILES),
+        found="no vocab.txt" + ("; tokenizer.json is there, but its vocabulary is not read" if other else ""),
         help="name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint",
     )
 

@@ -1,0 +1,90 @@
+"""What the documents say is true: their links lead somewhere, their Python runs, their commands exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from charvec.commands import MEMBERS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")])
+BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link to a file of the project; and nothing was left to fill in."""
+    text = page.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), target
+    assert "@@" not in text and "TODO" not in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_python_of_the_readme_runs(page: str, tmp_path: Path) -> None:
+    """As it stands, where torch is installed."""
+    pytest.importorskip("torch")
+    blocks = [code for language, code in BLOCK.findall((ROOT / page).read_text("utf-8")) if language == "python"]
+    os.symlink(ROOT / "samples", tmp_path / "samples")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for code in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_exist(page: Path) -> None:
+    """Every `charvec COMMAND` and every option of it that a page shows."""
+    options = {member.NAME: help_of(member.NAME) for member in MEMBERS}
+    for language, code in BLOCK.findall(page.read_text("utf-8")):
+        for line in code.splitlines() if language in ("sh", "") else []:
+            words = shlex.split(line.removeprefix("$ "), comments=True) if "charvec " in line else []
+            if words[:1] != ["charvec"] or words[1:2] == ["COMMAND"]:
+                continue
+            assert words[1] in options, line
+            for word in words[2:]:
+                if re.match(r"--?[a-z]", word):
+                    assert re.search(rf"(?<![\w-]){re.escape(word)}\b", options[words[1]]), line
+
+
+def help_of(command: str) -> str:
+    """What `charvec COMMAND --help` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "charvec", command, "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    """The Chinese page keeps up with the English one."""
+    shown = [
+        [code for language, code in BLOCK.findall((ROOT / page).read_text("utf-8")) if language == "sh"][:2]
+        for page in ("README.md", "README.zh.md")
+    ]
+    assert shown[0] == shown[1] and len(shown[0]) == 2
+
+
+def test_output_of_the_readme_is_real(tmp_path: Path) -> None:
+    """The first lines of the main job, word for word."""
+    done = subprocess.run(
+        [sys.executable, "-m", "charvec", "dump", str(ROOT / "samples" / "texts"), "-o", "zh.h5"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stdout.strip() in (ROOT / "README.md").read_text("utf-8")
