@@ -59,10 +59,19 @@ def lookup(
         dtype: stored element type: ``float32``, ``float16`` or ``int8``.
 
     Raises:
-        UsageError: ``E-KEEP``, ``E-DTYPE``.
+        UsageError: ``E-KEEP``, also for no status at all; ``E-DTYPE``; ``E-COUNTS``; ``E-ARGUMENT`` for anything but a
+            model, such as when the first two arguments changed places.
         CharvecError: as :func:`charvec.rows.read_rows` does.
     """
+    if not isinstance(model, TokenEmbedding):
+        raise UsageError(
+            "E-ARGUMENT",
+            f"lookup(model, counts): the first argument is a {type(model).__name__}, no model",
+            help="the order is lookup(model, counts); charvec.open() gives the model",
+        )
     kept = parse_keep(keep)
+    if not kept:
+        raise UsageError("E-KEEP", "keep is empty: nothing would be written", help="name at least one status")
     _check_dtype(dtype)
     counts = _as_counts(counts)
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
@@ -100,18 +109,22 @@ def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
 
 
 def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.float32], str]:
-    """float32 [n, dim]: the row of each character, or the mean of its rows."""
-    lengths = np.diff(spelling.row_offsets)
-    if (lengths == 1).all():
-        return read_rows(model.tensor, spelling.row_ids)
-    # the pieces of composed characters are shared a lot (jamo), so each row is read once
-    ids, inverse = np.unique(spelling.row_ids, return_inverse=True)
-    rows, digest = read_rows(model.tensor, ids)
+    """float32 [n, dim]: the row of each character, or the mean of its rows; and the digest of the rows read.
+
+    Every character has at least one row.
+    """
     starts = spelling.row_offsets[:-1]
-    matrix = rows[inverse[starts]]
-    for place in np.flatnonzero(lengths > 1).tolist():
-        parts = inverse[spelling.row_offsets[place] : spelling.row_offsets[place + 1]]
-        matrix[place] = rows[parts].mean(axis=0, dtype=np.float32)
+    composed = np.flatnonzero(np.diff(spelling.row_offsets) > 1)
+    # one reading for all: the first row of each character, which most need no more, and behind these every row of the
+    # composed ones; so no second matrix is needed
+    pieces = [np.arange(spelling.row_offsets[place], spelling.row_offsets[place + 1]) for place in composed]
+    ids = spelling.row_ids[np.concatenate((starts, *pieces)).astype(np.int64)]
+    rows, digest = read_rows(model.tensor, ids)
+    matrix = rows[: len(spelling)]
+    start = len(spelling)
+    for place, piece in zip(composed.tolist(), pieces, strict=True):
+        matrix[place] = rows[start : start + len(piece)].mean(axis=0, dtype=np.float32)
+        start += len(piece)
     return matrix, digest
 
 
@@ -263,6 +276,8 @@ def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
         vectors: as loaded from a vector file.
         model: the model they are said to come from.
 
+    Statuses are compared as well, except for vectors from a file that knew none (text, pickle).
+
     Raises:
         CharvecError: as :func:`charvec.rows.read_rows` does.
     """
@@ -275,7 +290,9 @@ def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
         return vectors.chars
     matrix[found], _ = _rows_of(model, spelling.take(found))
     expected, scales = convert_rows(matrix, vectors.dtype)
-    same = found & (spelling.status == vectors.status)
+    same = found
+    if "converted" not in vectors.source:
+        same &= spelling.status == vectors.status
     raw = expected.view(np.uint8).reshape(len(vectors), -1) == np.ascontiguousarray(vectors.stored).view(
         np.uint8
     ).reshape(len(vectors), -1)

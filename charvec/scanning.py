@@ -97,7 +97,8 @@ def scan(
     finally:
         bar.close()
     table = tally.table
-    if problems and not table.any():
+    counts = Counts.from_table(table)
+    if problems and not len(counts):
         _refuse_nothing(problems, {_shown(os.fspath(each)) for each in named})
     if not files and not problems:
         raise NotFound(
@@ -110,9 +111,9 @@ def scan(
         inside = f"U+FEFF occurs {table[0xFEFF]} times inside texts and was counted"
         message = f"{inside}; only one at the beginning is a mark"
         remarks.append(Note("N-MIDDLE-BOM", message))
-    total = int(table.sum())
+    total = int(counts.occurrences.sum())
     report = Samples(files, size, total, bad, skipped, passed, tuple(problems), tuple(remarks))
-    return Counts.from_table(table, report)
+    return Counts(counts.codepoints, counts.occurrences, report)
 
 
 def _encodings(encoding: str | Mapping[str, str] | None) -> list[tuple[str, str]]:

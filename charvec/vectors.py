@@ -292,8 +292,8 @@ class CharVectors:
     def astype(self, dtype: str) -> CharVectors:
         """The same with another stored element type.
 
-        What int8 or float16 lost does not come back: ``source["options"]["rounded_to"]`` lists the types that the values
-        went through before.
+        What int8 or float16 lost does not come back: ``source["options"]["rounded_to"]`` lists the types that the
+        values went through before.
 
         Raises:
             UsageError: ``E-DTYPE`` for another type.

@@ -358,3 +358,48 @@ def test_golden_values_of_a_real_model() -> None:
     }
     spelling = charvec.open(FOLDER).vocabulary.spell(np.array([ord(char) for char in golden], np.uint32))
     assert {char: (Status(spelling.status[place]), spelling.ids(place)) for place, char in enumerate(golden)} == golden
+
+
+def test_one_status(model: TokenEmbedding) -> None:
+    """A status need not be wrapped in a list."""
+    assert parse_keep(Status.EXACT) == (Status.EXACT,) == parse_keep("exact")
+    assert charvec.lookup(model, "aA", keep=Status.EXACT).chars == ["a"]
+
+
+@pytest.mark.parametrize("keep", ["", " ", ",", "exact,", "exact,,boundary", [""]])
+def test_no_status(keep: Any) -> None:
+    """An empty word is called that."""
+    with pytest.raises(CharvecError) as caught:
+        parse_keep(keep)
+    assert caught.value.code == "E-KEEP" and "name at least one status" in caught.value.help
+
+
+def test_keeping_nothing(model: TokenEmbedding) -> None:
+    """Vectors of nothing are not what anybody wants."""
+    with pytest.raises(CharvecError) as caught:
+        charvec.lookup(model, "a", keep=())
+    assert caught.value.code == "E-KEEP" and "name at least one status" in caught.value.help
+
+
+@pytest.mark.parametrize("counts", ["a", {"a": 1}, ["a"]])
+def test_arguments_in_the_wrong_order(model: TokenEmbedding, counts: Any) -> None:
+    """The message says the order."""
+    with pytest.raises(CharvecError) as caught:
+        charvec.lookup(counts, model)  # type: ignore[arg-type]
+    assert caught.value.code == "E-ARGUMENT" and "lookup(model, counts)" in caught.value.help
+
+
+def test_verify_converted(model: TokenEmbedding, tmp_path: Path) -> None:
+    """Files that know no statuses: the rows alone decide, and a changed one is still found."""
+    vectors = charvec.lookup(model, TEXT, keep="exact,normalized,composed,unreachable")
+    for suffix in (".txt", ".vec", ".pkl"):
+        left_out = vectors.save(tmp_path / f"a{suffix}")
+        there = charvec.load(tmp_path / f"a{suffix}")
+        there.save(tmp_path / f"{suffix}.h5")
+        for each in (there, charvec.load(tmp_path / f"{suffix}.h5")):
+            assert verify_rows(each, model) == [] and len(each) == len(vectors) - len(left_out)
+            assert {"A", "가"} <= set(each)
+    matrix = random_matrix()
+    matrix[3, 2] += 1
+    (tmp_path / "other").mkdir()
+    assert verify_rows(there, model_of(tmp_path / "other", matrix, lowercase=True)) == ["A", "a", "Á"]

@@ -245,9 +245,10 @@ def test_int8_refuses() -> None:
 def test_astype_keeps_the_rest() -> None:
     """Only the element type changes; float64 and nonsense are refused."""
     there = small().astype("int8").astype("float32")
+    assert there.source["options"]["rounded_to"] == ["int8"] and there.rounded_to == ("int8",)
     source = small().source
-    assert_same(replace(there, stored=small().stored), small())
-    assert there.source == source
+    assert_same(replace(there, stored=small().stored, source=source), small())
+    assert there.source == {**source, "options": {**source["options"], "rounded_to": ["int8"]}}
     for dtype in ("float64", "", "F32"):
         with pytest.raises(UsageError) as caught:
             SIX.astype(dtype)
@@ -298,3 +299,32 @@ def test_nearest_command(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> N
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert main(["nearest", path, "x"]) == 66 and main(["nearest", path, ""]) == 66
     assert main(["nearest", path, "a", "-k", "0"]) == 2
+
+
+def test_what_the_values_went_through() -> None:
+    """Narrow types leave their trace; a file may say anything there and breaks nothing."""
+    assert SIX.rounded_to == SIX.astype("int8").rounded_to == ()
+    assert SIX.astype("float16").astype("float32").rounded_to == ("float16",)
+    assert SIX.astype("int8").astype("float16").astype("float32").rounded_to == ("int8", "float16")
+    for odd in (None, 3, "int8", {}, [3, None, {}]):
+        assert replace(SIX, source={"options": {"rounded_to": odd}}).astype("int8").astype("float32").rounded_to == (
+            "int8",
+        )
+
+
+@pytest.mark.parametrize("texts", [[1], 1, ["a", None], [b"a"], None])
+@pytest.mark.parametrize("pooling", ["mean", None])
+def test_what_is_no_text(texts: Any, pooling: Any) -> None:
+    """A mistake in the call, and no traceback from within."""
+    with pytest.raises(UsageError) as caught:
+        SIX.encode(texts, pooling=pooling)
+    assert caught.value.code == "E-ARGUMENT"
+
+
+@pytest.mark.parametrize("k", [2.5, "3", None])
+def test_what_is_no_number_of_neighbours(k: Any) -> None:
+    """Likewise."""
+    with pytest.raises(UsageError) as caught:
+        SIX.nearest("a", k=k)
+    assert caught.value.code == "E-ARGUMENT"
+    assert len(SIX.nearest("a", k=np.int64(2))) == 2  # type: ignore[arg-type]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from charvec.commands.common import percent, print_json, warn
 from charvec.plumbing.terminal import escape, number, shown, size, table
+
+if TYPE_CHECKING:
+    from charvec.vectors import CharVectors
 
 NAME = "info"
 HELP = "what is inside a vector file, and where it comes from"
@@ -30,6 +33,8 @@ def run(args: Namespace) -> int:
     vectors = load(args.file)
     warn(notes_on(vectors), args)
     coverage, source = vectors.coverage, vectors.source
+    # text and pickle files know neither samples nor statuses; what stands in their place means nothing
+    known = "converted" not in source
     if args.json:
         print_json(
             {
@@ -39,10 +44,13 @@ def run(args: Namespace) -> int:
                 "dim": vectors.dim,
                 "dtype": vectors.dtype,
                 "meta": source,
-                "coverage": coverage.as_dict(),
-                "missing": [entry.as_dict() for entry in vectors.missing],
+                "coverage": coverage.as_dict() if known else None,
+                "missing": [entry.as_dict() for entry in vectors.missing] if known else None,
             }
         )
+        return 0
+    if args.missing and not known:
+        print(f"unknown: converted from {escape(source['converted']['from'])}, which does not list missing characters")
         return 0
     if args.missing:
         rows = [
@@ -52,12 +60,14 @@ def run(args: Namespace) -> int:
         return 0
     rows = [
         ["file", f"{escape(args.file)}, {size(os.path.getsize(args.file))}"],
-        ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {vectors.dtype}"],
+        ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {_dtype(vectors)}"],
     ]
     if len(vectors):
         rows.append(["characters", f"{shown(vectors.chars[0])} to {shown(vectors.chars[-1])}"])
     rows += _origin(source)
-    if coverage.total.occurrences:
+    if not known:
+        rows += [["status", "unknown"], ["coverage", "unknown"]]
+    elif coverage.total.occurrences:
         found = [
             f"{status.label} {number(share.distinct)}" for status, share in coverage.by_status.items() if share.distinct
         ]
@@ -73,6 +83,12 @@ def run(args: Namespace) -> int:
         rows.append(["written by", escape(f"charvec {source['charvec']}")])
     print(table(rows))
     return 0
+
+
+def _dtype(vectors: CharVectors) -> str:
+    """``float32, rounded to int8 before``."""
+    before = vectors.rounded_to
+    return f"{vectors.dtype}, rounded to {', then '.join(before)} before" if before else vectors.dtype
 
 
 def _origin(source: Mapping[str, Any]) -> list[list[str]]:

@@ -1,12 +1,17 @@
-"""``charvec verify``: prove a vector file whole, and bit-equal to its checkpoint."""
+"""``charvec verify``: prove a vector file whole, and equal to its checkpoint."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from charvec.commands.common import open_model, warn
 from charvec.plumbing.terminal import escape, number, shown
+
+if TYPE_CHECKING:
+    from charvec.embedding import TokenEmbedding
+    from charvec.vectors import CharVectors
 
 NAME = "verify"
 HELP = "prove a vector file whole, and equal to its checkpoint"
@@ -18,10 +23,15 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--against", metavar="MODEL", help="compare every vector, bit for bit, with this model")
     parser.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     parser.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
-    parser.add_argument(
-        "--cased", dest="lowercase", action="store_false", default=None, help="the tokenizer keeps case"
+    casing = parser.add_mutually_exclusive_group()
+    casing.add_argument(
+        "--cased",
+        dest="lowercase",
+        action="store_false",
+        default=None,
+        help="the tokenizer keeps case (default: as when the file was made)",
     )
-    parser.add_argument("--uncased", dest="lowercase", action="store_true", help="the tokenizer lower-cases")
+    casing.add_argument("--uncased", dest="lowercase", action="store_true", help="the tokenizer lower-cases")
 
 
 def run(args: Namespace) -> int:
@@ -36,19 +46,55 @@ def run(args: Namespace) -> int:
         if proof
         else "well-formed; its format has no checksum, so a changed number goes unnoticed"
     )
-    if not args.quiet:
-        print(f"{escape(args.file)}: {number(len(vectors))} vectors, {said}")
     if args.against is None:
+        if not args.quiet:
+            print(f"{_vectors(vectors, args)}, {said} (not compared with a checkpoint: --against MODEL does that)")
         return 0
+    if not args.quiet:
+        print(f"{_vectors(vectors, args)}, {said}")
+    if args.lowercase is None:
+        args.lowercase = _lowercase(vectors)
     model = open_model(args, args.against)
     wrong = verify_rows(vectors, model)
+    remarks = "".join(f"; {each}" for each in _differences(vectors, model))
     if not wrong:
         if not args.quiet:
-            print(f"{number(len(vectors))} of {number(len(vectors))} vectors are bit-equal to {escape(args.against)}")
+            equal = "bit-equal to" if vectors.dtype == "float32" else f"equal after rounding to {vectors.dtype} to"
+            count = number(len(vectors))
+            print(f"{count} of {count} vectors are {equal} {escape(args.against)}{escape(remarks)}")
         return 0
     named = ", ".join(map(shown, wrong[:8])) + (" ..." if len(wrong) > 8 else "")
     print(
-        f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(args.against)}: {named}",
+        f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(args.against)}: "
+        f"{named}{escape(remarks)}",
         file=sys.stderr,
     )
     return 1
+
+
+def _vectors(vectors: CharVectors, args: Namespace) -> str:
+    return f"{escape(args.file)}: {number(len(vectors))} vectors"
+
+
+def _lowercase(vectors: CharVectors) -> bool | None:
+    """The casing the file was made with, None when it does not say. A file may say anything there."""
+    settings = vectors.source.get("vocabulary", {}).get("settings", {})
+    lowercase = settings.get("lowercase")
+    return lowercase if isinstance(lowercase, bool) else None
+
+
+def _differences(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
+    """In what the model is not the one the file names, which explains most vectors that differ."""
+    found = []
+    if vectors.dim != model.dim:
+        found.append(f"the file has {vectors.dim} dimensions, the model {model.dim}")
+    shape = vectors.source.get("source", {}).get("shape")
+    if shape is not None and shape != list(model.tensor.shape):
+        was, now = (" x ".join(map(str, each))[:100] for each in (shape, model.tensor.shape))
+        found.append(f"the file was made from a tensor of {was}, the model's is {now}")
+    digest = vectors.source.get("vocabulary", {}).get("blake2b")
+    if digest is not None and digest != model.vocabulary.digest:
+        found.append("the file was made with another vocabulary")
+    if vectors.rounded_to:
+        found.append(f"the file was rounded to {', then '.join(vectors.rounded_to)} before it became {vectors.dtype}")
+    return found

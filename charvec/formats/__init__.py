@@ -12,7 +12,7 @@ from charvec.errors import UsageError
 from charvec.formats import hdf5, npz, pickled, safetensors, text, word2vec
 from charvec.vectors import CharVectors
 
-__all__ = ["MEMBERS", "Member", "by_name", "by_suffix", "sniff"]
+__all__ = ["MEMBERS", "Member", "by_name", "by_suffix", "sniff", "written_as"]
 
 
 class Member(Protocol):
@@ -24,6 +24,8 @@ class Member(Protocol):
     SUFFIXES: tuple[str, ...]
     #: What in the file proves that its numbers are as they were written; empty when nothing does.
     PROOF: str
+    #: What its values are whatever type the vectors have; empty when it keeps their type.
+    HOLDS: str
 
     def sniff(self, head: bytes) -> bool:
         """Whether a file that begins so (4,096 bytes) is of this format. Never raises."""
@@ -68,17 +70,25 @@ def by_suffix(path: str) -> Member:
 
 
 def by_name(name: str) -> Member:
-    """The format of that name.
+    """The format of that name, or of that suffix: ``hdf5``, ``h5``, ``.h5``.
 
     Raises:
         UsageError: ``E-FORMAT-NAME``.
     """
+    word = name.lower().removeprefix(".")
     for member in MEMBERS:
-        if name == member.NAME:
+        if word == member.NAME or f".{word}" in member.SUFFIXES:
             return member
     raise UsageError(
         "E-FORMAT-NAME", f"there is no format {name!r}", help="choose " + ", ".join(member.NAME for member in MEMBERS)
     )
+
+
+def written_as(member: Member, dtype: str) -> str:
+    """What a file of a format holds when vectors of that type are written to it: ``float32 text, rounded to int8``."""
+    if not member.HOLDS:
+        return dtype
+    return member.HOLDS if dtype == "float32" else f"{member.HOLDS}, rounded to {dtype}"
 
 
 def sniff(head: bytes) -> Member | None:

@@ -29,11 +29,12 @@ from charvec.plumbing.image import Image
 from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "hdf5"
 SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
 PROOF = "BLAKE2b-256"
+HOLDS = ""
 
 MAGIC = b"\x89charvec\r\n\x1a\n"
 HEADER = 512

@@ -25,11 +25,12 @@ from charvec.vectors import CharVectors
 if TYPE_CHECKING:
     import zipfile
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "npz"
 SUFFIXES: tuple[str, ...] = (".npz",)
 PROOF = "CRC-32 of every array"
+HOLDS = ""
 
 #: An .npy file of version 1 as numpy writes it, up to its data; "numpy.lib.format" in NumPy's manual.
 _HEADER = re.compile(

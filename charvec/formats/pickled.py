@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import WrongFile
-from charvec.plumbing.plain import from_pairs
+from charvec.plumbing.plain import check_some, from_pairs
 from charvec.vectors import CharVectors
 
 if TYPE_CHECKING:
     from charvec.plumbing.numpy_pickle import Array
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "pickle"
 SUFFIXES: tuple[str, ...] = (".pkl", ".pickle")
 PROOF = ""
+HOLDS = "float32"
 
 
 def sniff(head: bytes) -> bool:
@@ -37,7 +38,12 @@ def _int(value: int) -> bytes:
 
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
-    """Write the file, protocol 3 (any Python 3 reads it). Nothing is ever left out."""
+    """Write the file, protocol 3 (any Python 3 reads it). Nothing is ever left out.
+
+    Raises:
+        WrongFile: ``E-NO-CHARACTERS`` when there is no character.
+    """
+    check_some(len(vectors), "a pickle")
     pop = b"0"
     file.write(b"\x80\x03")
     # what every array shares is built once, stored in the memo (q = BINPUT) and taken off the stack

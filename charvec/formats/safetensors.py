@@ -17,11 +17,12 @@ from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.plumbing.safejson import parse
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "safetensors"
 SUFFIXES: tuple[str, ...] = (".safetensors",)
 PROOF = ""
+HOLDS = ""
 
 _DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8", "uint32": "U32", "uint64": "U64"}
 #: No size or offset of a vector file reaches this; an empty matrix of such a size is still one for numpy.

@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.plain import NUMBER, format_rows, from_pairs, parse_lines
+from charvec.errors import DamagedFile
+from charvec.plumbing.plain import NUMBER, check_some, format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "text"
 SUFFIXES: tuple[str, ...] = (".txt",)
 PROOF = ""
+HOLDS = "float32 text"
 
 # U+0000 is a key like any other, but a zero byte inside a longer one is a sign of a binary file
 _KEY = rb"(\0|[^\0\n]+?)"
@@ -52,12 +53,7 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
         WrongFile: ``E-NO-CHARACTERS`` when no line would be left: an empty file says nothing of what it is.
     """
     left_out = [char for char in vectors.chars if char.isspace()]
-    if len(left_out) == len(vectors):
-        raise WrongFile(
-            "E-NO-CHARACTERS",
-            "there is no character that a text file without a header could hold",
-            help="choose another format, such as .h5",
-        )
+    check_some(len(vectors) - len(left_out), "a text file without a header")
     file.writelines(format_rows(vectors, set(left_out)))
     return left_out
 

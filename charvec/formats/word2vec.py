@@ -10,14 +10,15 @@ import re
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.plain import format_rows, from_pairs, parse_lines
+from charvec.plumbing.plain import check_some, format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
-__all__ = ["NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "word2vec"
 SUFFIXES: tuple[str, ...] = (".vec",)
 PROOF = ""
+HOLDS = "float32 text"
 
 _HEADER = re.compile(rb"(\d{1,12}) (\d{1,7}) ?\r?\n")
 _LEAVE_OUT = (" ", "\n")
@@ -33,8 +34,12 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
 
     Returns:
         space and line feed where the vectors hold them; they were left out.
+
+    Raises:
+        WrongFile: ``E-NO-CHARACTERS`` when no line would be left.
     """
     left_out = [char for char in vectors.chars if char in _LEAVE_OUT]
+    check_some(len(vectors) - len(left_out), "a word2vec file")
     file.write(f"{len(vectors) - len(left_out)} {vectors.dim}\n".encode())
     file.writelines(format_rows(vectors, set(left_out)))
     return left_out

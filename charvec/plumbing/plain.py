@@ -13,7 +13,7 @@ from charvec.errors import DamagedFile, WrongFile
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
-__all__ = ["NUMBER", "format_rows", "from_pairs", "parse_lines"]
+__all__ = ["NUMBER", "check_some", "format_rows", "from_pairs", "parse_lines"]
 
 #: Significant digits that give the same float32 back (C standard, FLT_DECIMAL_DIG), also where it was stored as less.
 DIGITS = 9
@@ -79,6 +79,24 @@ def _narrow(values: Sequence[float] | NDArray[Any], path: str) -> NDArray[np.flo
             "E-OVERFLOW", f"{path} holds values that float32 cannot store", path=path, help="scale the vectors down"
         )
     return narrow
+
+
+def check_some(count: int, what: str) -> None:
+    """Refuse to write a file without a single character, which could not be read back.
+
+    Args:
+        count: characters that would be written.
+        what: the kind of file, for the message.
+
+    Raises:
+        WrongFile: ``E-NO-CHARACTERS``.
+    """
+    if not count:
+        raise WrongFile(
+            "E-NO-CHARACTERS",
+            f"there is no character that {what} could hold",
+            help="choose another format, such as .h5",
+        )
 
 
 def format_rows(vectors: CharVectors, left_out: set[str]) -> Iterable[bytes]:

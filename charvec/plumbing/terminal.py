@@ -7,8 +7,8 @@ other than U+0020, surrogates, and everything unassigned or for private use.
 from __future__ import annotations
 
 import contextlib
-import sys
 import re
+import sys
 import unicodedata
 from collections.abc import Sequence
 

@@ -115,21 +115,22 @@ def test_empty(name: str, dtype: str) -> None:
     assert_same(read(written(vectors, name)[0]), vectors)
 
 
-@pytest.mark.parametrize("name", ["word2vec", "pickle"])
-def test_empty_plain(name: str) -> None:
-    """A plain format without characters is written, and refused by its name when read."""
-    data, _ = written(build("", np.empty((0, 5), np.float32)), name)
+@pytest.mark.parametrize("data", [b"0 5\n", b"\x80\x03}(u."])
+def test_empty_plain(data: bytes) -> None:
+    """Another program's plain file without characters is refused."""
     with pytest.raises(WrongFile) as caught:
         read(data)
     assert caught.value.code == "E-NO-CHARACTERS"
 
 
-@pytest.mark.parametrize("chars", ["", " \u3000"])
-def test_text_of_nothing(chars: str, tmp_path: Path) -> None:
-    """A text file that would be empty is not written."""
+@pytest.mark.parametrize(
+    ("chars", "name"), [("", "a.txt"), (" \u3000", "a.txt"), ("", "a.vec"), ("\n ", "a.vec"), ("", "a.pkl")]
+)
+def test_plain_files_of_nothing(chars: str, name: str, tmp_path: Path) -> None:
+    """A plain file that would hold no character, and could not be read back, is not written."""
     vectors = build(chars, np.zeros((len(chars), 3), np.float32))
     with pytest.raises(WrongFile) as caught:
-        vectors.save(tmp_path / "a.txt")
+        vectors.save(tmp_path / name)
     assert caught.value.code == "E-NO-CHARACTERS" and not list(tmp_path.iterdir())
 
 
@@ -386,3 +387,23 @@ def test_damaged_file_is_an_input_error() -> None:
     """The family of errors that a caller catches."""
     with pytest.raises(DamagedFile):
         read(b"a 1 2\nb 1\n")
+
+
+@pytest.mark.parametrize("member", formats.MEMBERS, ids=lambda member: member.NAME)
+def test_names_of_formats(member: formats.Member) -> None:
+    """A format goes by its name and by its suffixes, with or without the dot."""
+    for word in (member.NAME, member.NAME.upper(), *member.SUFFIXES, *(suffix[1:] for suffix in member.SUFFIXES)):
+        assert formats.by_name(word) is member
+    for word in ("", ".", "zip", "..h5"):
+        with pytest.raises(UsageError):
+            formats.by_name(word)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_a_file_is_said_to_hold(name: str, dtype: str) -> None:
+    """It is what a reader finds in it."""
+    vectors = small().astype(dtype)
+    found = read(written(vectors, name)[0]).dtype
+    said = formats.written_as(formats.by_name(name), dtype)
+    assert said.startswith(found) and (dtype in said)
