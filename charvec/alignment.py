@@ -43,7 +43,7 @@ class Aligned:
 
 def align(
     vectors: CharVectors,
-    vocab: Mapping[str, int] | Sequence[str],
+    vocab: Mapping[str, int] | Sequence[str] | KeysView[str],
     *,
     pad: str | None,
     unk: str | None,

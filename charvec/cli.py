@@ -42,7 +42,9 @@ def _build_parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"charvec {__version__}")
-    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=_Parser)
+    subparsers = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", parser_class=_Parser, prog="charvec"
+    )
     for member in MEMBERS:
         sub = subparsers.add_parser(
             member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False

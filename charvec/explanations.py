@@ -22,12 +22,13 @@ EXPLANATIONS: dict[str, str] = {
     "E-MISSING": f"matrix_for was given an unknown word for missing=. {_CHOOSE}",
     "E-NUMBER": "A number is out of its range.",
     "E-PATH": "A path holds the character U+0000, which no file system allows.",
-    "E-PADDING": "padding_idx names a row that belongs to a real character, which would be zeroed. Give padding an entry of its own.",
+    "E-PADDING": "The row for padding, 0 unless you say otherwise, belongs to a character, to the entry for unknown characters, or to one "
+    "that was filled; it would be zeroed. Name the padding entry with pad=, or say padding_idx=None.",
     "E-PERCENT": "--fail-under takes a percentage from 0 to 100.",
     "E-POOLING": f"encode was given an unknown pooling. {_CHOOSE}",
     "E-SUFFIX": "The suffix of the output stands for no format. Use a known suffix, or say --format.",
-    "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, or used twice. Ids are rows of the "
-    "matrix, so each entry needs one of its own.",
+    "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, or a name "
+    "for pad= or unk= that is none of its entries. Ids are rows of the matrix, so each entry needs one of its own.",
     "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",
     # -- finding things
     "E-NO-FILES": "Nothing was found to read: the folder is empty, or no file has one of the suffixes given with --ext.",
@@ -115,7 +116,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-CODEPOINT": "The vector file holds numbers that are no Unicode characters.",
     "E-STATUS": "The vector file holds a status that does not exist.",
     "E-TEXT-LINE": "A line of a text file is not a character followed by the right number of values.",
-    "E-NO-CHARACTERS": "The file holds no vectors of single characters; its keys are words, or its values no numbers.",
+    "E-NO-CHARACTERS": "The file holds no vectors of single characters, or would hold none: its keys are words, its values no numbers, or "
+    "the format cannot hold the characters there are.",
     "E-OVERFLOW": "Some values do not fit into the element type that was asked for. Use --dtype float32.",
     # -- output
     "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",

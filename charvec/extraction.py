@@ -44,7 +44,7 @@ def lookup(
     model: TokenEmbedding,
     counts: Counts | Mapping[str, int] | Iterable[str],
     *,
-    keep: str | Iterable[str | Status] = DEFAULT_KEEP,
+    keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
     dtype: str = "float32",
 ) -> CharVectors:
     """Character vectors of a model: one row for each character whose status is kept, sorted by code point.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, closing
-from hashlib import blake2b
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import NotFound, WrongFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, Block, Tensor
 
@@ -25,8 +25,8 @@ __all__ = ["READABLE", "read_rows"]
 #: Stored element types whose rows can be read. Each converts to float32: the 16-bit types exactly, float64 by rounding.
 READABLE = ("float32", "float16", "bfloat16", "float64")
 
-#: Bytes read and converted at once. Measured flat from 256 KiB to 4 MiB; smaller keeps the working set in the cache.
-CHUNK = 1 << 20
+#: Bytes read and converted at once. Measured flat from 256 KiB to 4 MiB; less memory waits for the digest.
+CHUNK = 1 << 18
 #: A gap of up to so many bytes between wanted rows is read over: cheaper than going round the loop once more. 5,000 of
 #: 21,128 rows of 3 KiB took 26 ms with 4 KiB, 15 ms with 32 KiB, 15 ms with 256 KiB.
 GAP = 32768

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import KeysView, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -29,7 +29,7 @@ class _Default(Enum):
 
 def embedding(
     vectors: CharVectors,
-    vocab: Mapping[str, int] | Sequence[str] | None = None,
+    vocab: Mapping[str, int] | Sequence[str] | KeysView[str] | None = None,
     *,
     freeze: bool = True,
     padding_idx: int | _Default | None = _Default.PADDING,

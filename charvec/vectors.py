@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -258,7 +258,7 @@ class CharVectors:
 
     def matrix_for(
         self,
-        vocab: Mapping[str, int] | Sequence[str],
+        vocab: Mapping[str, int] | Sequence[str] | KeysView[str],
         *,
         pad: str | None = None,
         unk: str | None = None,

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from hashlib import blake2b
 from itertools import pairwise
 from math import prod
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
 from charvec.plumbing.unpickle import Handler, Inert, load

@@ -8,10 +8,10 @@ every range in the file and as long as shape and dtype say, and the ranges tile 
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.safejson import parse
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor

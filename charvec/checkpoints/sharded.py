@@ -8,9 +8,9 @@ opened, by :func:`charvec.checkpoints.tensor`.
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
 
 from charvec.errors import CharvecError, DamagedFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, inside
 from charvec.plumbing.safejson import MAX_BYTES, parse
 from charvec.tensor import Checkpoint

@@ -18,11 +18,11 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Mapping
-from hashlib import blake2b
 from math import prod
 
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile, from_os_error
 from charvec.plumbing.crc32c import crc32c, masked
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.leveldb import FOOTER, MAGIC
 from charvec.plumbing.protobuf import Malformed, varint

@@ -18,13 +18,13 @@ Behind it the columns of :mod:`charvec.plumbing.layout` as contiguous datasets, 
 from __future__ import annotations
 
 import io
-from hashlib import blake2b
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.image import Image
 from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.vectors import CharVectors

@@ -1,6 +1,7 @@
 """Plumbing: one tool a module, for the families and verbs above. Nothing here knows of models, corpora or commands.
 
 ====================  ==================================================================================
+digests               BLAKE2b
 files                 positioned reads; what to say of a file that is not what was expected
 safejson              strict JSON
 zips                  what lies where in a zip file

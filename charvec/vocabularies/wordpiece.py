@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, Note, WrongFile
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.normalizer import Normalizer, read_normalizer
 from charvec.status import Status
