@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["cover", "dump", "lookup", "verify_rows"]
 
 
-def cover(model: TokenEmbedding, counts: Counts, keep: str | Iterable[str | Status] = DEFAULT_KEEP) -> Coverage:
+def cover(
+    model: TokenEmbedding, counts: Counts, keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP
+) -> Coverage:
     """How much of the samples a model knows; reads no rows.
 
     Args:
@@ -183,7 +185,7 @@ def dump(
     vocab: str | os.PathLike[str] | None = None,
     tensor: str | None = None,
     lowercase: bool | None = None,
-    keep: str | Iterable[str | Status] = DEFAULT_KEEP,
+    keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
     dtype: str = "float32",
     format: str | None = None,
     overwrite: bool = False,

@@ -171,16 +171,16 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overw
 
 
 class _Output(io.RawIOBase):
-    """A file that is written from beginning to end and then read back.
+    """A file that is written from beginning to end and then read back. What was written first can be written again.
 
-    What is compared is a CRC-32, five times as fast as the digests that vector files carry: this is about a disk or a
-    memory that fails while the file is written, not about anyone's intent.
+    What is compared is a CRC-32 of each portion, five times as fast as the digests that vector files carry: this is about
+    a disk or a memory that fails while the file is written, not about anyone's intent.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._checksum = 0
-        self._size = 0
+        self._portions: list[tuple[int, int]] = []  # length and checksum
+        self._again = False
 
     def writable(self) -> bool:
         """Yes."""
@@ -189,12 +189,24 @@ class _Output(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Write everything, in portions, so that one call of a large buffer can be interrupted."""
         view = memoryview(data).cast("B")
+        if self._again:
+            if len(view) != self._portions[0][0]:
+                raise ValueError("what is written again has another length")
+            self._file.write(view)
+            self._portions[0] = len(view), zlib.crc32(view)
+            return len(view)
         for start in range(0, len(view), _WRITE):
             part = view[start : start + _WRITE]
             self._file.write(part)
-            self._checksum = zlib.crc32(part, self._checksum)
-        self._size += len(view)
+            self._portions.append((len(part), zlib.crc32(part)))
         return len(view)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go back to the beginning, to write the first portion again."""
+        if (offset, whence) != (0, io.SEEK_SET):
+            raise io.UnsupportedOperation("only the beginning can be sought")
+        self._again = True
+        return self._file.seek(0)
 
     def verify(self, path: str) -> None:
         """Compare what is in the file with what was written.
@@ -204,12 +216,8 @@ class _Output(io.RawIOBase):
         """
         self._file.flush()
         self._file.seek(0)
-        checksum = size = 0
-        buffer = memoryview(bytearray(min(_WRITE, self._size or 1)))
-        while count := self._file.readinto(buffer):  # type: ignore[attr-defined]
-            checksum = zlib.crc32(buffer[:count], checksum)
-            size += count
-        if (size, checksum) != (self._size, self._checksum):
+        same = all(zlib.crc32(self._file.read(length)) == checksum for length, checksum in self._portions)
+        if not same or self._file.read(1):
             raise DamagedFile(
                 "E-WRITE-VERIFY",
                 f"{path}: what was read back is not what was written",

@@ -74,7 +74,7 @@ def test_convert_refuses_before_it_reads(tmp_path: Path) -> None:
     out.write_bytes(b"old")
     for target, code in (
         (out, "E-OUTPUT-EXISTS"),
-        (tmp_path, "E-SUFFIX"),
+        (tmp_path, "E-OUTPUT-FOLDER"),
         (tmp_path / "none" / "a.npz", "E-OUTPUT-NO-FOLDER"),
     ):
         done = charvec("convert", tmp_path / "absent.h5", target)

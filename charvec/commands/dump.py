@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NAME = "dump"
 HELP = "scan samples, look every character up in a model, write the vectors"
 
+_NOT_WRITTEN = {"removed": "not written (not text to the model)"}
 #: Missing characters named in the summary.
 NAMED = 5
 
@@ -92,12 +93,13 @@ def _summary(
     args: Namespace, samples: Samples, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int
 ) -> str:
     """What came out, within 80 columns unless names are long."""
+    from charvec import formats
+
     coverage, tensor = vectors.coverage, model.tensor
+    member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
+    held = formats.written_as(member, vectors.dtype)
     rows = [
-        [
-            "samples",
-            f"{describe(samples)}, {number(coverage.total.distinct)} distinct",
-        ],
+        ["samples", f"{describe(samples)}, {number(coverage.total.distinct)} distinct"],
         ["model", model_name(args.model, model)],
         ["tensor", f"{escape(tensor.name)}, {tensor.rows} x {tensor.columns} {tensor.dtype}"],
         [
@@ -106,7 +108,7 @@ def _summary(
         ],
         [
             "file",
-            f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {vectors.dtype}, {size(file_size)}",
+            f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {held}, {size(file_size)}",
         ],
     ]
     statuses = [
@@ -114,9 +116,7 @@ def _summary(
             status.label,
             number(share.distinct),
             number(share.occurrences),
-            "written"
-            if status in coverage.kept
-            else "not written" + (" (not text to the model)" if status == 6 else ""),
+            "written" if status in coverage.kept else _NOT_WRITTEN.get(status.label, "not written"),
         ]
         for status, share in coverage.by_status.items()
         if share.distinct
@@ -128,7 +128,7 @@ def _summary(
             [f"  {shown(entry.char)}", entry.status.label, f"{number(entry.count)} x"] for entry in missing[:NAMED]
         ]
         more = len(vectors.missing) - len(named)
-        lines += ["", "not written, commonest first", table(named, right=(2,))]
+        lines += ["", "not written, the commonest of what the model sees", table(named, right=(2,))]
         if more:
             lines.append(f"  and {number(more)} more: charvec info {escape(args.out)} --missing")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ Behind it the columns of :mod:`charvec.plumbing.layout` as contiguous datasets, 
 from __future__ import annotations
 
 import io
+from threading import Thread
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -64,12 +65,24 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     ) as h5:
         for name, column in columns.items():
             h5.create_dataset(name, data=column, track_times=False)
+    parts = list(image.parts(HEADER))
     digest = blake2b(digest_size=32)
-    for part in image.parts(HEADER):
-        digest.update(part)
+
+    def hash_all() -> None:
+        for part in parts:
+            digest.update(part)
+
+    # hashing and writing take about as long as each other, and neither holds the interpreter's lock
+    hashing = Thread(target=hash_all)
+    hashing.start()
+    try:
+        file.write(bytes(HEADER))
+        for part in parts:
+            file.write(part)
+    finally:
+        hashing.join()
+    file.seek(0)
     file.write(_header(image.size, digest.digest()))
-    for part in image.parts(HEADER):
-        file.write(part)
     return []
 
 
