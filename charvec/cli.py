@@ -34,7 +34,8 @@ class _Parser(argparse.ArgumentParser):
         return f"see `{self.prog} --help`"
 
 
-def _build_parser() -> _Parser:
+def _build_parser(argv: Sequence[str]) -> _Parser:
+    """The parser; only the command in ``argv`` gets its arguments, which take a millisecond a command to set up."""
     parser = _Parser(
         prog="charvec",
         description="Character vectors of heavy models for light ones.",
@@ -49,11 +50,13 @@ def _build_parser() -> _Parser:
         sub = subparsers.add_parser(
             member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False
         )
+        sub.set_defaults(member=member)
+        if member.NAME not in argv:
+            continue
         member.arguments(sub)
         sub.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
         sub.add_argument("-v", "--verbose", action="store_true", help="all notes, none folded")
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        sub.set_defaults(member=member)
     return parser
 
 
@@ -131,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     debug, as_json = "--debug" in argv, "--json" in argv
     try:
-        parser = _build_parser()
+        parser = _build_parser(argv)
         args = _parse(parser, argv)
         if args.command is None:
             parser.print_help()

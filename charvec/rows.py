@@ -7,6 +7,7 @@ that memory stays near the size of the result however large the tensor is.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -136,6 +137,10 @@ def _read_block(
         return
     # a row starts every `row_stride` and takes `width` bytes, all of them elements unless a view leaves columns out
     width = (block.columns - 1) * block.column_stride + item if block.columns else 0
+    # whether stored rows are, byte for byte, rows of the result
+    whole = dense and width == block.row_stride == result.shape[1] * 4 and dtype == "float32" and not block.big_endian
+    whole = whole and width > 0 and sys.byteorder == "little"
+    buffer = memoryview(bytearray(max(CHUNK, width)))
     start = 0
     while start < len(wanted):
         # the longest run of rows with small gaps that fits into one chunk
@@ -145,7 +150,8 @@ def _read_block(
         near = np.diff(window) * block.row_stride <= block.row_stride + GAP
         end = start + 1 + int(np.argmin(np.concatenate((fits[1:] & near, [False]))))
         span = int(wanted[end - 1]) - base
-        raw = file.pread(block.offset + base * block.row_stride, span * block.row_stride + width)
+        raw = buffer[: span * block.row_stride + width]
+        file.pread_into(raw, block.offset + base * block.row_stride)
         if dense:
             rows = np.ndarray((span + 1, width), np.uint8, raw, strides=(block.row_stride, 1))
         else:
@@ -158,8 +164,17 @@ def _read_block(
         if start and wanted[start] == wanted[start - 1]:
             distinct[0] = False
         all_distinct = bool(distinct.all())
+        places = order[start:end]
+        if whole and all_distinct and (np.diff(places) == 1).all():
+            # rows that stand in the same order here and there, as in a vocabulary sorted by code point, go straight to
+            # their place, and are hashed there: no copy between
+            target = result[places[0] : places[0] + len(places)]
+            np.take(rows.view(np.float32), local, axis=0, out=target, mode="clip")
+            digest.update(target.reshape(-1).view(np.uint8).data)
+            start = end
+            continue
         picked = rows if all_distinct and span + 1 == end - start else rows[local]
-        digest.update(np.ascontiguousarray(picked if all_distinct else picked[distinct]).data)
+        digest.update(memoryview((picked if all_distinct else picked[distinct]).tobytes()))
         result[order[start:end], columns] = _float32(picked, dtype, block.big_endian)
         start = end
 

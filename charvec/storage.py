@@ -173,8 +173,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overw
 class _Output(io.RawIOBase):
     """A file that is written from beginning to end and then read back. What was written first can be written again.
 
-    What is compared is a CRC-32 of each portion, five times as fast as the digests that vector files carry: this is about
-    a disk or a memory that fails while the file is written, not about anyone's intent.
+    What is compared is a CRC-32 of each portion, five times as fast as the digests that vector files carry: this is
+    about a disk or a memory that fails while the file is written, not about anyone's intent.
     """
 
     def __init__(self, file: BinaryIO) -> None:
