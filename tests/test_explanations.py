@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import charvec
 from charvec.cli import main
 from charvec.explanations import EXPLANATIONS
 
-PACKAGE = Path(__file__).resolve().parents[1] / "charvec"
+PACKAGE = Path(charvec.__file__).resolve().parent
 CODE = re.compile(r"[\"\[`]([EWN]-[A-Z0-9]+(?:-[A-Z0-9]+)*)[\"\]`]")
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "charvec"
+import charvec
+
+PACKAGE = Path(charvec.__file__).resolve().parent
 
 #: From the bottom to the top. A folder stands for all modules in it.
 LAYERS = (

@@ -44,7 +44,7 @@ def test_names_for_type_checkers() -> None:
     assert seen | {"__version__"} == set(charvec.__all__)
 
 
-@pytest.mark.parametrize("package", sorted((ROOT / "charvec").rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("package", sorted(Path(charvec.__file__).parent.rglob("*.py")), ids=lambda path: path.name)
 def test_modules_say_what_they_offer(package: Path) -> None:
     """Every name in a module's ``__all__`` is defined in it."""
     tree = ast.parse(package.read_text("utf-8"))
