@@ -1,4 +1,4 @@
-"""Plumbing: the element types a vector file can have, and rows turned into them."""
+"""Part of the noun vectors: the element types a vector file can have, and rows turned into them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import WrongFile
+from charvec.errors import UsageError, WrongFile
 
-__all__ = ["DTYPES", "convert_rows"]
+__all__ = ["DTYPES", "check_dtype", "convert_rows"]
 
 #: Element types a vector file can have.
 DTYPES = ("float32", "float16", "int8")
+
+
+def check_dtype(dtype: str) -> None:
+    """Refuse what is no element type.
+
+    Raises:
+        UsageError: ``E-DTYPE``.
+    """
+    if dtype not in DTYPES:
+        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
 
 
 def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:

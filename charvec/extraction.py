@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from charvec.counts import Counts
 from charvec.coverage import Coverage
-from charvec.dtypes import DTYPES, convert_rows
+from charvec.dtypes import check_dtype, convert_rows
 from charvec.embedding import TokenEmbedding
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
@@ -74,7 +74,7 @@ def lookup(
     kept = parse_keep(keep)
     if not kept:
         raise UsageError("E-KEEP", "keep is empty: nothing would be written", help="name at least one status")
-    _check_dtype(dtype)
+    check_dtype(dtype)
     counts = _as_counts(counts)
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
@@ -92,11 +92,6 @@ def lookup(
         missing,
         _provenance(model, counts, spelling, kept, dtype, rows_digest),
     )
-
-
-def _check_dtype(dtype: str) -> None:
-    if dtype not in DTYPES:
-        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
 
 
 def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
@@ -227,7 +222,7 @@ def dump(
     from charvec.storage import check_output, save
 
     kept = parse_keep(keep)
-    _check_dtype(dtype)
+    check_dtype(dtype)
     if out is not None:
         check_output(out, format=format, overwrite=overwrite)
     embedding = (

@@ -159,8 +159,7 @@ def _read_block(
             cells: NDArray[np.uint8] = np.ndarray((span + 1, block.columns, item), np.uint8, raw, strides=strides)
             rows = cells.reshape(span + 1, block.columns * item)
         local = wanted[start:end] - base
-        distinct = np.ones(len(local), bool)
-        distinct[1:] = local[1:] != local[:-1]
+        distinct = _first_of_each(local)
         if start and wanted[start] == wanted[start - 1]:
             distinct[0] = False
         all_distinct = bool(distinct.all())
@@ -198,14 +197,20 @@ def _read_columns(
     item = ITEM_BYTES[dtype]
     low, high = int(wanted[0]), int(wanted[-1])
     local = wanted - low
-    distinct = np.ones(len(local), bool)
-    distinct[1:] = local[1:] != local[:-1]
+    distinct = _first_of_each(local)
     for column in range(block.columns):
         offset = block.offset + low * block.row_stride + column * block.column_stride
         raw = file.pread(offset, (high - low) * block.row_stride + item)
         cells = np.ndarray((high - low + 1, item), np.uint8, raw, strides=(block.row_stride, 1))[local]
         digest.update(np.ascontiguousarray(cells[distinct]).data)
         result[order, columns.start + column] = _float32(cells, dtype, block.big_endian)[:, 0]
+
+
+def _first_of_each(ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each number differs from the one before it: bool [n]."""
+    first = np.ones(len(ascending), bool)
+    first[1:] = ascending[1:] != ascending[:-1]
+    return first
 
 
 def _float32(raw: NDArray[np.uint8], dtype: str, big_endian: bool) -> NDArray[np.floating]:

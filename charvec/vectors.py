@@ -14,7 +14,7 @@ from charvec.alignment import Aligned, align
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
-from charvec.dtypes import DTYPES, convert_rows
+from charvec.dtypes import DTYPES, check_dtype, convert_rows
 from charvec.errors import UsageError
 from charvec.neighbours import nearest
 from charvec.pooling import pool
@@ -299,8 +299,7 @@ class CharVectors:
             UsageError: ``E-DTYPE`` for another type.
             WrongFile: ``E-OVERFLOW``, as :func:`charvec.dtypes.convert_rows`, which says what each type keeps.
         """
-        if dtype not in DTYPES:
-            raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
+        check_dtype(dtype)
         if dtype == self.dtype:
             return self
         stored, scales = convert_rows(self.matrix, dtype)

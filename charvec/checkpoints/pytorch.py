@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.files import File
+from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
 from charvec.plumbing.unpickle import Handler, Inert, load
 from charvec.plumbing.zips import Zip
@@ -134,7 +134,7 @@ def _read_stream(file: File) -> Checkpoint:
             if error.offset != size:
                 raise
             if size == file.size:
-                raise _cut_short(file, "its pickles") from None
+                raise cut_short(file.path, file.size, ", in its pickles") from None
             if size == MAX_PICKLES:
                 raise
         size = min(file.size, 8 * size, MAX_PICKLES)
@@ -146,7 +146,7 @@ def _read_stream(file: File) -> Checkpoint:
         if storage is None or key in offsets:
             _refuse_storage(file, f"the storage {key[:40]!r} is listed twice or used by no tensor")
         if position + 8 + storage.nbytes > file.size:
-            raise _cut_short(file, f"the storage {key[:40]!r}")
+            raise cut_short(file.path, file.size, f", in the storage {key[:40]!r}")
         count = int.from_bytes(file.pread(position, 8), "little", signed=True)
         if count * ELEMENT_BYTES[storage.dtype] != storage.nbytes:
             _refuse_storage(file, f"the storage {key[:40]!r} has {count:,} elements, not as many as the pickle says")
@@ -268,15 +268,4 @@ def _refuse_storage(file: File, problem: str) -> NoReturn:
         f"{file.path}: damaged PyTorch file: {problem}",
         path=file.path,
         help="download the file again; if its writer is at fault, ask for the weights as safetensors",
-    )
-
-
-def _cut_short(file: File, where: str) -> DamagedFile:
-    return DamagedFile(
-        "E-TRUNCATED",
-        f"{file.path} is cut short, in {where}",
-        path=file.path,
-        offset=file.size,
-        found=f"{file.size:,} bytes present",
-        help="the download stopped early; download the file again",
     )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.files import File
+from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.safejson import parse
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
@@ -173,11 +173,5 @@ def _check_size(file: File, expected: int) -> None:
             offset=expected,
             help="download the file again; something was appended to it",
         )
-    raise DamagedFile(
-        "E-TRUNCATED",
-        f"{file.path} is cut short: {file.size:,} of {expected:,} bytes present",
-        path=file.path,
-        offset=file.size,
-        found=f"{file.size:,} of {expected:,} bytes",
-        help="the download stopped early; download the file again",
-    )
+    known = f"{file.size:,} of {expected:,} bytes"
+    raise cut_short(file.path, file.size, f": {known} present", known)

@@ -23,7 +23,7 @@ from math import prod
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile, from_os_error
 from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.files import File, unrecognised
+from charvec.plumbing.files import File, cut_short, unrecognised
 from charvec.plumbing.leveldb import FOOTER, MAGIC
 from charvec.plumbing.protobuf import Malformed, varint
 from charvec.plumbing.tensorbundle import Entry, Extents, FirstVersion, Index, graph_names, parse, slice_key
@@ -239,14 +239,8 @@ def _short(shard: str, size: int, needed: int) -> CharvecError:
         pointer = unrecognised(file, "the data of a checkpoint")
     if pointer.code == "E-LFS-POINTER":
         return pointer
-    return DamagedFile(
-        "E-TRUNCATED",
-        f"{shard} is cut short: {size:,} of {needed:,} bytes present",
-        path=shard,
-        offset=size,
-        found=f"{size:,} of {needed:,} bytes",
-        help="the download stopped early; download the file again",
-    )
+    known = f"{size:,} of {needed:,} bytes"
+    return cut_short(shard, size, f": {known} present", known)
 
 
 def _full_names(index: Index, path: str) -> tuple[dict[str, str], tuple[Note, ...]]:

@@ -58,13 +58,13 @@ def run(args: Namespace) -> int:
     """Do it and print what came out."""
     import os
 
-    from charvec.dtypes import DTYPES
+    from charvec.dtypes import check_dtype
     from charvec.extraction import lookup, notes_on
     from charvec.status import parse_keep
     from charvec.storage import check_output, save
 
     keep = parse_keep(args.keep)
-    _check_dtype(args.dtype, DTYPES)
+    check_dtype(args.dtype)
     check_output(args.out, format=args.format, overwrite=args.force)
     model = open_model(args, args.model)
     check_output(args.out, format=args.format, overwrite=args.force, inputs=model.files)
@@ -80,13 +80,6 @@ def run(args: Namespace) -> int:
     elif not args.quiet:
         print(_summary(args, counts.samples, model, vectors, len(left_out), os.path.getsize(args.out)))
     return 0 if counts.samples.complete else 3
-
-
-def _check_dtype(dtype: str, choices: tuple[str, ...]) -> None:
-    from charvec.errors import UsageError
-
-    if dtype not in choices:
-        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(choices))
 
 
 def _summary(

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, WrongFile, from_os_error
 
-__all__ = ["File", "inside", "read_whole", "unrecognised"]
+__all__ = ["File", "cut_short", "inside", "read_whole", "unrecognised"]
 
 #: Bytes looked at to recognise a file.
 HEAD = 4096
@@ -118,6 +118,25 @@ class File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def cut_short(path: str, size: int, how: str, found: str = "") -> DamagedFile:
+    """The error for a download that stopped early.
+
+    Args:
+        path: the file.
+        size: bytes present.
+        how: what tells that something is missing; goes on after "is cut short".
+        found: what is there; by default the number of bytes.
+    """
+    return DamagedFile(
+        "E-TRUNCATED",
+        f"{path} is cut short{how}",
+        path=path,
+        offset=size,
+        found=found or f"{size:,} bytes present",
+        help="the download stopped early; download the file again",
+    )
 
 
 def read_whole(path: str | os.PathLike[str], *, limit: int) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
-from charvec.plumbing.files import File
+from charvec.plumbing.files import File, cut_short
 
 __all__ = ["Member", "Zip"]
 
@@ -79,14 +79,7 @@ class Zip:
         missing = place < 0 or len(tail) < place + _END_LENGTH
         end = 0 if missing else place + _END_LENGTH + int.from_bytes(tail[place + 20 : place + 22], "little")
         if missing or end > len(tail):
-            raise DamagedFile(
-                "E-TRUNCATED",
-                f"{file.path} is cut short: a zip file ends with its directory, and this one has none",
-                path=file.path,
-                offset=file.size,
-                found=f"{file.size:,} bytes present",
-                help="the download stopped early; download the file again",
-            )
+            raise cut_short(file.path, file.size, ": a zip file ends with its directory, and this one has none")
         if end < len(tail):
             raise DamagedFile(
                 "E-TRAILING",
