@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding, open
     from charvec.errors import CharvecError
     from charvec.extraction import cover, dump, lookup
-    from charvec.scanning import scan
+    from charvec.scanning import count, scan
     from charvec.status import Status
     from charvec.storage import load, save
     from charvec.vectors import CharVectors
@@ -43,6 +43,7 @@ __all__ = [
     "Status",
     "TokenEmbedding",
     "__version__",
+    "count",
     "cover",
     "dump",
     "load",
@@ -61,6 +62,7 @@ _HOMES = {
     "Coverage": "charvec.coverage",
     "Status": "charvec.status",
     "TokenEmbedding": "charvec.embedding",
+    "count": "charvec.scanning",
     "cover": "charvec.extraction",
     "dump": "charvec.extraction",
     "load": "charvec.storage",

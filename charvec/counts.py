@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import Note
 
-__all__ = ["UNICODE_SIZE", "Counts", "Samples", "characters"]
+__all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "characters"]
 
 #: Number of code points, U+0000 to U+10FFFF.
 UNICODE_SIZE = 0x110000
@@ -32,6 +32,8 @@ class Samples:
         bad_bytes: bytes that could not be decoded and were left out.
         skipped: number of inputs not read at all.
         hidden: number of hidden files and folders passed over.
+        ignored: number of files and folders passed over because a ``.gitignore`` says so.
+        excluded: number of files and folders passed over because the user said so.
         problems: one note for each input that was skipped or damaged, in the order of reading.
         remarks: notes that lose nothing.
     """
@@ -42,6 +44,8 @@ class Samples:
     bad_bytes: int = 0
     skipped: int = 0
     hidden: int = 0
+    ignored: int = 0
+    excluded: int = 0
     problems: tuple[Note, ...] = ()
     remarks: tuple[Note, ...] = ()
 
@@ -51,16 +55,19 @@ class Samples:
         return not self.problems
 
     def __add__(self, other: Samples) -> Samples:
-        return Samples(
-            self.files + other.files,
-            self.bytes + other.bytes,
-            self.characters + other.characters,
-            self.bad_bytes + other.bad_bytes,
-            self.skipped + other.skipped,
-            self.hidden + other.hidden,
-            self.problems + other.problems,
-            self.remarks + other.remarks,
-        )
+        return Samples.together((self, other))
+
+    @staticmethod
+    def together(reports: Iterable[Samples]) -> Samples:
+        """The sum of several reports, their notes one after the other."""
+        reports = tuple(reports)
+        numbers = {name: sum(getattr(each, name) for each in reports) for name in _NUMBERS}
+        problems = tuple(note for each in reports for note in each.problems)
+        remarks = tuple(note for each in reports for note in each.remarks)
+        return Samples(**numbers, problems=problems, remarks=remarks)
+
+
+_NUMBERS = ("files", "bytes", "characters", "bad_bytes", "skipped", "hidden", "ignored", "excluded")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +80,18 @@ class Counts(Mapping[str, int]):
         codepoints: uint32 [n], ascending, each once.
         occurrences: uint64 [n], each at least 1.
         samples: where they come from.
+        graphemes: grapheme cluster -> how often it occurs, when these were counted as well; else None.
     """
 
     codepoints: NDArray[np.uint32]
     occurrences: NDArray[np.uint64]
     samples: Samples = field(default_factory=Samples)
+    graphemes: Mapping[str, int] | None = None
+
+    @staticmethod
+    def none() -> Counts:
+        """No characters at all."""
+        return Counts(np.zeros(0, np.uint32), np.zeros(0, np.uint64))
 
     @staticmethod
     def from_table(table: NDArray[np.integer], samples: Samples | None = None) -> Counts:
@@ -121,7 +135,8 @@ class Counts(Mapping[str, int]):
         table = np.zeros(UNICODE_SIZE, np.uint64)
         table[self.codepoints] = self.occurrences
         table[other.codepoints] += other.occurrences
-        return Counts.from_table(table, self.samples + other.samples)
+        graphemes = _add_mappings(self.graphemes, other.graphemes)
+        return replace(Counts.from_table(table, self.samples + other.samples), graphemes=graphemes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):
@@ -132,3 +147,43 @@ class Counts(Mapping[str, int]):
 
     def __repr__(self) -> str:
         return f"<Counts of {len(self):,} distinct characters, {int(self.occurrences.sum()):,} in all>"
+
+
+def _add_mappings(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    if one is None or other is None:
+        return one if other is None else other
+    total = dict(one)
+    for key, number in other.items():
+        total[key] = total.get(key, 0) + number
+    return total
+
+
+class Total:
+    """A running sum of counts, for adding many of them."""
+
+    def __init__(self) -> None:
+        self._table: NDArray[np.uint64] | None = None  # made for the second; most sums have only one
+        self._first: Counts | None = None
+        self._graphemes: dict[str, int] | None = None
+
+    def add(self, counts: Counts) -> None:
+        """Add the characters of some counts; not their report."""
+        if counts.graphemes is not None:
+            self._graphemes = self._graphemes or {}
+            for key, number in counts.graphemes.items():
+                self._graphemes[key] = self._graphemes.get(key, 0) + number
+        if self._first is None:
+            self._first = counts
+            return
+        if self._table is None:
+            self._table = np.zeros(UNICODE_SIZE, np.uint64)
+            self._table[self._first.codepoints] = self._first.occurrences
+        self._table[counts.codepoints] += counts.occurrences
+
+    def counts(self, samples: Samples | None = None) -> Counts:
+        """The sum so far."""
+        first = self._first or Counts.none()
+        total = first if self._table is None else Counts.from_table(self._table)
+        # in an order that does not depend on which part came first
+        graphemes = None if self._graphemes is None else dict(sorted(self._graphemes.items()))
+        return replace(total, samples=samples or Samples(), graphemes=graphemes)

@@ -160,16 +160,24 @@ class Note:
         message: one sentence.
         path: the file it is about, or None.
         offset: byte offset in that file, or None.
+        places: offset and length of every run of bytes it is about, where these were asked for.
     """
 
     code: str
     message: str
     path: str | None = None
     offset: int | None = None
+    places: tuple[tuple[int, int], ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """The note as plain values, for ``--json``."""
-        return {"id": self.code, "message": self.message, "path": self.path, "offset": self.offset}
+        plain: dict[str, object] = {
+            "id": self.code,
+            "message": self.message,
+            "path": self.path,
+            "offset": self.offset,
+        }
+        return {**plain, "places": [list(place) for place in self.places]} if self.places else plain
 
 
 def from_os_error(error: OSError, path: str, doing: str = "reading") -> CharvecError:

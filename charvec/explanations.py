@@ -149,6 +149,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-READ": "A sample could not be read, or not to its end.",
     "W-SHRANK": "A file became shorter while it was read. What was still there was counted.",
     "W-SPECIAL": "A pipe, socket or device inside a folder was passed over.",
+    "W-SURROGATE": "The text holds lone surrogates, halves of characters, which are no characters themselves. They were left out.",
     "W-TF-GRAPH": "The object graph of a TensorFlow 2 checkpoint is damaged; tensors go by their keys instead of their names.",
     "W-UTF16": "Some bytes are not valid UTF-16. They were left out; the first is located.",
     "W-UTF32": "Some bytes are not valid UTF-32. They were left out; the first is located.",

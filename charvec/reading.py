@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
 
 from charvec.errors import Note
 
-__all__ = ["BLOCK", "Outcome", "Progressed", "Source", "magic"]
+__all__ = ["BLOCK", "Limits", "Options", "Outcome", "Progressed", "Sink", "Source", "StreamDamage", "magic"]
 
 #: Bytes read at once. The numpy path is fastest when a block and its UTF-32 form stay in the cache.
 BLOCK = 1 << 18
@@ -25,6 +26,9 @@ _MAGIC = (
     (b"\xfe\xff", "utf-16-be"),
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PAR1", "parquet"),
+    (b"ARROW1\0\0", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow stream"),
     (b"\xfd7zXZ\0", "xz"),
     (b"BZh", "bzip2"),
     (b"PK\x03\x04", "zip"),
@@ -50,6 +54,102 @@ def magic(head: bytes) -> str:
     return "a binary file" if zero else ""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How far compressed samples are believed; what goes beyond is left out and said.
+
+    Attributes:
+        ratio: times its size that a compressed stream may grow to, once more than a mebibyte came out.
+        members: files read from one archive.
+    """
+
+    ratio: int = 200
+    members: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """How samples are read. Plain values, so that they can be sent to other processes.
+
+    Attributes:
+        encodings: glob pattern and codec, the first that matches; the pattern "" stands for files that are not UTF-8.
+        errors: "" counts damaged texts without their damage and leaves out files that are not UTF-8 at all; ``"skip"``
+            counts of every file what can be decoded; ``"strict"`` leaves out every file with an undecodable byte.
+        field: dotted path to the text in JSON Lines; "" to read them as plain text.
+        column: name or number of the text column in CSV, TSV, Parquet and Arrow; "" to read CSV and TSV as plain text.
+        normalize: ``NFC``, ``NFD``, ``NFKC``, ``NFKD`` or "".
+        graphemes: whether to count grapheme clusters as well.
+        limits: for compressed samples.
+    """
+
+    encodings: tuple[tuple[str, str], ...] = ()
+    errors: str = ""
+    field: str = ""
+    column: str = ""
+    normalize: str = ""
+    graphemes: bool = False
+    limits: Limits = Limits()
+
+
+class Sink(Protocol):
+    """Where a reader puts the text of a sample: the tally of characters, or a step before it.
+
+    Between two calls of :meth:`end` lies one text, whose pieces belong together.
+    """
+
+    def add_utf8(self, block: bytes, final: bool) -> int:
+        """The next bytes of the text.
+
+        Args:
+            block: begins at a character boundary.
+            final: whether a character cut short at its end is an error; else it is left for the next block.
+
+        Returns:
+            number of bytes taken.
+
+        Raises:
+            UnicodeDecodeError: with the offset of the first bad byte in the block; nothing of it is counted then.
+        """
+
+    def add_text(self, text: str) -> None:
+        """The next characters of the text.
+
+        Raises:
+            UnicodeEncodeError: for a lone surrogate; nothing is counted then.
+        """
+
+    def add_texts(self, texts: list[str]) -> None:
+        """Whole texts, each by itself; errors as :meth:`add_text`."""
+
+    def end(self) -> None:
+        """The text is over."""
+
+    def mark(self, *, whole: bool = False) -> Any:
+        """Where the counts stand, for :meth:`undo`.
+
+        Args:
+            whole: whether anything may come before the undoing; else nothing but ASCII, which is much cheaper.
+        """
+
+    def undo(self, mark: Any) -> None:
+        """Forget all that was added since ``mark``, which was taken in the same text."""
+
+
+class StreamDamage(OSError):
+    """What a stream that is made from another raises where it cannot go on, such as gzip cut short.
+
+    Attributes:
+        code: of the note that tells about it, e.g. ``W-GZIP``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_Bytes = bytes  # whose name a field takes
+
+
 @dataclass
 class Outcome:
     """What became of one sample.
@@ -58,6 +158,7 @@ class Outcome:
         bytes: read from the file; filled in by the scanner.
         bad_bytes: not decodable, left out.
         skipped: whether the file was not used at all.
+        evidence: of each text that is not UTF-8, by its path, some bytes to tell its encoding by.
         problems: what was lost, and why.
         remarks: notes that lose nothing.
     """
@@ -65,15 +166,13 @@ class Outcome:
     bytes: int = 0
     bad_bytes: int = 0
     skipped: bool = False
-    problems: list[Note] = field(default_factory=list)
-    remarks: list[Note] = field(default_factory=list)
+    evidence: dict[str, _Bytes] = dataclasses.field(default_factory=dict)
+    problems: list[Note] = dataclasses.field(default_factory=list)
+    remarks: list[Note] = dataclasses.field(default_factory=list)
 
 
-class Progressed(Protocol):
-    """Called with the number of bytes just read."""
-
-    def __call__(self, count: int) -> None:
-        """So many bytes more."""
+#: Called with the number of bytes just read.
+Progressed = Callable[[int], None]
 
 
 class Source:
@@ -88,6 +187,8 @@ class Source:
         limit: number of bytes to read at most, so that a file that grows as fast as it is read comes to an end.
 
     Attributes:
+        stream: where the bytes come from. A reader that needs more than the blocks in their order may use it instead
+            of them, when it is seekable, from its beginning.
         head: the first block.
         bytes: number of bytes read so far.
         fault: the error that ended it early, None when there was none.
@@ -96,7 +197,7 @@ class Source:
     def __init__(self, stream: BinaryIO, progressed: Progressed, limit: int | None = None) -> None:
         self.bytes = 0
         self.fault: OSError | None = None
-        self._stream = stream
+        self.stream = stream
         self._progressed = progressed
         self._limit = limit
         self._ended = False
@@ -121,7 +222,7 @@ class Source:
 
     def _read(self, count: int) -> bytes:
         try:
-            part = self._stream.read(count)
+            part = self.stream.read(count)
             if part is None:
                 # a special file that would keep us waiting, and was opened so that it cannot
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))

@@ -195,7 +195,7 @@ def test_counts_refuse_what_is_no_character() -> None:
 
 def test_samples_add_up() -> None:
     """Every field of the sum is the sum of the field."""
-    one = Samples(1, 2, 3, 4, 5, 6, (Note("W-A", "a"),), (Note("N-A", "a"),))
+    one = Samples(1, 2, 3, 4, 5, 6, 7, 8, (Note("W-A", "a"),), (Note("N-A", "a"),))
     both = one + one
     assert (both.files, both.bytes, both.characters, both.bad_bytes, both.skipped, both.hidden) == (2, 4, 6, 8, 10, 12)
     assert both.problems == one.problems * 2 and both.remarks == one.remarks * 2
@@ -276,11 +276,11 @@ def test_kernel_carries_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]} == dict.fromkeys("水a𠮷é", 350)
 
 
-def test_restore_ascii() -> None:
+def test_undo() -> None:
     """The counts of ASCII can be set back, by either path; other characters stay."""
     tally = Tally()
     tally.add_utf8("水ab".encode(), False)
-    before = tally.ascii()
+    before = tally.mark()
     tally.add_utf8(b"xyz", False)
-    tally.restore_ascii(before)
+    tally.undo(before)
     assert {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]} == {"水": 1, "a": 1, "b": 1}

@@ -21,7 +21,7 @@ LAYERS = (
     ),
     ("plumbing",),
     ("checkpoints", "vocabularies", "readers", "formats"),
-    ("rows", "embedding", "extraction", "samples", "scanning", "storage"),
+    ("rows", "embedding", "extraction", "samples", "batches", "parallel", "scanning", "selection", "storage"),
     ("__init__",),
     ("torch", "commands", "cli"),
     ("__main__",),

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import charvec
-from charvec import cli, reading, scanning
+from charvec import batches, cli, reading, scanning
 from charvec.counts import UNICODE_SIZE, Counts
 from charvec.errors import InputError, NotFound, PermissionDenied, UsageError
 from charvec.plumbing.counting import Tally
@@ -385,7 +385,7 @@ def test_utf8_agrees_with_python(monkeypatch: pytest.MonkeyPatch, block: int) ->
         tally, text = Tally(), Counter[str]()
         for _ in range(250):
             data = spoilt(chance)
-            outcome = utf8.read("x", Source(io.BytesIO(data), lambda count: None), tally)
+            outcome = utf8.read("x", Source(io.BytesIO(data), lambda count: None), tally, reading.Options())
             verdicts[check(data, outcome, tally, text)] += 1
             if block > len(data):
                 assert outcome.skipped == (not is_utf8_in_the_main(data))
@@ -600,13 +600,13 @@ def test_a_file_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between listing and opening: listed as unread, the others are read."""
     for name in "abc":
         Path(name).write_text(name, "utf-8")
-    opened = scanning._open
+    opened = batches.open_sample
 
     def vanishing(path: str, *, wait: bool) -> BinaryIO:
         Path("b").unlink(missing_ok=True)
         return opened(path, wait=wait)
 
-    monkeypatch.setattr(scanning, "_open", vanishing)
+    monkeypatch.setattr(batches, "open_sample", vanishing)
     counts = scan("a", "b", "c")
     assert dict(counts.items()) == {"a": 1, "c": 1} and codes(counts) == ["W-READ"]
 
@@ -616,14 +616,14 @@ def test_a_file_that_becomes_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening it does not wait for a writer who never comes."""
     Path("d").mkdir()
     Path("d/a").write_text("a", "utf-8")
-    opened = scanning._open
+    opened = batches.open_sample
 
     def swapped(path: str, *, wait: bool) -> BinaryIO:
         os.remove(path)
         os.mkfifo(path)
         return opened(path, wait=wait)
 
-    monkeypatch.setattr(scanning, "_open", swapped)
+    monkeypatch.setattr(batches, "open_sample", swapped)
     counts = scan("d")
     assert codes(counts) == ["W-SPECIAL"] and counts.samples.skipped == 1
 
@@ -648,7 +648,7 @@ def test_a_disk_that_fails(monkeypatch: pytest.MonkeyPatch, good: int) -> None:
     data = "水木".encode() * 20
     tally = Tally()
     source = Source(Failing(data, good), lambda count: None)
-    outcome = scanning._scan_source("x", source, None, tally)
+    outcome = batches._count_source("x", source, reading.Options(), tally)
     assert outcome.problems[-1].code == "W-READ" and outcome.problems[-1].offset == good == outcome.bytes
     if good == 1:
         assert outcome.skipped and outcome.problems[0].code == "E-ENCODING"

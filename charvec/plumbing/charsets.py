@@ -15,7 +15,15 @@ import numpy as np
 from charvec.plumbing.counting import Tolerant
 from charvec.reading import magic
 
-__all__ = ["candidates", "escaped_encoding", "is_mojibake", "is_unicode", "mostly_utf8", "utf16_without_mark"]
+__all__ = [
+    "candidates",
+    "candidates_together",
+    "escaped_encoding",
+    "is_mojibake",
+    "is_unicode",
+    "mostly_utf8",
+    "utf16_without_mark",
+]
 
 #: Bytes judged.
 SAMPLE = 1 << 16
@@ -79,6 +87,31 @@ def candidates(data: bytes) -> list[str]:
     if _is_western(sample):
         return ["cp1252"]
     return [name for _, name in scored]
+
+
+def candidates_together(samples: list[bytes]) -> list[list[str]]:
+    """Candidates for each of several files, taken to be of one encoding when one explains them all.
+
+    A short text can be many things; all the texts of a folder together can hardly be.
+
+    Args:
+        samples: of each file, as for :func:`candidates`.
+    """
+    judged = samples[:_TOGETHER]
+    share = SAMPLE // max(1, len(judged))
+    # a character may be cut in two at the end of each: that much damage is allowed for
+    together = candidates(b"\n".join(sample[:share] for sample in judged))
+    return [_best(candidates(sample), together) for sample in samples]
+
+
+def _best(alone: list[str], together: list[str]) -> list[str]:
+    """Candidates for one file: those that fit all files come first, unless none of them fits this one."""
+    shared = [name for name in together if name in alone]
+    return shared + [name for name in alone if name not in shared] if shared else alone
+
+
+#: Files judged together.
+_TOGETHER = 64
 
 
 def _decoded(codec: str, sample: bytes) -> tuple[str, int]:

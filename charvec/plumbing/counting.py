@@ -22,7 +22,10 @@ try:
 except ImportError:  # no compiler was there when charvec was installed, or it runs from a checkout
     _kernel = None
 
-__all__ = ["KERNEL", "Tally", "Tolerant"]
+__all__ = ["KERNEL", "PLACES", "Tally", "Tolerant"]
+
+#: Runs of undecodable bytes of one file that are remembered.
+PLACES = 10_000
 
 #: The C kernel, None where it was not built. Tests set it to None to run over the NumPy path.
 KERNEL: Any = _kernel
@@ -49,16 +52,24 @@ class Tally:
             self._carry()
         return self._table
 
-    def ascii(self) -> NDArray[np.int64]:
-        """int64 [128]: the counts of ASCII so far, a copy."""
-        counts: NDArray[np.int64] = self._table[:128].copy()
+    def mark(self, *, whole: bool = False) -> NDArray[np.int64]:
+        """Where the counts stand, for :meth:`undo`: a copy, int64 [128] of ASCII or [1,114,112] of everything.
+
+        Args:
+            whole: whether more than ASCII will be added before the undoing.
+        """
+        counts: NDArray[np.int64] = (self.table if whole else self._table[:128]).copy()
+        if whole:
+            return counts
         if self._uncarried:
             counts += self._kernel_ascii().sum(axis=0, dtype=np.int64)
         return counts
 
-    def restore_ascii(self, counts: NDArray[np.int64]) -> None:
-        """Set the counts of ASCII back to what :meth:`ascii` gave."""
-        self._table[:128] = counts
+    def undo(self, mark: NDArray[np.int64]) -> None:
+        """Set the counts back to what :meth:`mark` gave."""
+        if len(mark) == UNICODE_SIZE and self._uncarried:
+            self._carry()
+        self._table[: len(mark)] = mark
         if self._uncarried:
             self._kernel_ascii().fill(0)
 
@@ -117,6 +128,9 @@ class Tally:
         Raises:
             UnicodeEncodeError: for a lone surrogate; nothing is counted then.
         """
+        if self._kernel is not None and len(text) >= _SHORT:
+            self._add_by_kernel(text.encode())
+            return
         codepoints = np.frombuffer(text.encode("utf-32-le"), "<u4")
         if len(codepoints) < _SHORT:
             distinct, numbers = np.unique(codepoints, return_counts=True)
@@ -124,6 +138,13 @@ class Tally:
         else:
             counts = np.bincount(codepoints)
             self._table[: len(counts)] += counts
+
+    def add_texts(self, texts: list[str]) -> None:
+        """Count several texts without lone surrogates; errors as :meth:`add_text`."""
+        self.add_text("".join(texts))
+
+    def end(self) -> None:
+        """A text is over, which makes no difference to code points."""
 
     def _add_ascii(self, block: bytes) -> None:
         even = len(block) & ~1
@@ -140,16 +161,21 @@ class Tolerant:
 
     Args:
         encoding: any text codec of Python.
+        base: offset of the first byte it will be given.
+        locate: whether to remember every place, and not only the first.
 
     Attributes:
         bad_bytes: number of bytes left out.
         first: byte offset of the first of them, None when there was none.
+        places: offset and length of each run of them, when they are located; the first :data:`PLACES` ones.
     """
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, *, base: int = 0, locate: bool = False) -> None:
         self.bad_bytes = 0
         self.first: int | None = None
-        self._base = 0  # offset of the first byte of what is being decoded
+        self.places: list[tuple[int, int]] = []
+        self._locate = locate
+        self._base = base  # offset of the first byte of what is being decoded
         self._pending = b""
         self._name = codecs.lookup(encoding).name
         self._decoder = codecs.getincrementaldecoder(encoding)(_HANDLER)
@@ -175,23 +201,50 @@ class Tolerant:
         try:
             text, used = codec(data, "strict", final)
         except UnicodeDecodeError as error:
-            if self.first is None:
-                self.first = self._base + error.start
-            text, used = codec(data, "ignore", final)
-            self.bad_bytes += used - len(text.encode(self._name))
+            if self._locate and len(self.places) < PLACES:
+                text, used = self._decode_locating(codec, data, final)
+            else:
+                if self.first is None:
+                    self.first = self._base + error.start
+                text, used = codec(data, "ignore", final)
+                self.bad_bytes += used - len(text.encode(self._name))
         self._pending = data[used:]
         self._base += used
         return text
 
+    def _decode_locating(self, codec: _Codec, data: bytes, final: bool) -> tuple[str, int]:
+        """Decode what lies between the faults, which are noted one by one."""
+        texts = []
+        start = 0
+        view = memoryview(data)
+        while True:
+            try:
+                text, used = codec(view[start:], "strict", final)
+            except UnicodeDecodeError as error:
+                texts.append(codec(view[start : start + error.start], "strict", True)[0])
+                self._note(self._base + start + error.start, error.end - error.start)
+                start += error.end
+            else:
+                return "".join((*texts, text)), start + used
+
     def skip(self, error: UnicodeDecodeError) -> tuple[str, int]:
         """Note the bytes an error is about and go on behind them."""
-        self.bad_bytes += error.end - error.start
-        if self.first is None:
-            self.first = self._base + error.start
+        self._note(self._base + error.start, error.end - error.start)
         return "", error.end
 
+    def _note(self, offset: int, length: int) -> None:
+        self.bad_bytes += length
+        if self.first is None:
+            self.first = offset
+        if not self._locate:
+            return
+        if self.places and sum(self.places[-1]) == offset:
+            self.places[-1] = (self.places[-1][0], self.places[-1][1] + length)
+        elif len(self.places) < PLACES:
+            self.places.append((offset, length))
 
-_Codec = Callable[[bytes, str, bool], tuple[str, int]]
+
+_Codec = Callable[[Any, str, bool], tuple[str, int]]
 #: Codecs that give each text one form: name as Python gives it -> function.
 _EXACT: dict[str, _Codec] = {
     "utf-8": codecs.utf_8_decode,

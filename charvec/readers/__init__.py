@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from charvec.plumbing.counting import Tally
 from charvec.readers import binary, compressed, unicode_bom, utf8
-from charvec.reading import Outcome, Source
+from charvec.reading import Options, Outcome, Sink, Source
 
 __all__ = ["MEMBERS", "Member", "choose"]
 
@@ -27,13 +26,14 @@ class Member(Protocol):
     def sniff(self, head: bytes) -> bool:
         """Whether a file that begins so is of this type; ``head`` is its first block. Never raises."""
 
-    def read(self, path: str, source: Source, tally: Tally) -> Outcome:
-        """Count the characters of one file.
+    def read(self, path: str, source: Source, sink: Sink, options: Options) -> Outcome:
+        """Pass the text of one file on, but for what cannot be decoded.
 
         Args:
             path: for messages.
             source: its bytes; need not be read to the end.
-            tally: where to count.
+            sink: where the text goes. Its end is told by the caller.
+            options: what the user asked for.
         """
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from charvec.errors import Note
 from charvec.plumbing.charsets import utf16_without_mark
-from charvec.plumbing.counting import Tally
-from charvec.reading import Outcome, Source, magic
+from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -20,7 +19,7 @@ def sniff(head: bytes) -> bool:
     return magic(head).startswith("a ")
 
 
-def read(path: str, source: Source, tally: Tally) -> Outcome:
+def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
     """Skip the file and say so."""
     if source.head.startswith(_VECTOR_FILE):
         # what earlier runs wrote is no loss

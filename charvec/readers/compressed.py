@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from charvec.errors import Note
-from charvec.plumbing.counting import Tally
-from charvec.reading import Outcome, Source, magic
+from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -18,7 +17,7 @@ def sniff(head: bytes) -> bool:
     return magic(head) in KINDS
 
 
-def read(path: str, source: Source, tally: Tally) -> Outcome:
+def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
     """Skip the file and say so."""
     kind = magic(source.head)
     tool = "unzip -p" if kind == "zip" else f"{kind} -dc"

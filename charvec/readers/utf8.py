@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from charvec.errors import Note
-from charvec.plumbing.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8
-from charvec.plumbing.counting import Tally, Tolerant
-from charvec.reading import Outcome, Source, magic
+from charvec.plumbing.charsets import SAMPLE, escaped_encoding, is_mojibake, mostly_utf8
+from charvec.plumbing.counting import Tolerant
+from charvec.reading import Options, Outcome, Sink, Source, magic
 
-__all__ = ["NAME", "read", "sniff"]
+__all__ = ["NAME", "read", "read_range", "remarks", "sniff"]
 
 NAME = "utf-8"
 
@@ -27,14 +27,15 @@ def sniff(head: bytes) -> bool:
     return magic(head) in ("", "utf-8")
 
 
-def read(path: str, source: Source, tally: Tally) -> Outcome:
-    """Count a UTF-8 file.
+def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
+    """Pass on a UTF-8 file.
 
-    Damage inside a UTF-8 text is left out, counted and located. A file that is not UTF-8 at all is not counted: what it
-    says depends on its encoding, which only the user knows.
+    Damage inside a UTF-8 text is left out, counted and located. A file that is not UTF-8 at all is not counted, unless
+    ``options.errors`` is "skip": what it says depends on its encoding, which only the user knows.
     """
-    outcome = Outcome(remarks=_remarks(path, source.head))
-    ascii_before = tally.ascii()
+    strict, skip = options.errors == "strict", options.errors == "skip"
+    outcome = Outcome(remarks=[] if options.field else remarks(path, source.head))
+    before = sink.mark(whole=strict)
     beyond_ascii = False  # whether a valid character beyond ASCII was seen
     lines = 0
     offset = 0  # of the block in the file
@@ -42,42 +43,88 @@ def read(path: str, source: Source, tally: Tally) -> Outcome:
     tolerant: Tolerant | None = None
     for number, block in enumerate(source):
         if tolerant is not None:
-            tally.add_text(tolerant.decode(block, False))
+            sink.add_text(tolerant.decode(block, False))
             continue
         if number == 0 and block.startswith(BOM):
             block, offset = block[len(BOM) :], len(BOM)
         block = pending + block if pending else block
         try:
-            consumed = tally.add_utf8(block, False)
+            consumed = sink.add_utf8(block, False)
         except UnicodeDecodeError as error:
             sample = _from_beyond_ascii(block)
-            if not beyond_ascii and not mostly_utf8(sample):
-                tally.restore_ascii(ascii_before)
+            if not beyond_ascii and not skip and not mostly_utf8(sample):
+                sink.undo(before)
                 return _not_utf8(path, sample, offset + error.start, outcome)
             lines += block.count(b"\n", 0, error.start)
             outcome.problems.append(_damage(path, offset + error.start, lines + 1, block[error.start]))
-            tolerant = Tolerant("utf-8")
-            tally.add_text(tolerant.decode(block, False))
+            if strict:
+                sink.undo(before)
+                return _refused(path, outcome)
+            tolerant = Tolerant("utf-8", base=offset, locate=skip)
+            sink.add_text(tolerant.decode(block, False))
             continue
         beyond_ascii = beyond_ascii or not (block if consumed == len(block) else block[:consumed]).isascii()
         lines += block.count(b"\n")
         pending = block[consumed:]
         offset += consumed
     if pending and tolerant is None:
-        if not beyond_ascii:
-            tally.restore_ascii(ascii_before)
+        if not beyond_ascii and not skip:
+            sink.undo(before)
             return _not_utf8(path, pending, offset, outcome)
         outcome.problems.append(_damage(path, offset, lines + 1, pending[0], ": the last character is cut short"))
-        tolerant = Tolerant("utf-8")
+        if strict:
+            sink.undo(before)
+            return _refused(path, outcome)
+        tolerant = Tolerant("utf-8", base=offset, locate=skip)
         tolerant.decode(pending, False)
     if tolerant is not None:
-        tally.add_text(tolerant.decode(b"", True))
+        sink.add_text(tolerant.decode(b"", True))
         outcome.bad_bytes = tolerant.bad_bytes
         note = outcome.problems[-1]
-        outcome.problems[-1] = Note(
-            note.code, f"{note.message}; {tolerant.bad_bytes} bytes left out", path, note.offset
-        )
+        message = f"{note.message}; {tolerant.bad_bytes} bytes left out"
+        outcome.problems[-1] = Note(note.code, message, path, note.offset, tuple(tolerant.places))
     return outcome
+
+
+def read_range(source: Source, start: int, end: int, sink: Sink) -> bool:
+    """Pass on the characters of a UTF-8 file that begin in a range of its bytes.
+
+    Ranges that touch each other share no character and leave out none.
+
+    Args:
+        source: the bytes from ``start`` to three bytes behind ``end``, or to the end of the file.
+        start: offset of the first byte in the file.
+        end: offset behind the last byte.
+        sink: where the text goes.
+
+    Returns:
+        whether every byte was valid; else the whole file has to be read by :func:`read`, to say what is wrong.
+    """
+    offset = start
+    pending = b""
+    for number, block in enumerate(source):
+        if number == 0 and start == 0 and block.startswith(BOM):
+            block, offset = block[len(BOM) :], len(BOM)
+        elif number == 0 and start:
+            inside = _continuations(block)  # the rest of a character that begins before the range
+            block, offset = block[inside:], offset + inside
+        block = pending + block
+        if offset + len(block) > end:
+            # what belongs to the character that begins last, should it reach over the end
+            cut = max(0, end - offset)
+            block = block[: cut + _continuations(block[cut:])]
+        try:
+            consumed = sink.add_utf8(block, False)
+        except UnicodeDecodeError:
+            return False
+        pending = block[consumed:]
+        offset += consumed
+    return not pending and source.fault is None and offset >= end
+
+
+def _continuations(block: bytes) -> int:
+    """How many bytes at the beginning continue a character; no character has more than three."""
+    return next((place for place, byte in enumerate(block[:3]) if byte & 0xC0 != 0x80), min(3, len(block)))
 
 
 def _from_beyond_ascii(block: bytes) -> bytes:
@@ -92,16 +139,25 @@ def _damage(path: str, offset: int, line: int, byte: int, what: str = "") -> Not
 
 
 def _not_utf8(path: str, sample: bytes, offset: int, outcome: Outcome) -> Outcome:
-    names = candidates(sample)
-    guess = f"; it may be {' or '.join(names)}" if names else ""
-    message = f"{path} is not UTF-8 (first bad byte at {offset}) and was not read{guess}: say so with --encoding NAME"
+    message = f"{path} is not UTF-8 (first bad byte at {offset}) and was not read"
     outcome.problems.append(Note("E-ENCODING", message, path, offset))
+    outcome.evidence[path] = sample[:SAMPLE]
+    return _left_out(outcome)
+
+
+def _refused(path: str, outcome: Outcome) -> Outcome:
+    note = outcome.problems[-1]
+    outcome.problems[-1] = Note(note.code, f"{note.message}; nothing of it was counted", path, note.offset)
+    return _left_out(outcome)
+
+
+def _left_out(outcome: Outcome) -> Outcome:
     outcome.skipped = True
     outcome.remarks.clear()  # they are about the text, which was not counted
     return outcome
 
 
-def _remarks(path: str, head: bytes) -> list[Note]:
+def remarks(path: str, head: bytes) -> list[Note]:
     """What is suspicious in the first block of a valid text, though nothing is lost."""
     if head.startswith(_LFS):
         message = f"{path} is a Git LFS pointer; its text was counted, not the file it stands for (run `git lfs pull`)"

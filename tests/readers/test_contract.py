@@ -10,7 +10,7 @@ import pytest
 
 from charvec.plumbing.counting import Tally
 from charvec.readers import MEMBERS, choose
-from charvec.reading import BLOCK, Outcome, Source
+from charvec.reading import BLOCK, Options, Outcome, Source
 
 TEXTS = Path(__file__).parents[1] / "data" / "texts"
 GOLDEN = sorted(TEXTS.glob("*.txt"))
@@ -22,7 +22,7 @@ def read(data: bytes) -> tuple[Outcome, Tally]:
     """What the reader that takes the data makes of it."""
     tally = Tally()
     source = Source(io.BytesIO(data), lambda count: None)
-    return choose(source.head).read("a file", source, tally), tally
+    return choose(source.head).read("a file", source, tally, Options()), tally
 
 
 def text_of(tally: Tally) -> dict[str, int]:

@@ -1,0 +1,288 @@
+"""Verb: count one batch of samples: some files, or a range of a large one.
+
+A batch and what comes of it are plain values: they can be sent to a thread, another process or another machine.
+``Part.counts`` of several batches are added in any order (:class:`~charvec.counts.Counts`), which is all there is to
+counting in parallel.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from typing import BinaryIO
+
+from charvec.counts import Counts, Samples
+from charvec.errors import Note
+from charvec.plumbing.charsets import is_unicode
+from charvec.plumbing.counting import Tally
+from charvec.plumbing.encoded import is_utf16_or_32, read_encoded
+from charvec.readers import choose, utf8
+from charvec.reading import Options, Outcome, Progressed, Sink, Source, magic
+from charvec.samples import STDIN, Found
+
+__all__ = ["Batch", "Part", "count_batch", "is_plain_utf8", "open_sample"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Something to count.
+
+    Attributes:
+        number: place of the batch among all; reports are put in this order.
+        samples: the files, and what else the search for them found.
+        options: how to read them.
+        start: first byte of the range, when it is a range of a single file.
+        end: byte behind the last of the range; 0 for whole files.
+    """
+
+    number: int
+    samples: tuple[Found, ...]
+    options: Options
+    start: int = 0
+    end: int = 0
+
+
+#: Path, size in bytes and time of the last change in nanoseconds: what tells whether a file is still the same.
+FileState = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of a batch.
+
+    Attributes:
+        number: of the batch.
+        counts: with the report of its files.
+        search: what the search for samples had to say, which is no part of ``counts.samples``.
+        evidence: of each text that is not UTF-8, by its path, some bytes.
+        finished: path, size in bytes and time of change in nanoseconds of each regular file that was counted.
+        sound: False when a range was not valid UTF-8: the file must be read whole, to say what is wrong.
+    """
+
+    number: int
+    counts: Counts = field(default_factory=Counts.none)
+    search: Samples = field(default_factory=Samples)
+    evidence: Mapping[str, bytes] = field(default_factory=dict)
+    finished: tuple[FileState, ...] = ()
+    sound: bool = True
+
+
+def _ignore(count: int) -> None:
+    """Nobody is watching."""
+
+
+def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
+    """Count a batch; damaged files are reported, never raised.
+
+    Args:
+        batch: what to count.
+        progressed: is told about the bytes read.
+    """
+    tally = Tally()
+    if batch.end:
+        return _count_range(batch, tally, progressed)
+    sink, graphemes = steps(tally, batch.options)
+    search = Samples.together(map(_report_of_search, batch.samples))
+    reports = []
+    evidence: dict[str, bytes] = {}
+    finished = []
+    for found in batch.samples:
+        if found.path:
+            state = file_state(found.path)  # before it is read: should it change meanwhile, it has to be read again
+            if state:
+                finished.append(state)
+            outcome = _count_sample(found, batch.options, sink, progressed)
+            reports.append(_report(outcome))
+            evidence.update(outcome.evidence)
+    counts = Counts.from_table(tally.table)
+    reports.append(Samples(characters=int(counts.occurrences.sum())))
+    counts = replace(counts, samples=Samples.together(reports), graphemes=graphemes)
+    return Part(batch.number, counts, search, evidence, tuple(finished))
+
+
+def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | None]:
+    """What text goes through before it is counted, and where grapheme clusters are, when these are wanted."""
+    sink: Sink = tally
+    clusters: Mapping[str, int] | None = None
+    if options.graphemes:
+        from charvec.plumbing.transforms import Graphemes
+
+        sink = graphemes = Graphemes(sink)
+        clusters = graphemes.clusters
+    if options.normalize:
+        from charvec.plumbing.transforms import Normalising
+
+        sink = Normalising(sink, options.normalize)
+    return sink, clusters
+
+
+def _report_of_search(found: Found) -> Samples:
+    """What the search for samples has to say, which goes the same way as what reading them says."""
+    return Samples(
+        skipped=int(found.problem is not None),
+        hidden=found.hidden,
+        problems=(found.problem,) if found.problem else (),
+        remarks=(found.remark,) if found.remark else (),
+    )
+
+
+def _report(outcome: Outcome) -> Samples:
+    read = not outcome.skipped
+    return Samples(
+        files=int(read),
+        bytes=outcome.bytes * read,
+        bad_bytes=outcome.bad_bytes * read,
+        skipped=int(outcome.skipped and bool(outcome.problems)),  # our own vector files are no loss
+        problems=tuple(outcome.problems),
+        remarks=tuple(outcome.remarks),
+    )
+
+
+def file_state(path: str) -> FileState | None:
+    """What tells whether a regular file is still the same; None for anything else."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
+    path = batch.samples[0].path
+    state = file_state(path)
+    try:
+        stream = open_sample(path, wait=False)
+    except OSError:
+        return Part(batch.number, sound=False)
+    with stream:
+        stream.seek(batch.start)
+        # three bytes more, for a character that reaches over the end
+        source = Source(stream, _ignore, batch.end - batch.start + 3)
+        if not utf8.read_range(source, batch.start, batch.end, tally):
+            return Part(batch.number, sound=False)
+    progressed(batch.end - batch.start)
+    first = batch.start == 0
+    remarks = tuple(utf8.remarks(path, source.head)) if first else ()
+    counts = Counts.from_table(tally.table)
+    report = Samples(int(first), batch.end - batch.start, int(counts.occurrences.sum()), remarks=remarks)
+    return Part(batch.number, replace(counts, samples=report), finished=(state,) if state else ())
+
+
+def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> Outcome:
+    """Count one file, pipe or standard input."""
+    path, shown = found.path, shown_name(found.path)
+    if path == STDIN:
+        # None when it is closed; without a buffer where another program put its own object in its place
+        buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+        if buffer is None:
+            return Outcome(skipped=True, problems=[Note("W-READ", f"{shown} is not open; it was not read", shown)])
+        return _count_source(shown, Source(buffer, progressed), options, sink)
+    try:
+        stream = open_sample(path, wait=found.pipe)
+    except PermissionError:
+        note = Note("W-PERMISSION", f"{path}: permission denied; it was not read", path)
+        return Outcome(skipped=True, problems=[note])
+    except OSError as error:
+        note = Note("W-READ", f"{path}: {error.strerror or error}; it was not read", path)
+        return Outcome(skipped=True, problems=[note])
+    with stream:
+        status = os.fstat(stream.fileno())
+        if found.pipe:
+            return _count_source(path, Source(stream, progressed), options, sink)
+        if not stat.S_ISREG(status.st_mode):
+            note = Note("W-SPECIAL", f"{path} was a file when it was listed and no more when it was opened", path)
+            return Outcome(skipped=True, problems=[note])
+        size = status.st_size
+        # files that the system makes up, as in /proc, have no size or a wrong one
+        source = Source(stream, progressed, size or None)
+        outcome = _count_source(path, source, options, sink)
+        _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcome)
+        progressed(max(0, size - source.bytes))  # a file that is skipped is done
+    return outcome
+
+
+def shown_name(path: str) -> str:
+    """A sample's name in messages."""
+    return "standard input" if path == STDIN else path
+
+
+def open_sample(path: str, *, wait: bool) -> BinaryIO:
+    """Open a sample for reading, unbuffered: blocks are large already, and a short file costs one call less.
+
+    Args:
+        path: the file.
+        wait: whether to wait for the writer of a pipe. Else nothing can keep us waiting, should the file have become a
+            pipe meanwhile, or be one of those in /proc that wait for news.
+
+    Raises:
+        OSError: when it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | (0 if wait else getattr(os, "O_NONBLOCK", 0)))
+
+    stream: BinaryIO = open(path, "rb", buffering=0, opener=opener)  # noqa: SIM115
+    return stream
+
+
+def _compare_size(path: str, before: int, after: int, source: Source, outcome: Outcome) -> None:
+    """Note a file that changed while it was read."""
+    if before and after > before and not outcome.skipped:
+        outcome.remarks.append(grew(path, before))
+    elif after < before and source.bytes < before and not source.fault and not outcome.skipped:
+        message = f"{path} was cut short while it was read; {source.bytes:,} of {before:,} bytes were counted"
+        outcome.problems.append(Note("W-SHRANK", message, path, source.bytes))
+
+
+def grew(path: str, before: int) -> Note:
+    """What to say of a file that is longer than it was."""
+    return Note("W-GREW", f"{path} grew while it was read; only its first {before:,} bytes were counted", path)
+
+
+def _count_source(path: str, source: Source, options: Options, sink: Sink) -> Outcome:
+    codec = told_codec(path, source.head, options)
+    if codec is None:
+        outcome = choose(source.head).read(path, source, sink, options)
+    else:
+        outcome = read_encoded(path, source, sink, options, codec)
+    sink.end()
+    outcome.bytes = source.bytes
+    if source.fault:
+        # what came before the fault was counted and stays counted
+        outcome.skipped = outcome.skipped or not source.bytes
+        how = "it was not read" + (" to its end" if source.bytes else "")
+        code = "W-PERMISSION" if isinstance(source.fault, PermissionError) else "W-READ"
+        outcome.problems.append(
+            Note(code, f"{path}: {source.fault.strerror or source.fault}; {how}", path, source.bytes)
+        )
+    return outcome
+
+
+def told_codec(path: str, head: bytes, options: Options) -> str | None:
+    """The codec the user named for a file, None when it goes without."""
+    told = next((pair for pair in options.encodings if _applies(pair[0], path)), None)
+    if told is None or not _may_be_text(head, told[1]) or (not told[0] and is_unicode(head)):
+        return None
+    return told[1]
+
+
+def _applies(glob: str, path: str) -> bool:
+    return not glob or fnmatch(path, glob) or fnmatch(os.path.basename(path), glob)
+
+
+def _may_be_text(head: bytes, codec: str) -> bool:
+    """Whether a file can be text of an encoding the user named; zero bytes are natural in UTF-16 and UTF-32."""
+    kind = magic(head)
+    if kind == "a binary file":
+        return is_utf16_or_32(codec)
+    return kind == "" or kind.startswith("utf-")
+
+
+def is_plain_utf8(path: str, head: bytes, options: Options) -> bool:
+    """Whether a file, by how it begins, can be counted range by range: UTF-8, and every character by itself."""
+    steps = options.field or options.column or options.normalize or options.graphemes
+    return not steps and told_codec(path, head, options) is None and choose(head) is utf8

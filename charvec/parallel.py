@@ -1,0 +1,198 @@
+"""Verb: count batches at once, by threads, processes, or whatever executor the caller has.
+
+Only here is it known that work is done in parallel. What comes out does not depend on it: a batch is counted the same
+way wherever that happens, counts are added in any order, and reports are put in the order of the batches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Event, Lock
+
+from charvec.batches import Batch, FileState, Part, count_batch, grew
+from charvec.counts import Samples, Total
+from charvec.plumbing import counting
+from charvec.reading import Progressed
+from charvec.samples import STDIN
+
+__all__ = ["Submit", "available_cores", "one_after_another", "several_at_once", "submitting"]
+
+#: Starts the counting of a batch.
+Submit = Callable[[Batch], "Future[Part]"]
+
+
+def available_cores() -> int:
+    """Number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def one_after_another(work: Iterable[list[Batch]], progressed: Progressed) -> Iterator[Part]:
+    """Count whole batches in this thread."""
+    for batches in work:
+        for batch in batches:
+            yield count_batch(batch, progressed)
+
+
+def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int) -> Iterator[Part]:
+    """Count batches as ``submit`` does; parts come as they are done.
+
+    Args:
+        work: batches; the ranges of one file come together, under one number.
+        submit: starts the counting of a batch.
+        window: batches under way at most, which bounds the memory.
+    """
+    waiting: dict[Future[Part], Batch] = {}
+    files: dict[int, _Ranges] = {}
+
+    def start(batch: Batch) -> None:
+        waiting[submit(batch)] = batch
+
+    def settle() -> Iterator[Part]:
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            batch, part = waiting.pop(future), future.result()
+            if not batch.end:
+                yield part
+                continue
+            ranges = files[batch.number]
+            ranges.add(batch, part)
+            if ranges.missing:
+                continue
+            del files[batch.number]
+            if ranges.sound:
+                yield ranges.part(batch)
+            else:
+                # one reading from the beginning finds what is wrong, where, and in which line
+                start(replace(batch, start=0, end=0))
+
+    try:
+        for batches in work:
+            if batches[0].end:
+                files[batches[0].number] = _Ranges(len(batches))
+            for batch in batches:
+                while len(waiting) >= window:
+                    yield from settle()
+                start(batch)
+        while waiting:
+            yield from settle()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@dataclass
+class _Ranges:
+    """The ranges of one file that are done.
+
+    Attributes:
+        missing: number of ranges not done yet.
+        sound: whether all so far were valid.
+        total: their counts.
+        report: their reports, but for the remarks, which the first range has.
+        states: of the file, as each range found it.
+    """
+
+    missing: int
+    sound: bool = True
+    total: Total = field(default_factory=Total)
+    report: Samples = field(default_factory=Samples)
+    states: set[FileState] = field(default_factory=set)
+
+    def add(self, batch: Batch, part: Part) -> None:
+        """Take in what came of a range."""
+        self.missing -= 1
+        self.sound = self.sound and part.sound
+        self.total.add(part.counts)
+        self.report += part.counts.samples
+        self.states.update(part.finished)
+
+    def part(self, batch: Batch) -> Part:
+        """What came of the file."""
+        (path, size, _) = min(self.states, key=lambda state: state[1])
+        if size > self.report.bytes:
+            self.report = replace(self.report, remarks=(*self.report.remarks, grew(path, self.report.bytes)))
+        # a file that changed meanwhile is not the one the journal would take it for
+        finished = tuple(self.states) if len(self.states) == 1 else ()
+        return Part(batch.number, self.total.counts(self.report), finished=finished)
+
+
+def submitting(jobs: int, executor: Executor | None, progressed: Progressed) -> AbstractContextManager[Submit]:
+    """A way to count batches at once: the caller's executor, else threads where the kernel is, else processes.
+
+    The kernel lets other threads run while it counts. NumPy does not, so that without the kernel only processes help.
+
+    Args:
+        jobs: number of threads or processes.
+        executor: the caller's own; it is not shut down.
+        progressed: is told about the bytes read.
+    """
+    if executor is not None:
+        return _elsewhere(executor, progressed, ours=False)
+    if counting.KERNEL is None:
+        return _elsewhere(_processes(jobs), progressed, ours=True)
+    return _threads(jobs, progressed)
+
+
+@contextmanager
+def _threads(jobs: int, progressed: Progressed) -> Iterator[Submit]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    stopped = Event()
+    lock = Lock()
+
+    def advance(count: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        with lock:
+            progressed(count)
+
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="charvec")
+    try:
+        yield lambda batch: pool.submit(count_batch, batch, advance)
+    except BaseException:
+        stopped.set()  # threads end at their next block
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Stopped(Exception):
+    """Ends the work of a thread whose result nobody waits for."""
+
+
+@contextmanager
+def _elsewhere(pool: Executor, progressed: Progressed, *, ours: bool) -> Iterator[Submit]:
+    def submit(batch: Batch) -> Future[Part]:
+        if any(found.path == STDIN or found.pipe for found in batch.samples):
+            here: Future[Part] = Future()  # other processes have their own standard input, or none
+            here.set_result(count_batch(batch, progressed))
+            return here
+        future = pool.submit(count_batch, batch)
+        future.add_done_callback(done)
+        return future
+
+    def done(future: Future[Part]) -> None:
+        if not future.cancelled() and not future.exception():
+            progressed(future.result().counts.samples.bytes)
+
+    try:
+        yield submit
+    finally:
+        if ours:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processes(jobs: int) -> Executor:
+    import multiprocessing
+    import threading
+    from concurrent.futures import ProcessPoolExecutor
+
+    # a fork starts at once, but copies the locks that other threads hold
+    forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("fork" if forks else "spawn"))
