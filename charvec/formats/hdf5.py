@@ -13,6 +13,9 @@ Header, the 512 bytes of HDF5's user block, integers little-endian::
 
 Behind it the columns of :mod:`charvec.plumbing.layout` as contiguous datasets, uncompressed: compression would save
 7-19 % and load 6-30 times slower. No attributes, no strings, no variable-length types, no links.
+
+:mod:`charvec.plumbing.hdf5_image` writes them without the HDF5 library, whose import alone would take longer. The
+library reads them, so every file that is loaded proves the writer.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.image import Image
+from charvec.plumbing.hdf5_image import hdf5_image
 from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
 from charvec.vectors import CharVectors
 
@@ -55,17 +58,7 @@ def _header(length: int, digest: bytes) -> bytes:
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
-    import h5py
-
-    columns = to_columns(vectors)
-    image = Image(columns.values())
-    # libver "latest" is the one layout whose every metadata block HDF5 itself protects, and the smallest
-    with h5py.File(
-        image, "w", libver="latest", userblock_size=HEADER, alignment_threshold=4096, alignment_interval=64
-    ) as h5:
-        for name, column in columns.items():
-            h5.create_dataset(name, data=column, track_times=False)
-    parts = list(image.parts(HEADER))
+    parts = hdf5_image(to_columns(vectors), HEADER)
     digest = blake2b(digest_size=32)
 
     def hash_all() -> None:
@@ -82,7 +75,7 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     finally:
         hashing.join()
     file.seek(0)
-    file.write(_header(image.size, digest.digest()))
+    file.write(_header(HEADER + sum(map(len, parts)), digest.digest()))
     return []
 
 

@@ -17,7 +17,7 @@ counting              UTF-8 to counts, by the C kernel or by NumPy
 charsets              which legacy encodings a text could be in
 layout                the columns of a vector file, and their checks
 plain                 vectors from bare pairs of character and values
-image                 a file in memory that does not copy large arrays
+hdf5_image            an HDF5 file laid out by hand, without copying arrays
 terminal, progress    text that is safe to print; a progress bar
 ====================  ==================================================================================
 """

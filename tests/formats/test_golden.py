@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from vector_samples import DTYPES, FORMATS, LOSSLESS, ROOT, SUFFIX, assert_same, charvec, small
@@ -20,7 +19,6 @@ from charvec import formats
 DATA = Path(__file__).resolve().parents[1] / "data" / "vectors"
 VERSIONS = json.loads((DATA / "versions.json").read_text())
 HERE = {
-    "hdf5": h5py.version.hdf5_version,
     "npz": f"numpy {np.__version__}, python {platform.python_version()}, {sys.platform}",
 }
 GOLDEN = [(name, dtype) for name in FORMATS for dtype in DTYPES]
