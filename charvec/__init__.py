@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from charvec.errors import CharvecError
     from charvec.extraction import cover, dump, lookup
     from charvec.scanning import count, scan
+    from charvec.selection import select
     from charvec.status import Status
     from charvec.storage import load, save
     from charvec.vectors import CharVectors
@@ -51,6 +52,7 @@ __all__ = [
     "open",
     "save",
     "scan",
+    "select",
     "torch",
 ]
 
@@ -70,6 +72,7 @@ _HOMES = {
     "open": "charvec.embedding",
     "save": "charvec.storage",
     "scan": "charvec.scanning",
+    "select": "charvec.selection",
     "torch": None,
 }
 

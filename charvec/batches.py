@@ -16,15 +16,15 @@ from fnmatch import fnmatch
 from typing import BinaryIO
 
 from charvec.counts import Counts, Samples
-from charvec.errors import Note
-from charvec.plumbing.charsets import is_unicode
+from charvec.errors import CharvecError, Note, PermissionDenied
+from charvec.plumbing.charsets import doubtful, is_unicode
 from charvec.plumbing.counting import Tally
 from charvec.plumbing.encoded import is_utf16_or_32, read_encoded
 from charvec.readers import choose, utf8
 from charvec.reading import Options, Outcome, Progressed, Sink, Source, magic
 from charvec.samples import STDIN, Found
 
-__all__ = ["Batch", "Part", "count_batch", "is_plain_utf8", "open_sample"]
+__all__ = ["Batch", "Part", "count_batch", "is_plain_utf8", "open_sample", "sample_state", "shown_name", "steps"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Batch:
     end: int = 0
 
 
-#: Path, size in bytes and time of the last change in nanoseconds: what tells whether a file is still the same.
-FileState = tuple[str, int, int]
+#: What tells whether a file is still the same: its name, its size in bytes, and the time of the last change in
+#: nanoseconds, or what a server gives instead.
+FileState = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Part:
         counts: with the report of its files.
         search: what the search for samples had to say, which is no part of ``counts.samples``.
         evidence: of each text that is not UTF-8, by its path, some bytes.
-        finished: path, size in bytes and time of change in nanoseconds of each regular file that was counted.
+        finished: the state of each file that was counted and need not be counted again.
         sound: False when a range was not valid UTF-8: the file must be read whole, to say what is wrong.
     """
 
@@ -92,7 +93,7 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
     finished = []
     for found in batch.samples:
         if found.path:
-            state = file_state(found.path)  # before it is read: should it change meanwhile, it has to be read again
+            state = sample_state(found)  # before it is read: should it change meanwhile, it has to be read again
             if state:
                 finished.append(state)
             outcome = _count_sample(found, batch.options, sink, progressed)
@@ -122,9 +123,12 @@ def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | Non
 
 def _report_of_search(found: Found) -> Samples:
     """What the search for samples has to say, which goes the same way as what reading them says."""
+    lost = found.problem is not None and found.problem.code != "W-IGNORE-FILE"
     return Samples(
-        skipped=int(found.problem is not None),
+        skipped=int(lost),
         hidden=found.hidden,
+        ignored=found.ignored,
+        excluded=found.excluded,
         problems=(found.problem,) if found.problem else (),
         remarks=(found.remark,) if found.remark else (),
     )
@@ -142,18 +146,20 @@ def _report(outcome: Outcome) -> Samples:
     )
 
 
-def file_state(path: str) -> FileState | None:
-    """What tells whether a regular file is still the same; None for anything else."""
+def sample_state(found: Found) -> FileState | None:
+    """What tells whether a file is still the same; None when nothing does, as for pipes."""
+    if found.remote:
+        return (shown_name(found), found.size or 0, found.version) if found.version else None
     try:
-        status = os.stat(path)
-    except OSError:
+        status = os.stat(found.path)
+    except (OSError, ValueError):
         return None
-    return (path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    return (found.path, status.st_size, str(status.st_mtime_ns)) if stat.S_ISREG(status.st_mode) else None
 
 
 def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
     path = batch.samples[0].path
-    state = file_state(path)
+    state = sample_state(batch.samples[0])
     try:
         stream = open_sample(path, wait=False)
     except OSError:
@@ -174,7 +180,7 @@ def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
 
 def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> Outcome:
     """Count one file, pipe or standard input."""
-    path, shown = found.path, shown_name(found.path)
+    path, shown = found.path, shown_name(found)
     if path == STDIN:
         # None when it is closed; without a buffer where another program put its own object in its place
         buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
@@ -182,14 +188,19 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
             return Outcome(skipped=True, problems=[Note("W-READ", f"{shown} is not open; it was not read", shown)])
         return _count_source(shown, Source(buffer, progressed), options, sink)
     try:
-        stream = open_sample(path, wait=found.pipe)
+        stream = _open_remote(path) if found.remote else open_sample(path, wait=found.pipe)
+    except CharvecError as error:
+        code = "W-PERMISSION" if isinstance(error, PermissionDenied) else "W-REMOTE"
+        return Outcome(skipped=True, problems=[Note(code, f"{error.message}; it was not read", shown)])
     except PermissionError:
-        note = Note("W-PERMISSION", f"{path}: permission denied; it was not read", path)
+        note = Note("W-PERMISSION", f"{shown}: permission denied; it was not read", shown)
         return Outcome(skipped=True, problems=[note])
     except OSError as error:
-        note = Note("W-READ", f"{path}: {error.strerror or error}; it was not read", path)
+        note = Note("W-READ", f"{shown}: {error.strerror or error}; it was not read", shown)
         return Outcome(skipped=True, problems=[note])
     with stream:
+        if found.remote:
+            return _count_source(shown, Source(stream, progressed), options, sink)
         status = os.fstat(stream.fileno())
         if found.pipe:
             return _count_source(path, Source(stream, progressed), options, sink)
@@ -205,9 +216,19 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
     return outcome
 
 
-def shown_name(path: str) -> str:
-    """A sample's name in messages."""
-    return "standard input" if path == STDIN else path
+def shown_name(found: Found) -> str:
+    """A sample's name in messages; URLs without what is secret in them."""
+    if found.remote:
+        from charvec.plumbing.remote_faults import shown_url
+
+        return shown_url(found.path)
+    return "standard input" if found.path == STDIN else found.path
+
+
+def _open_remote(url: str) -> BinaryIO:
+    from charvec.plumbing.remote import open_remote
+
+    return open_remote(url)
 
 
 def open_sample(path: str, *, wait: bool) -> BinaryIO:
@@ -247,6 +268,7 @@ def _count_source(path: str, source: Source, options: Options, sink: Sink) -> Ou
     codec = told_codec(path, source.head, options)
     if codec is None:
         outcome = choose(source.head).read(path, source, sink, options)
+        _doubt(path, source.head, options, outcome)
     else:
         outcome = read_encoded(path, source, sink, options, codec)
     sink.end()
@@ -260,6 +282,14 @@ def _count_source(path: str, source: Source, options: Options, sink: Sink) -> Ou
             Note(code, f"{path}: {source.fault.strerror or source.fault}; {how}", path, source.bytes)
         )
     return outcome
+
+
+def _doubt(path: str, head: bytes, options: Options, outcome: Outcome) -> None:
+    """Note that a text was read as UTF-8 though a codec was told and would fit as well."""
+    told = next((codec for glob, codec in options.encodings if not glob), None)
+    if told and not outcome.skipped and not any(note.code == "W-MAYBE-ENCODING" for note in outcome.remarks):
+        codec = doubtful(head, told)
+        outcome.remarks += [utf8.doubt(path, codec)] if codec else []
 
 
 def told_codec(path: str, head: bytes, options: Options) -> str | None:

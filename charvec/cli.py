@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from charvec.commands import MEMBERS, Member
+from charvec.commands import MEMBERS, Member, member
 from charvec.errors import CharvecError, OutOfMemory, ReadWriteError, UsageError
 from charvec.plumbing.terminal import complain, escape
 from charvec.version import __version__
@@ -35,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _build_parser(argv: Sequence[str]) -> _Parser:
-    """The parser; only the command in ``argv`` gets its arguments, which take a millisecond a command to set up."""
+    """The parser. When a command is called, only that one is imported and set up; it takes milliseconds each."""
     parser = _Parser(
         prog="charvec",
         description="Character vectors of heavy models for light ones.",
@@ -46,14 +46,13 @@ def _build_parser(argv: Sequence[str]) -> _Parser:
     subparsers = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", parser_class=_Parser, prog="charvec"
     )
-    for member in MEMBERS:
-        sub = subparsers.add_parser(
-            member.NAME, help=member.HELP, description=_sentence(member.HELP), allow_abbrev=False
-        )
-        sub.set_defaults(member=member)
-        if member.NAME not in argv:
+    called = argv[0] if argv and argv[0] in MEMBERS else None
+    for name in (called,) if called else MEMBERS:
+        command = member(name)
+        sub = subparsers.add_parser(name, help=command.HELP, description=_sentence(command.HELP), allow_abbrev=False)
+        if not called:
             continue
-        member.arguments(sub)
+        command.arguments(sub)
         sub.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
         sub.add_argument("-v", "--verbose", action="store_true", help="all notes, none folded")
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -66,12 +65,11 @@ def _sentence(text: str) -> str:
 
 def _parse(parser: _Parser, argv: Sequence[str]) -> argparse.Namespace:
     """Parse, and offer the nearest command or option for a misspelt one."""
-    commands = [member.NAME for member in MEMBERS]
     first = next((word for word in argv if not word.startswith("-")), None)
-    if first is not None and first not in commands and argv[0] == first:
-        hint = _nearest(first, commands)
+    if first is not None and first not in MEMBERS and argv[0] == first:
+        hint = _nearest(first, MEMBERS)
         raise UsageError("E-USAGE", f"there is no command {first!r}", help=f"{hint}see `charvec --help`")
-    if argv and argv[0] in ("-q", "--quiet", "-v", "--verbose", "--debug") and any(word in commands for word in argv):
+    if argv and argv[0] in ("-q", "--quiet", "-v", "--verbose", "--debug") and any(word in MEMBERS for word in argv):
         raise UsageError(
             "E-USAGE", f"{argv[0]} stands before the command", help=f"put it behind: charvec COMMAND {argv[0]}"
         )
@@ -139,8 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help()
             return 0
-        member: Member = args.member
-        code = member.run(args)
+        command: Member = member(args.command)
+        code = command.run(args)
         sys.stdout.flush()
         return code
     except CharvecError as error:

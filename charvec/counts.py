@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ class Samples:
         excluded: number of files and folders passed over because the user said so.
         problems: one note for each input that was skipped or damaged, in the order of reading.
         remarks: notes that lose nothing.
+        settings: how they were read, by the names of :func:`charvec.scan`'s arguments; what was left at its default is
+            not there.
     """
 
     files: int = 0
@@ -48,6 +51,7 @@ class Samples:
     excluded: int = 0
     problems: tuple[Note, ...] = ()
     remarks: tuple[Note, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -64,7 +68,8 @@ class Samples:
         numbers = {name: sum(getattr(each, name) for each in reports) for name in _NUMBERS}
         problems = tuple(note for each in reports for note in each.problems)
         remarks = tuple(note for each in reports for note in each.remarks)
-        return Samples(**numbers, problems=problems, remarks=remarks)
+        settings = next((each.settings for each in reports if each.settings), {})
+        return Samples(**numbers, problems=problems, remarks=remarks, settings=settings)
 
 
 _NUMBERS = ("files", "bytes", "characters", "bad_bytes", "skipped", "hidden", "ignored", "excluded")
@@ -81,12 +86,14 @@ class Counts(Mapping[str, int]):
         occurrences: uint64 [n], each at least 1.
         samples: where they come from.
         graphemes: grapheme cluster -> how often it occurs, when these were counted as well; else None.
+        left_out: what :func:`charvec.select` left out, by filter: its setting, distinct characters, occurrences.
     """
 
     codepoints: NDArray[np.uint32]
     occurrences: NDArray[np.uint64]
     samples: Samples = field(default_factory=Samples)
     graphemes: Mapping[str, int] | None = None
+    left_out: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def none() -> Counts:

@@ -14,7 +14,7 @@ EXPLANATIONS: dict[str, str] = {
     # -- usage
     "E-USAGE": "The command line could not be understood. `charvec COMMAND --help` lists what a command takes.",
     "E-CODE": "`charvec explain` was asked about a code that does not exist. Without an argument it lists all codes.",
-    "E-ARGUMENT": "A function of the library was given a value of the wrong kind, or its arguments in the wrong order.",
+    "E-ARGUMENT": "A function or option was given a value of the wrong kind or out of range, or its arguments in the wrong order.",
     "E-COUNTS": "The library was given counts whose keys are not single characters, or negative numbers.",
     "E-DTYPE": f"An element type that vectors cannot have. {_CHOOSE}",
     "E-FORMAT-NAME": f"A vector-file format that does not exist. {_CHOOSE}",
@@ -30,10 +30,24 @@ EXPLANATIONS: dict[str, str] = {
     "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, or a name "
     "for pad= or unk= that is none of its entries. Ids are rows of the matrix, so each entry needs one of its own.",
     "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",
+    "E-SCRIPT": "A name is no script of Unicode. Say its name (Han), its ISO 15924 code (Hani), or kana or cjk for several scripts at once. "
+    "Simplified and traditional characters are one script, Han.",
+    "E-PACKAGE": "An optional package is needed for what was asked for. The message names it and says how to install it.",
+    "E-PATTERN": "A pattern of --exclude is malformed and would match nothing. Patterns are written as in .gitignore.",
+    "E-URL": "The URL begins with a scheme that no installed file system knows.",
+    "E-JOURNAL-OPTIONS": "The journal named with --resume was made with other options for reading; its counts cannot be added to these. "
+    "Use the same options, or another file.",
     # -- finding things
+    "E-JOURNAL": "The file named with --resume is no journal of charvec, or one that was damaged before its last line. A last line "
+    "that was not finished is no damage; it is cut off, and its files are read again.",
+    "E-JOURNAL-BUSY": "Another process is writing the same journal.",
+    "E-JOURNAL-CHANGED": "A file that the journal has counted changed since, or is no sample any more. Its characters cannot be taken "
+    "back; delete the journal to count everything again.",
     "E-NO-FILES": "Nothing was found to read: the folder is empty, or no file has one of the suffixes given with --ext.",
     "E-NOT-FOUND": "A file, folder or pattern that was named does not exist.",
     "E-NOT-A-FILE": "A folder, pipe or device was named where a file is read by position.",
+    "E-REMOTE": "A server could not be reached or failed, also after several attempts, or the environment forbids the network.",
+    "E-SCHEDULER": "No Dask scheduler answers at the address given with --scheduler.",
     "E-PERMISSION": "The operating system denied access. Check owner and mode of the file and of its folders.",
     "E-NO-BUNDLED": "This installation lacks the small BERT that is the default model. Name a model with -m, or reinstall charvec.",
     "E-NO-CHECKPOINT": "The folder holds no file that is named like a checkpoint. Name the file itself.",
@@ -136,17 +150,22 @@ EXPLANATIONS: dict[str, str] = {
     "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
     "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
     "W-GREW": "A file grew while it was read. What it held when it was opened was counted.",
+    "W-IGNORE-FILE": "A .gitignore or .ignore file is damaged, far too large, or has malformed patterns. What is sound in a damaged one "
+    "was used; a file that is too large, or no regular file, was not.",
     "W-JSON-ESCAPES": "The text writes characters as escapes (\\u4e2d), as JSON may. charvec counts text as it stands, so these were "
     "counted as ASCII letters. Write the JSON with ensure_ascii=False, or extract its text first (`jq -r .text`).",
     "W-LEFT-OUT": "The output format cannot hold some characters, because the programs that read it would crash or lose rows.",
     "W-LFS-POINTER": "A sample is a Git LFS pointer: the text of the pointer was counted, not the file it stands for.",
     "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read.",
     "W-LOOP": "A symbolic link leads to itself.",
+    "W-MAYBE-ENCODING": "The bytes of a text are valid UTF-8, and valid in a legacy encoding in which they make as much sense or more. "
+    "It was read as UTF-8. If that is wrong, name the encoding for all files that match: --encoding '*.txt=gb18030'.",
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-READ": "A sample could not be read, or not to its end.",
+    "W-REMOTE": "A remote folder could not be listed to its end, or a remote file not read. Everything else was.",
     "W-SHRANK": "A file became shorter while it was read. What was still there was counted.",
     "W-SPECIAL": "A pipe, socket or device inside a folder was passed over.",
     "W-SURROGATE": "The text holds lone surrogates, halves of characters, which are no characters themselves. They were left out.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.version import __version__
 from charvec.vocabulary import Spelling
-
-if TYPE_CHECKING:
-    from charvec.plumbing.progress import Progress
 
 __all__ = ["cover", "dump", "lookup", "verify_rows"]
 
@@ -168,6 +165,9 @@ def _provenance(
             "characters": samples.characters,
             "bad_bytes": samples.bad_bytes,
             "skipped": samples.skipped,
+            # only where something was asked for, as most often nothing is
+            **({"settings": dict(samples.settings)} if samples.settings else {}),
+            **({"left_out": counts.left_out} if counts.left_out else {}),
         },
     }
 
@@ -184,11 +184,11 @@ def dump(
     dtype: str = "float32",
     format: str | None = None,
     overwrite: bool = False,
-    extensions: str | Iterable[str] = (),
-    encoding: str | Mapping[str, str] | None = None,
-    hidden: bool = False,
+    only: str | Iterable[str] = (),
+    min_count: int = 1,
+    top: int | None = None,
     strict: bool = False,
-    progress: Progress | None = None,
+    **scanning: Any,
 ) -> CharVectors:
     """The main job: scan samples, look every character up in a model, write the vectors.
 
@@ -205,11 +205,11 @@ def dump(
         dtype: likewise.
         format: file format; None to go by the suffix of ``out``.
         overwrite: replace ``out`` when it exists.
-        extensions: as for :func:`charvec.scan`.
-        encoding: likewise.
-        hidden: likewise.
+        only: as for :func:`charvec.select`.
+        min_count: likewise.
+        top: likewise.
         strict: refuse to go on when any sample was skipped or damaged.
-        progress: as for :func:`charvec.scan`.
+        scanning: everything else that :func:`charvec.scan` takes: ``encoding``, ``extensions``, ``jobs`` ...
 
     Returns:
         the vectors; ``vectors.missing`` lists every character that was not written, and why.
@@ -232,17 +232,13 @@ def dump(
     )
     if out is not None:
         check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)
-    counts = scan(
-        samples,
-        extensions=extensions,
-        encoding=encoding,
-        hidden=hidden,
-        progress=progress,
-        not_this=out,
-        not_these=embedding.files,
-    )
+    counts = scan(samples, not_this=out, not_these=embedding.files, **scanning)
     if strict:
         refuse_incomplete(counts)
+    if only or min_count != 1 or top is not None:
+        from charvec.selection import select
+
+        counts = select(counts, only=only, min_count=min_count, top=top)
     vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
     if out is not None:
         save(vectors, out, format=format, overwrite=overwrite)

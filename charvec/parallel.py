@@ -6,7 +6,6 @@ way wherever that happens, counts are added in any order, and reports are put in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -19,24 +18,10 @@ from charvec.plumbing import counting
 from charvec.reading import Progressed
 from charvec.samples import STDIN
 
-__all__ = ["Submit", "available_cores", "one_after_another", "several_at_once", "submitting"]
+__all__ = ["Submit", "several_at_once", "submitting"]
 
 #: Starts the counting of a batch.
 Submit = Callable[[Batch], "Future[Part]"]
-
-
-def available_cores() -> int:
-    """Number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def one_after_another(work: Iterable[list[Batch]], progressed: Progressed) -> Iterator[Part]:
-    """Count whole batches in this thread."""
-    for batches in work:
-        for batch in batches:
-            yield count_batch(batch, progressed)
 
 
 def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int) -> Iterator[Part]:

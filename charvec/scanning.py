@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import chain, islice
+from typing import TYPE_CHECKING
 
-from charvec.batches import Batch, Part, is_plain_utf8, open_sample, shown_name, steps
+from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
-from charvec.errors import InputError, Note, NotFound, PermissionDenied, UsageError
+from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
 from charvec.plumbing.counting import Tally
 from charvec.plumbing.encoded import add_texts, is_text_codec
 from charvec.plumbing.progress import Progress, Silent
 from charvec.reading import BLOCK, Limits, Options
-from charvec.samples import Found, find_samples
+from charvec.samples import STDIN, Found, find_samples
 
-__all__ = ["count", "scan"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["available_cores", "count", "scan"]
 
 #: Bytes counted together, when the work is shared out. So much takes a second at worst, and a tenth with the kernel.
 BATCH_BYTES = 1 << 25
@@ -41,9 +44,12 @@ def scan(
     normalize: str = "",
     unit: str = "codepoint",
     hidden: bool = False,
+    exclude: str | Iterable[str] = (),
+    ignore_files: bool = True,
     max_ratio: int = Limits.ratio,
     jobs: int | None = None,
     executor: Executor | None = None,
+    resume: str | os.PathLike[str] | None = None,
     not_this: str | os.PathLike[str] | None = None,
     not_these: Iterable[str] = (),
     progress: Progress | None = None,
@@ -69,10 +75,14 @@ def scan(
         normalize: normalise the text to this form first: ``NFC``, ``NFD``, ``NFKC`` or ``NFKD``.
         unit: ``"codepoint"``, or ``"grapheme"`` to count grapheme clusters as well, into ``counts.graphemes``.
         hidden: also read hidden files inside folders.
+        exclude: patterns, as in ``.gitignore``, of what is left out inside folders.
+        ignore_files: whether ``.gitignore`` and ``.ignore`` files inside folders are respected.
         max_ratio: times its size that a compressed sample may grow to.
         jobs: number of threads, where the kernel was built, else of processes; 0 for one a core. None is this thread
             alone, or with an executor a guess at the number of its workers, which only decides how finely work is cut.
         executor: counts the batches instead, e.g. that of a Dask client. Its workers must see the same files.
+        resume: a file that keeps the counts of the files that are done. A scan that finds it goes on from there; one
+            that was finished only counts what is new. Standard input and pipes are not kept.
         not_this: a file to leave out, because it is the output.
         not_these: files to pass over inside folders, because they are the model.
         progress: is told about the bytes done.
@@ -87,6 +97,7 @@ def scan(
         InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or
             ``E-READ`` when not one could be read and a file named by itself failed so.
         PermissionDenied: ``E-PERMISSION``, likewise.
+        CharvecError: ``E-JOURNAL...`` as :class:`charvec.journal.Journal` does, with ``resume``.
     """
     options = Options(
         encodings=_encodings(encoding),
@@ -103,28 +114,38 @@ def scan(
         raise UsageError("E-ARGUMENT", f"jobs is {jobs}", help="a number of cores, or 0 for all")
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
     extensions = (extensions,) if isinstance(extensions, str) else tuple(extensions)
+    exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
     bar = progress or Silent()
 
     def find() -> Iterator[Found]:
-        return find_samples(named, extensions=extensions, hidden=hidden, not_this=not_this, not_these=not_these)
+        return find_samples(
+            named,
+            extensions=extensions,
+            hidden=hidden,
+            exclude=exclude,
+            ignore_files=ignore_files,
+            not_this=not_this,
+            not_these=not_these,
+        )
 
     if not isinstance(bar, Silent):
         # the remaining time needs the total; looking twice needs less memory than a list of a million files
-        bar.start(sum(_size(each.path) for each in find() if each.path))
+        bar.start(sum(map(_size, find())))
     total = Total()
     reports: dict[int, Samples] = {}
     evidence: dict[str, bytes] = {}
     try:
-        for part in _parts(find(), options, jobs, executor, bar):
+        for part in _parts(find(), options, jobs, executor, resume, bar):
             total.add(part.counts)
             reports[part.number] = part.search + part.counts.samples
             evidence.update(part.evidence)
     finally:
         bar.close()
     report = Samples.together(reports[number] for number in sorted(reports))
+    report = replace(report, settings=_settings(options))
     counts = total.counts(_with_remarks(_with_candidates(report, evidence), total))
     if not len(counts):
-        _refuse_nothing(counts.samples, {shown_name(os.fspath(each)) for each in named}, bool(extensions))
+        _refuse_nothing(counts.samples, {_shown(os.fspath(each)) for each in named}, bool(extensions))
     return counts
 
 
@@ -177,6 +198,13 @@ _FORMS = ("", "NFC", "NFD", "NFKC", "NFKD")
 _UNITS = ("codepoint", "grapheme")
 
 
+def available_cores() -> int:
+    """Number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         known = ", ".join(choice or '""' for choice in choices)
@@ -185,52 +213,80 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def _parts(
-    found: Iterator[Found], options: Options, jobs: int, executor: Executor | None, bar: Progress
+    found: Iterator[Found],
+    options: Options,
+    jobs: int,
+    executor: Executor | None,
+    resume: str | os.PathLike[str] | None,
+    bar: Progress,
+) -> Iterator[Part]:
+    """Count everything found, but for what a journal knows already."""
+    if resume is None:
+        yield from _counted(found, options, jobs, executor, bar, finely=False)
+        return
+    from charvec.journal import Journal
+
+    with Journal(resume, options) as journal:
+        bar.advance(journal.part.counts.samples.bytes)
+        yield journal.part
+        for part in _counted(journal.unfinished(found), options, jobs, executor, bar, finely=True):
+            journal.record(part)
+            yield part
+
+
+def _counted(
+    found: Iterator[Found], options: Options, jobs: int, executor: Executor | None, bar: Progress, *, finely: bool
 ) -> Iterator[Part]:
     """Count everything found, in this thread when there is too little of it to share out."""
-    from charvec import parallel
+    jobs = jobs or available_cores()
+    shared = jobs > 1 or executor is not None
+    work = _batches(found, options, jobs, sized=shared or finely)
+    if shared:
+        first = list(itertools.islice(work, 2))
+        shared = executor is not None or sum(map(len, first)) > 1
+        work = itertools.chain(first, work)
+    if not shared:
+        for batches in work:
+            for batch in batches:
+                yield count_batch(batch, bar.advance)
+        return
+    from charvec import parallel  # 4 ms, for Python's own executors
 
-    jobs = jobs or parallel.available_cores()
-    if jobs == 1 and executor is None:
-        yield from parallel.one_after_another(_batches(found, options, 1), bar.advance)
-        return
-    work = _batches(found, options, jobs)
-    first = list(islice(work, 2))
-    work = chain(first, work)
-    if executor is None and sum(map(len, first)) < 2:
-        yield from parallel.one_after_another(work, bar.advance)
-        return
     with parallel.submitting(jobs, executor, bar.advance) as submit:
         yield from parallel.several_at_once(work, submit, jobs * (AHEAD if executor else 2))
 
 
-def _batches(found: Iterator[Found], options: Options, jobs: int) -> Iterator[list[Batch]]:
+def _batches(found: Iterator[Found], options: Options, jobs: int, *, sized: bool) -> Iterator[list[Batch]]:
     """Share out what was found; a large file as several ranges, everything else as one batch.
 
     Args:
         found: in the order of the reports.
         options: for every batch.
-        jobs: number of workers; for one alone nothing is cut, and no file's size is asked for.
+        jobs: number of workers; for one alone nothing is cut.
+        sized: whether batches are bounded in bytes, for which the size of every file is asked for.
     """
-    number = size = 0
+    numbers = itertools.count()
     together: list[Found] = []
+    size = 0
     for each in found:
-        length = _size(each.path) if jobs > 1 and each.path else 0
-        ranges = _ranges(each, length, options, jobs) if length >= 2 * MIN_RANGE else []
-        if ranges and together:
-            yield [Batch(number, tuple(together), options)]
-            number, size, together = number + 1, 0, []
+        length = _size(each) if sized else 0
+        large = jobs > 1 and length >= 2 * MIN_RANGE and not each.remote
+        ranges = _ranges(each, length, options, jobs) if large else []
+        # what is not the same for sure when it is read again is counted here, and not kept for later
+        alone = bool(ranges) or each.path == STDIN or each.pipe or (each.remote and not each.version)
+        if together and (alone or size >= BATCH_BYTES or len(together) >= BATCH_FILES):
+            yield [Batch(next(numbers), tuple(together), options)]
+            together, size = [], 0
         if ranges:
+            number = next(numbers)
             yield [Batch(number, (each,), options, start, end) for start, end in ranges]
-            number += 1
-            continue
-        together.append(each)
-        size += length
-        if size >= BATCH_BYTES or len(together) >= BATCH_FILES:
-            yield [Batch(number, tuple(together), options)]
-            number, size, together = number + 1, 0, []
+        elif alone:
+            yield [Batch(next(numbers), (each,), options)]
+        else:
+            together.append(each)
+            size += length
     if together:
-        yield [Batch(number, tuple(together), options)]
+        yield [Batch(next(numbers), tuple(together), options)]
 
 
 def _ranges(found: Found, size: int, options: Options, jobs: int) -> list[tuple[int, int]]:
@@ -262,10 +318,24 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> tuple[tuple[str, str
     return tuple(sorted(pairs, key=lambda pair: {"": 2, "*": 1}.get(pair[0], 0)))
 
 
-def _size(path: str) -> int:
-    """Bytes of a regular file; 0 where that cannot be known."""
+def _settings(options: Options) -> dict[str, str]:
+    """What was asked for of the reading, in plain words."""
+    asked = {
+        "encoding": ", ".join(f"{glob}={codec}" if glob else codec for glob, codec in options.encodings),
+        "errors": options.errors,
+        "field": options.field,
+        "column": options.column,
+        "normalize": options.normalize,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def _size(found: Found) -> int:
+    """Bytes of a file; 0 where that cannot be known."""
+    if found.remote or not found.path:
+        return found.size or 0
     try:
-        status = os.stat(path)
+        status = os.stat(found.path)
     except OSError:
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
@@ -306,26 +376,39 @@ def _with_remarks(report: Samples, total: Total) -> Samples:
     return replace(report, remarks=(*report.remarks, note))
 
 
+def _shown(name: str) -> str:
+    """How a name that the user gave is shown in notes."""
+    from charvec.plumbing.remote import is_remote
+
+    return shown_name(Found(name, remote=is_remote(name)))
+
+
 def _refuse_nothing(report: Samples, named: set[str], suffixes: bool) -> None:
     """Not one character was counted: where what failed was asked for by name, that is an error and no mere warning."""
     for note in report.problems:
         if note.code != "E-ENCODING" and (note.code not in _FATAL_WHEN_NAMED or note.path not in named):
             continue
         code = note.code.replace("W-", "E-")
-        kind = PermissionDenied if note.code == "W-PERMISSION" else InputError
+        kind = {"W-PERMISSION": PermissionDenied, "W-REMOTE": ReadWriteError}.get(note.code, InputError)
         remedy = _REMEDIES.get(code, "name readable text files")
         raise kind(code, note.message, path=note.path, offset=note.offset, help=remedy)
     if not report.files and not report.problems:
+        passed = (
+            f"{report.hidden} hidden files and folders" if report.hidden else "",
+            f"{report.ignored} ignored" if report.ignored else "",
+            f"{report.excluded} excluded" if report.excluded else "",
+        )
         raise NotFound(
             "E-NO-FILES",
             "there was no file to read" + (" with such a suffix" if suffixes else ""),
-            found=f"{report.hidden} hidden files and folders" if report.hidden else None,
-            help="check the folder and --ext; --hidden reads hidden files",
+            found=", ".join(filter(None, passed)) or None,
+            help="check the folder, --ext and --exclude; --hidden reads hidden files, -u ignored ones",
         )
 
 
-_FATAL_WHEN_NAMED = ("W-PERMISSION", "W-SPECIAL", "W-READ")
+_FATAL_WHEN_NAMED = ("W-PERMISSION", "W-SPECIAL", "W-READ", "W-REMOTE")
 _REMEDIES = {
     "E-ENCODING": "say what its encoding is: --encoding NAME",
+    "E-REMOTE": "check the network and try again; -v tells more",
     "E-PERMISSION": "reading it needs permission; check its owner and mode (`ls -l`)",
 }

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from charvec.plumbing.charsets import candidates, escaped_encoding, is_mojibake, mostly_utf8, utf16_without_mark
+from charvec.plumbing.charsets import (
+    candidates,
+    candidates_together,
+    escaped_encoding,
+    is_mojibake,
+    mostly_utf8,
+    utf16_without_mark,
+)
 
 TEXTS = {
     path.name.split(".")[1]: path.read_text("utf-8")
@@ -161,3 +168,26 @@ def test_european_text_is_no_mojibake(text: str) -> None:
     for variant in (text, text.upper(), text.replace(" ", "\u00a0"), text * 40):
         assert not is_mojibake(variant.encode())
     assert is_mojibake(mojibake(text, "latin-1"))
+
+
+def test_other_languages_are_left_to_the_library() -> None:
+    """charset-normalizer, where it is installed, is asked for what is neither Chinese, Japanese nor Korean."""
+    pytest.importorskip("charset_normalizer", reason="charset-normalizer is not installed")
+    text = "Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства. " * 5
+    assert candidates(text.encode("koi8_r"))[0] == "koi8-r"
+    assert "cp1251" in candidates(text.encode("cp1251"))
+
+
+@pytest.mark.parametrize(("codec", "name"), [("gb18030", "gb18030"), ("cp932", "shift_jis"), ("cp949", "cp949")])
+def test_files_of_a_folder_are_judged_together(codec: str, name: str) -> None:
+    """A text too short to tell takes the encoding of its neighbours, when that fits; otherwise it keeps its own."""
+    longer = {
+        "gb18030": "我们在这里说的是中文，他们也在这里。" * 3,
+        "cp932": "これは日本語の文章です。ひらがなとカタカナ。" * 3,
+        "cp949": "이것은 한국어로 쓴 글입니다. 우리는 여기에 있습니다." * 3,
+    }
+    short = {"gb18030": "鼯鼠", "cp932": "鼠", "cp949": "쥐"}
+    together = candidates_together([longer[codec].encode(codec), short[codec].encode(codec)])
+    assert [names[0] for names in together] == [name, name]
+    alone = candidates_together([longer["cp932"].encode("cp932"), longer["gb18030"].encode("gb18030")])
+    assert [names[0] for names in alone] == ["shift_jis", "gb18030"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import os
 import random
 from collections import Counter
 from itertools import pairwise
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,9 @@ from charvec.plumbing.counting import KERNEL, Tally, Tolerant
 SCALARS = [*range(0xD800), *range(0xE000, UNICODE_SIZE)]
 LEGACY = ["gb18030", "gbk", "big5", "cp950", "big5hkscs", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "johab"]
 UNICODE = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+needs_kernel = pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
+BOTH = [pytest.param(KERNEL, id="kernel", marks=needs_kernel), pytest.param(None, id="numpy")]
 
 
 def counted(tally: Tally) -> dict[str, int]:
@@ -218,55 +224,175 @@ def test_codec_names_are_normalised() -> None:
         assert decoder.decode(b"a\xffb", True) == "ab" and decoder.bad_bytes == 1 and decoder.first == 1
 
 
-@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
-def test_kernel_agrees_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """60,000 random blocks, most of them damaged: both paths count the same, refuse the same, leave no trace."""
-    rng = random.Random(11)
-    alphabet = ["水".encode(), "𠮷".encode(), "é".encode(), b"a", b"\n", "\ud7ff".encode(), "\ue000".encode(), b"\x7f"]
-    damage = [
-        b"\xff",
-        b"\xc0\x80",
-        b"\xe0\x80\x80",
-        b"\xed\xa0\x80",
-        b"\xf4\x90\x80\x80",
-        b"\xe6\xb0",
-        b"\x80",
-        b"\xf0\x9f",
-        b"\xed\xa0",
-        b"\xed",
-    ]
-    kernel, plain = Tally(), Tally()
-    plain._kernel = None
-    for _ in range(60_000):
-        parts = [rng.choice(alphabet) * rng.choice((1, 1, 2, 9)) for _ in range(rng.randrange(12))]
-        if rng.random() < 0.6:
-            parts.insert(rng.randrange(len(parts) + 1), rng.choice(damage))
-        block = b"".join(parts)
-        results = []
-        for tally in (kernel, plain):
-            try:
-                results.append(tally.add_utf8(block, False))
-            except UnicodeDecodeError as error:
-                results.append((error.start, error.reason))
-        assert results[0] == results[1], block
-    assert np.array_equal(kernel.table, plain.table) and plain.table.any()
-
-
-@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
-def test_kernel_counts_every_character() -> None:
-    """Every Unicode scalar value, in several alignments."""
-    text = "".join(map(chr, SCALARS))
+def tally_by(kernel: Any) -> Tally:
+    """A tally that counts with the kernel, or without one."""
     tally = Tally()
+    tally._kernel = kernel
+    return tally
+
+
+def verdict(tally: Tally, block: bytes) -> int | None:
+    """Count a whole text; where its first bad byte is, None when there is none."""
+    used = 0
+    try:
+        used = tally.add_utf8(block, False)
+        if used != len(block):
+            tally.add_utf8(block[used:], True)
+    except UnicodeDecodeError as error:
+        return used + error.start
+    return None
+
+
+# Texts of several kinds: the kernel has one loop for short or nearly ASCII blocks and another one for the rest.
+KINDS = {
+    "cjk": "迈向充满希望的新世纪，——一九九八年新年讲话（附图片1张）。\n",
+    "mixed": "迈向/v 充满/v 希望/n 的/u 新/a 世纪/n 1998/m ，/w \n",
+    "smp": "a𠮷野家😀の牛丼🍜𪚥、は\U0010ffffé\U00010000\n",
+    "ascii": "for each in range(10):\n    print(each)\n",
+    "few": "for each in range(10):\n    print(each, end='…')\n" * 3,
+    "two": "Съешь ещё этих мягких французских булок, да выпей же чаю\n",
+    "edges": "\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff\0",
+}
+NASTY = bytes.fromhex("00417f80818f909fa0bfc0c1c2dfe0e1ecedeeeff0f1f3f4f5f7f8fcfeff")
+DAMAGE = [
+    *(b"\xff", b"\xc0\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf0\x80\x80\x80"),
+    *(b"\xe6\xb0", b"\x80", b"\xf0\x9f", b"\xed\xa0", b"\xed", b"\xf5\x80\x80\x80"),
+]
+
+
+def random_text(rng: random.Random, length: int) -> bytes:
+    """Valid UTF-8, characters of one kind in random order."""
+    return "".join(rng.choices(rng.choice(list(KINDS.values())), k=length)).encode()
+
+
+def random_block(rng: random.Random) -> bytes:
+    """Bytes that are UTF-8, or nearly so, or not at all; one in sixteen long enough for the kernel's other loop."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        block = rng.randbytes(rng.randrange(24))
+    elif kind == 1:
+        block = bytes(rng.choices(NASTY, k=rng.randrange(12)))
+    elif kind == 2:
+        parts = [random_text(rng, rng.randrange(5)) for _ in range(rng.randrange(6))]
+        block = rng.choice(DAMAGE if rng.random() < 0.6 else [b""]).join(parts)
+    else:
+        block = random_text(rng, rng.randrange(1, 12))
+        place = rng.randrange(len(block))
+        changed = rng.choice((b"", rng.randbytes(1), bytes((block[place] ^ 1 << rng.randrange(8),))))
+        block = block[:place] + changed + block[place + rng.randrange(2) :]
+    if rng.random() < 1 / 16:
+        block = random_text(rng, rng.randrange(3000)) + block + random_text(rng, rng.randrange(1500, 3000))
+    return block
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_bytes(seed: int) -> None:
+    """Both paths count what Python decodes, refuse what it refuses, name the same byte, and leave no trace.
+
+    A million blocks with CHARVEC_SLOW=1.
+    """
+    rng = random.Random(seed)
+    tallies = [tally_by(kernel) for kernel in {KERNEL, None}]
+    expected: Counter[str] = Counter()
+    valid = 0
+    blocks = 100_000 if os.environ.get("CHARVEC_SLOW") else 1_000
+    for _ in range(blocks):
+        block = random_block(rng)
+        bad = first_error("utf-8", block)
+        for tally in tallies:
+            assert verdict(tally, block) == bad, block
+        with contextlib.suppress(UnicodeDecodeError):
+            expected.update(codecs.utf_8_decode(block, "strict", False)[0])
+        valid += bad is None
+    assert all(counted(tally) == expected for tally in tallies)
+    assert blocks / 4 < valid < blocks * 3 / 4
+
+
+@needs_kernel
+def test_kernel_refuses_every_bad_beginning() -> None:
+    """Every pair of a first and a second byte, and every third and fourth byte, in the midst of a long block."""
+    tally, expected = tally_by(KERNEL), tally_by(None)
+    sequences = [bytes((lead, byte)) + b"\x80\x80" for lead in range(0x80, 0x100) for byte in range(0x100)]
+    sequences += [each[:2] if each[0] < 0xE0 else each[:3] if each[0] < 0xF0 else each for each in sequences]
+    sequences += [bytes.fromhex(start) + bytes((byte,)) for start in ("e4b8", "f09f98", "f4") for byte in range(0x100)]
+    text = KINDS["cjk"] * 60
+    before = [text[start:].encode() for start in range(7)]
+    after = text[:300].encode()
+    for number, sequence in enumerate(sequences):
+        block = before[number % len(before)] + sequence + after
+        bad = first_error("utf-8", block)
+        assert verdict(tally, block) == bad, sequence
+        if bad is None:
+            expected.add_text(block.decode())
+    assert np.array_equal(tally.table, expected.table)
+
+
+@needs_kernel
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_in_a_large_block(kind: str) -> None:
+    """Wherever a byte is wrong, also where the kernel goes from one piece or stream to the next."""
+    rng = random.Random(kind)
+    text = "".join(rng.choices(KINDS[kind], k=300_000)).encode()[:300_000]
+    text = text[: codecs.utf_8_decode(text, "strict", False)[1]]
+    piece = 1 << 17
+    edges = [number * piece + part * (piece // 6) for number in range(2) for part in range(6)]
+    places = [edge + near for edge in edges for near in range(-4, 5) if edge + near >= 0]
+    places += [rng.randrange(len(text)) for _ in range(100)] + [len(text) - near for near in range(1, 5)]
+    tally = tally_by(KERNEL)
+    for place in places:
+        bad = rng.choice((b"\xff", b"\x80\x80\x80\x80", b"\xe4a", b"\xf0\x80", b"\xed\xa0\x80", b"\xf4\x90"))
+        block = text[:place] + bad + text[place:]
+        assert verdict(tally, block) == first_error("utf-8", block) is not None
+    assert not tally.table.any()
+    assert verdict(tally, text) is None and counted(tally) == Counter(text.decode())
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+@given(text=st.text(max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_blocks_cut_at_every_byte(kernel: Any, text: str) -> None:
+    """What is counted in two blocks is what is counted in one, wherever the first one ends."""
+    data = text.encode()
+    tally = tally_by(kernel)
+    for cut in range(len(data) + 1):
+        used = tally.add_utf8(data[:cut], False)
+        tally.add_utf8(data[used:], True)
+    assert counted(tally) == {char: (len(data) + 1) * number for char, number in Counter(text).items()}
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+def test_large_blocks_cut_at_every_byte(kernel: Any) -> None:
+    """The same with blocks that the kernel counts in streams."""
+    text = "".join(random.Random(5).choices("".join(KINDS.values()), k=5_000))
+    data = text.encode()
+    cuts = range(0, len(data) + 1, 1 if kernel else 101)
+    tally = tally_by(kernel)
+    for cut in cuts:
+        used = tally.add_utf8(data[:cut], False)
+        assert cut - 3 <= used <= cut
+        assert tally.add_utf8(data[used:], False) == len(data) - used
+    assert counted(tally) == {char: len(cuts) * number for char, number in Counter(text).items()}
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+def test_every_scalar_in_utf8(kernel: Any) -> None:
+    """Every Unicode scalar value, in several alignments, in one block and in short ones."""
+    text = "".join(map(chr, SCALARS))
+    data = text.encode()
+    tally = tally_by(kernel)
     for shift in range(8):
-        data = b"a" * shift + text.encode()
-        assert tally.add_utf8(data, False) == len(data)
+        block = b"a" * shift + data
+        assert tally.add_utf8(block, False) == len(block)
+    size = 1_000 if kernel else 100_000
+    for start in range(0, len(text), size):
+        tally.add_utf8(text[start : start + size].encode(), False)
     expected = np.zeros_like(tally.table)
-    expected[SCALARS] = 8
+    expected[SCALARS] = 9
     expected[ord("a")] += 28
     assert np.array_equal(tally.table, expected)
 
 
-@pytest.mark.skipif(KERNEL is None, reason="the C kernel was not built")
+@needs_kernel
 def test_kernel_carries_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are carried out of the kernel's tables before they could overflow, and none is lost or doubled."""
     monkeypatch.setattr(counting, "_CARRY", 100)

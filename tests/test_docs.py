@@ -45,7 +45,7 @@ def test_python_of_the_readme_runs(page: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist(page: Path) -> None:
     """Every `charvec COMMAND` and every option of it that a page shows."""
-    options = {member.NAME: help_of(member.NAME) for member in MEMBERS}
+    options = {name: help_of(name) for name in MEMBERS}
     for language, code in BLOCK.findall(page.read_text("utf-8")):
         for line in code.splitlines() if language in ("sh", "") else []:
             words = shlex.split(line.removeprefix("$ "), comments=True) if "charvec " in line else []

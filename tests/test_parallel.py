@@ -242,7 +242,7 @@ def test_batches_and_parts_are_plain_values(tmp_path: Path) -> None:
     batch = Batch(0, (Found(str(path)),), Options(encodings=(("", "gb18030"),)))
     part = count_batch(pickle.loads(pickle.dumps(batch)))
     assert dict(pickle.loads(pickle.dumps(part)).counts) == {"水": 1, "木": 1}
-    assert part.finished == (batches.file_state(str(path)),)
+    assert part.finished == (batches.sample_state(Found(str(path))),)
 
 
 def test_count_texts() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from charvec.errors import CharvecError, NotFound, OutputError
+from charvec.errors import CharvecError, NotFound, OutputError, UsageError
 from charvec.samples import STDIN, Found, find_samples
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs links, pipes and modes of a Unix system")
@@ -53,7 +55,16 @@ def show(found: Found) -> str:
     """One thing found, as a line."""
     if found.problem:
         return f"{found.problem.code} {found.problem.path}".replace(os.sep, "/")
-    return f"hidden {found.hidden}" if found.hidden else found.path.replace(os.sep, "/")
+    counts = {"hidden": found.hidden, "ignored": found.ignored, "excluded": found.excluded}
+    return " ".join(f"{kind} {count}" for kind, count in counts.items() if count) or found.path.replace(os.sep, "/")
+
+
+def write(**files: str) -> None:
+    """Ignore files: the name of the folder, and the patterns between blanks."""
+    for folder, patterns in files.items():
+        place = Path(".") if folder == "here" else Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".gitignore").write_text("\n".join(patterns.split()) + "\n", "utf-8")
 
 
 def raises(code: str, names: Iterable[str], kind: type[CharvecError] = NotFound, **options: object) -> CharvecError:
@@ -355,3 +366,194 @@ def test_searching_needs_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "lstat", lambda *args, **options: asked.append(args) or lstat(*args, **options))
     assert len(find("d")) == 50
     assert len(asked) < 25 + len(Path.cwd().parts)
+
+
+# -- what is left out
+
+
+def test_exclude() -> None:
+    """By name at any depth, by path from the folder named, folders only, and taken back again; all of it counted."""
+    make("d/a.txt", "d/b.bak", "d/s/a.txt", "d/s/t/c.bak", "d/s/t/c.txt", "d/old/x", "d/s/old")
+    assert find("d", exclude=["*.bak"]) == [
+        "d/a.txt",
+        "excluded 1",
+        "d/old/x",
+        "d/s/a.txt",
+        "d/s/old",
+        "d/s/t/c.txt",
+        "excluded 1",
+    ]
+    assert find("d", exclude=["/a.txt", "old/", "s/t"]) == [
+        "d/b.bak",
+        "excluded 2",
+        "d/s/a.txt",
+        "d/s/old",
+        "excluded 1",
+    ]
+    assert find("d", exclude=["*", "!s/", "!s/a.*"]) == ["excluded 3", "d/s/a.txt", "excluded 2"]
+    assert find("d", exclude="old") == find("d", exclude=["old"]) == find("d", exclude=["", "old"])
+    assert find("d", exclude=["./s"]) == find("d", exclude=["/s"]) == ["d/a.txt", "d/b.bak", "excluded 1", "d/old/x"]
+    assert find("d", exclude=[]) == find("d", exclude=[""]) == find("d", exclude=["#", "none"]) == find("d")
+    assert find("d/s", exclude=["/t"]) == ["d/s/a.txt", "d/s/old", "excluded 1"]
+
+
+def test_exclude_and_what_is_passed_over_anyway() -> None:
+    """Hidden files count as hidden, those of another suffix not at all."""
+    make("d/.x", "d/a.txt", "d/a.bin", "d/#a")
+    assert find("d", exclude=["*x", "#a"]) == ["d/a.bin", "d/a.txt", "hidden 1 excluded 1"]
+    assert find("d", exclude=["a.*"], extensions=["txt"]) == ["hidden 1 excluded 1"]
+
+
+def test_what_is_named_outright_is_read() -> None:
+    """Whatever --exclude says; what a pattern matched was not named outright, unless a shell wrote it out."""
+    make("d/a.txt", "d/b.txt", "d/old/c.txt", "e/old/c.txt")
+    assert find("d/a.txt", "d", exclude=["*.txt"]) == ["d/a.txt", "excluded 2", "excluded 1"]
+    assert find("d", "d/a.txt", exclude=["*.txt"]) == ["excluded 2", "excluded 1", "d/a.txt"]
+    assert find("d/old", exclude=["old"]) == ["d/old/c.txt"]
+    assert find("d/*.txt", exclude=["a.*"]) == ["excluded 1", "d/b.txt"]
+    assert find("d/**/*.txt", exclude=["old/"]) == ["excluded 1", "d/a.txt", "d/b.txt"]
+    assert find("*/*/*.txt", exclude=["/d/old"]) == ["excluded 1", "e/old/c.txt"]
+    assert find("*/*.txt", "d/a.txt", exclude=["*"]) == ["excluded 2", "d/a.txt"]
+    assert find("*/old", exclude=["/e/old/c.txt"]) == ["d/old/c.txt", "excluded 1"]
+    assert find("d/**", exclude=["*.txt"]) == find("d", exclude=["*.txt"])
+    assert find("**", exclude=[".*", "e"]) == ["excluded 1", "./d/a.txt", "./d/b.txt", "./d/old/c.txt"]
+
+
+def test_malformed_patterns() -> None:
+    """An error before anything is read, for git would match nothing with them in silence."""
+    make("d/a")
+    for pattern in ("[a", "a\\", "/", "!", "[[:nope:]]"):
+        assert pattern in raises("E-PATTERN", ["d"], UsageError, exclude=["*.bak", pattern]).message.replace(
+            "\\\\", "\\"
+        )
+
+
+def test_ignore_files() -> None:
+    """As git reads them: below their folder, nearer ones above farther ones, nothing inside an ignored folder."""
+    write(d="*.log /build/ !keep.log", **{"d/s": "!x.log local", "d/build": "!*"})
+    make("d/a", "d/b.log", "d/keep.log", "d/build/x", "d/s/x.log", "d/s/y.log", "d/s/local", "d/s/build/z")
+    assert find("d") == ["d/a", "d/keep.log", "hidden 1 ignored 2", "d/s/x.log", "hidden 1 ignored 2", "d/s/build/z"]
+    everything = [path for path in find("d", ignore_files=False) if not path.startswith("hidden")]
+    assert len(everything) == 8 and "d/build/x" in everything
+
+
+def test_ignore_files_above_the_folder_are_not_asked() -> None:
+    """A corpus is often ignored by the project around it."""
+    write(here="data", data="*.log")
+    make("data/a", "data/b.log", "data/s/c.log")
+    assert find("data") == ["data/a", "hidden 1 ignored 1", "ignored 1"]
+    assert find("data/s") == ["data/s/c.log"]
+    assert "data/a" not in find(".")
+
+
+def test_ignore_beats_gitignore() -> None:
+    """As in ripgrep: .ignore files are about searching, .gitignore files about what is kept."""
+    write(d="data *.csv")
+    Path("d/.ignore").write_text("!data\nnotes\n")
+    make("d/data/x", "d/data/y.csv", "d/notes", "d/b")
+    assert find("d") == ["d/b", "hidden 2 ignored 1", "d/data/x", "ignored 1"]
+
+
+def test_what_is_named_is_read_although_it_is_ignored() -> None:
+    """Before or after its folder; and a folder inside another is searched by its own rules, in whatever order."""
+    write(d="*.log s", **{"d/s": "b"})
+    make("d/a", "d/x.log", "d/s/a", "d/s/b", "d/s/c.log")
+    assert find("d", "d/x.log") == ["d/a", "hidden 1 ignored 2", "d/x.log"]
+    assert find("d/x.log", "d") == ["d/x.log", "d/a", "hidden 1 ignored 2"]
+    inner = ["d/s/a", "d/s/c.log", "hidden 1 ignored 1"]
+    assert find("d", "d/s") == ["d/a", "hidden 1 ignored 1", *inner]
+    assert find("d/s", "d") == [*inner, "d/a", "hidden 1 ignored 1"]
+    assert find("d/*.log") == ["d/x.log"]
+
+
+def test_ignored_and_excluded_and_other_suffixes() -> None:
+    """Each counts once: as excluded before ignored, and only when it would have been read."""
+    write(d="*.log")
+    make("d/a.log", "d/b.log", "d/c.txt", "d/d.log/x.txt")
+    assert find("d", exclude=["a.*"]) == ["d/c.txt", "hidden 1 ignored 2 excluded 1"]
+    assert find("d", extensions=["txt"]) == ["d/c.txt", "hidden 1 ignored 1"]
+    assert find("d", exclude=["!a.log"]) == find("d")
+
+
+@posix
+def test_ignored_links_and_pipes() -> None:
+    """Nobody is told of a link or a pipe that is ignored."""
+    write(d="link pipe gone")
+    os.mkfifo("d/pipe")
+    os.symlink("/", "d/link")
+    os.symlink("nowhere", "d/gone")
+    assert find("d") == ["hidden 1 ignored 3"]
+
+
+@posix
+def test_bad_ignore_files() -> None:
+    """Listed; what is good in them is used, and the samples are read."""
+    for folder, content in (("a", b"*.log\n[x\n"), ("b", b"\xff\xfe*\0.\0"), ("c", b"\n" * (1 << 21))):
+        make(f"{folder}/f.log", f"{folder}/f.txt")
+        Path(folder, ".gitignore").write_bytes(content)
+    assert find("a") == ["W-IGNORE-FILE a/.gitignore", "a/f.txt", "hidden 1 ignored 1"]
+    assert find("b") == ["W-IGNORE-FILE b/.gitignore", "b/f.log", "b/f.txt", "hidden 1"]
+    assert find("c") == ["W-IGNORE-FILE c/.gitignore", "c/f.log", "c/f.txt", "hidden 1"]
+    make("d/f.log", "e/f.log", "f/.gitignore/x", "elsewhere")
+    os.mkfifo("d/.gitignore")
+    os.symlink("../elsewhere", "e/.gitignore")
+    assert find("d", "e") == [
+        *("W-IGNORE-FILE d/.gitignore", "d/f.log", "hidden 1", "W-IGNORE-FILE e/.gitignore", "e/f.log", "hidden 1")
+    ]
+    assert find("f") == ["hidden 1"]
+
+
+@posix
+def test_ignore_files_and_strange_names() -> None:
+    """Names that are no UTF-8 are compared as bytes."""
+    write(d="?x")
+    Path("d/.ignore").write_bytes(b"\xff\n")
+    make("d/\udcff", "d/\udcfex", "d/éx", "d/y")
+    # é is two bytes, and ? is one
+    assert find("d") == ["W-IGNORE-FILE d/.ignore", "d/y", "d/éx", "hidden 2 ignored 2"]
+
+
+def test_memory_does_not_grow_with_the_files() -> None:
+    """What is remembered while folders are searched does not grow with the files."""
+    import tracemalloc
+
+    write(d="*.log /s*/x1")
+    for folder in range(20):
+        os.makedirs(f"d/s{folder}")
+        for number in range(100):
+            Path(f"d/s{folder}/x{number}").touch()
+
+    def most(exclude: list[str]) -> int:
+        tracemalloc.start()
+        try:
+            for _ in find_samples(["d", "d/s0/x0"], exclude=exclude):
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    most(["*.bak"])  # modules, and expressions that Python keeps
+    small = most(["*.bak"])
+    for folder in range(20):
+        for number in range(10):
+            os.makedirs(f"d/s{folder}/more{number}")
+            for each in range(100):
+                Path(f"d/s{folder}/more{number}/{each}").touch()
+    assert most(["*.bak"]) < small + 200_000  # ten times the files; folders are remembered
+
+
+@pytest.mark.parametrize("setting", ["nothing", "ignore file", "exclude"])
+def test_patterns_are_imported_when_there_are_any(setting: str) -> None:
+    """Start-up is the budget."""
+    make("d/a")
+    if setting == "ignore file":
+        write(d="b")
+    code = f"""
+import sys
+from charvec.samples import find_samples
+assert len([each for each in find_samples("d", exclude={["b"] if setting == "exclude" else []}) if each.path]) == 1
+names = {{"charvec.plumbing.ignoring", "charvec.plumbing.remote", "fsspec"}} & set(sys.modules)
+assert names == {set() if setting == "nothing" else {"charvec.plumbing.ignoring"}}, names
+"""
+    path = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

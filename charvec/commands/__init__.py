@@ -1,17 +1,17 @@
 """Family: the commands. One file each: what it is for, its arguments, and a library call plus printing.
 
-To add a command: write one module with :class:`Member`'s parts and put its name into :data:`MEMBERS`. Modules import
-nothing heavy at their top, so that ``charvec --help`` stays instant.
+To add a command: write one module with :class:`Member`'s parts and put its name, which is what the user types, into
+:data:`MEMBERS`. Modules import nothing heavy at their top, so that ``charvec --help`` stays instant; a command imports
+only its own.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
-from charvec.commands import convert, coverage, dump, explain, info, nearest, scan, similar, tensors, verify
-
-__all__ = ["MEMBERS", "Member"]
+__all__ = ["MEMBERS", "Member", "member"]
 
 
 class Member(Protocol):
@@ -33,4 +33,22 @@ class Member(Protocol):
         """
 
 
-MEMBERS: tuple[Member, ...] = (dump, scan, coverage, tensors, info, verify, convert, similar, nearest, explain)
+#: Every command, in the order of ``charvec --help``.
+MEMBERS = (
+    "dump",
+    "scan",
+    "coverage",
+    "tensors",
+    "info",
+    "verify",
+    "convert",
+    "similar",
+    "nearest",
+    "explain",
+    "env",
+)
+
+
+def member(name: str) -> Member:
+    """The command of that name."""
+    return cast(Member, import_module(f"charvec.commands.{name}"))

@@ -9,41 +9,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
-from charvec.plumbing.terminal import complain, count, escape, number, shown, size
+from charvec.plumbing.terminal import complain, escape, shown
 
 if TYPE_CHECKING:
-    from charvec.counts import Counts, Samples
     from charvec.embedding import TokenEmbedding
 
 #: Warnings of one kind shown in full.
 SHOWN = 5
-
-
-def add_sample_arguments(parser: ArgumentParser) -> None:
-    """Which samples to scan, and how."""
-    group = parser.add_argument_group("samples")
-    group.add_argument(
-        "samples",
-        nargs="+",
-        metavar="SAMPLE",
-        help="file, folder (searched to any depth), glob pattern, or - for stdin",
-    )
-    group.add_argument(
-        "--ext",
-        nargs="+",
-        default=[],
-        metavar="EXT",
-        help="inside folders read only these suffixes; after the samples: corpus --ext txt csv",
-    )
-    group.add_argument(
-        "--encoding",
-        action="append",
-        default=[],
-        metavar="[GLOB=]NAME",
-        help="encoding of the files that are not UTF-8, e.g. gb18030; or of those that match: '*.gbk=gb18030'",
-    )
-    group.add_argument("--hidden", action="store_true", help="also read hidden files inside folders")
-    group.add_argument("--strict", action="store_true", help="stop (exit 65) when a sample is skipped or damaged")
 
 
 def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> None:
@@ -76,35 +48,6 @@ def add_keep_argument(parser: ArgumentParser) -> None:
         metavar="STATUSES",
         help="how a character may have been found to be kept; also bytes, unreachable (default: %(default)s)",
     )
-
-
-def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Iterable[str] = ()) -> Counts:
-    """Scan what the arguments say, with a progress bar where a person is watching."""
-    from charvec.extraction import refuse_incomplete
-    from charvec.plumbing.progress import bar
-    from charvec.scanning import scan
-
-    counts = scan(
-        args.samples,
-        extensions=args.ext,
-        encoding=encodings(args),
-        hidden=args.hidden,
-        not_this=not_this,
-        not_these=not_these,
-        progress=bar(quiet=args.quiet),
-    )
-    if args.strict:
-        refuse_incomplete(counts)
-    return counts
-
-
-def encodings(args: Namespace) -> dict[str, str] | None:
-    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8."""
-    pairs = {}
-    for each in args.encoding:
-        glob, _, codec = each.rpartition("=")
-        pairs[glob] = codec
-    return pairs or None
 
 
 def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
@@ -144,26 +87,9 @@ def left_out_note(path: str, left_out: list[str]) -> list[Note]:
     return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
-def sample_notes(counts: Counts) -> list[Note]:
-    """Everything a scan has to say."""
-    return [*counts.samples.problems, *counts.samples.remarks]
-
-
 def print_json(value: Any) -> None:
     """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
     sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
-
-
-def describe(samples: Samples) -> str:
-    """What was scanned, and what was not."""
-    parts = [count(samples.files, "file"), size(samples.bytes), count(samples.characters, "character")]
-    if samples.skipped:
-        parts.append(f"{number(samples.skipped)} not read")
-    if samples.bad_bytes:
-        parts.append(f"{count(samples.bad_bytes, 'byte')} left out")
-    if samples.hidden:
-        parts.append(f"{number(samples.hidden)} hidden passed over")
-    return ", ".join(parts)
 
 
 def percent(share: float) -> str:

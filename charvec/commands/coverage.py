@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
-    add_sample_arguments,
     model_name,
     open_model,
     percent,
     print_json,
-    sample_notes,
-    scan_samples,
     warn,
 )
+from charvec.commands.corpus import add_sample_arguments, sample_notes, scan_samples
 from charvec.plumbing.terminal import number, table
 
 if TYPE_CHECKING:

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
-    add_sample_arguments,
-    describe,
     left_out_note,
     model_name,
     open_model,
     percent,
     print_json,
+    warn,
+)
+from charvec.commands.corpus import (
+    add_sample_arguments,
+    describe,
+    describe_left_out,
     sample_notes,
     scan_samples,
-    warn,
 )
 from charvec.errors import Note
 from charvec.plumbing.terminal import escape, number, shown, size, table
 
 if TYPE_CHECKING:
-    from charvec.counts import Samples
+    from charvec.counts import Counts
     from charvec.embedding import TokenEmbedding
     from charvec.vectors import CharVectors
 
@@ -76,14 +79,14 @@ def run(args: Namespace) -> int:
     notes += left_out_note(args.out, left_out)
     warn(notes, args)
     if args.json:
-        print_json(_as_json(args, model, vectors, left_out, notes))
+        print_json(_as_json(args, model, counts, vectors, left_out, notes))
     elif not args.quiet:
-        print(_summary(args, counts.samples, model, vectors, len(left_out), os.path.getsize(args.out)))
+        print(_summary(args, counts, model, vectors, len(left_out), os.path.getsize(args.out)))
     return 0 if counts.samples.complete else 3
 
 
 def _summary(
-    args: Namespace, samples: Samples, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int
+    args: Namespace, counts: Counts, model: TokenEmbedding, vectors: CharVectors, left_out: int, file_size: int
 ) -> str:
     """What came out, within 80 columns unless names are long."""
     from charvec import formats
@@ -92,7 +95,8 @@ def _summary(
     member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
     held = formats.written_as(member, vectors.dtype)
     rows = [
-        ["samples", f"{describe(samples)}, {number(coverage.total.distinct)} distinct"],
+        ["samples", f"{describe(counts.samples)}, {number(coverage.total.distinct)} distinct"],
+        *(["", line] for line in describe_left_out(counts)),
         ["model", model_name(args.model, model)],
         ["tensor", f"{escape(tensor.name)}, {tensor.rows} x {tensor.columns} {tensor.dtype}"],
         [
@@ -128,7 +132,12 @@ def _summary(
 
 
 def _as_json(
-    args: Namespace, model: TokenEmbedding, vectors: CharVectors, left_out: list[str], notes: list[Note]
+    args: Namespace,
+    model: TokenEmbedding,
+    counts: Counts,
+    vectors: CharVectors,
+    left_out: list[str],
+    notes: list[Note],
 ) -> dict[str, Any]:
     return {
         "out": args.out,
@@ -140,6 +149,7 @@ def _as_json(
         "source": vectors.source,
         "coverage": vectors.coverage.as_dict(),
         "missing": [entry.as_dict() for entry in vectors.missing],
+        "not_selected": dict(counts.left_out),
         "left_out": [f"U+{ord(char):04X}" for char in left_out],
         "notes": [note.as_dict() for note in notes],
     }

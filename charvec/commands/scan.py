@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
-from charvec.commands.common import add_sample_arguments, describe, sample_notes, scan_samples, warn
-from charvec.plumbing.terminal import codepoint, number, visible
+from charvec.commands.common import warn
+from charvec.commands.corpus import (
+    add_sample_arguments,
+    describe,
+    describe_left_out,
+    sample_notes,
+    scan_samples,
+)
+from charvec.plumbing.terminal import codepoint, escape, number, visible
 
 NAME = "scan"
 HELP = "count the characters of samples"
@@ -16,6 +24,12 @@ HELP = "count the characters of samples"
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_sample_arguments(parser)
+    parser.add_argument(
+        "--unit",
+        choices=("codepoint", "grapheme"),
+        default="codepoint",
+        help="count code points (default), or what a reader sees as one character (grapheme clusters)",
+    )
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--out", metavar="OUT", help="write the table to a file (default: stdout)")
     group.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
@@ -31,7 +45,8 @@ def run(args: Namespace) -> int:
         check_target(out, overwrite=args.force)
     counts = scan_samples(args, not_this=out)
     warn(sample_notes(counts), args)
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    counted: Mapping[str, int] = counts if counts.graphemes is None else counts.graphemes
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     samples = counts.samples
     if args.json:
         report = {
@@ -42,18 +57,37 @@ def run(args: Namespace) -> int:
             "bad_bytes": samples.bad_bytes,
             "skipped": samples.skipped,
             "hidden": samples.hidden,
+            "ignored": samples.ignored,
+            "excluded": samples.excluded,
+            "settings": dict(samples.settings),
+            "unit": args.unit,
+            "left_out": dict(counts.left_out),
             "notes": [note.as_dict() for note in sample_notes(counts)],
-            "counts": {codepoint(char): count for char, count in ordered},
+            "counts": {_codepoints(text): number_of for text, number_of in ordered},
         }
         # file names can hold anything, so everything beyond ASCII is escaped
         shown = json.dumps(report, indent=2) + "\n"
     else:
-        shown = "".join(f"{codepoint(char)}\t{visible(char)}\t{number_of}\n" for char, number_of in ordered)
+        shown = "".join(f"{_codepoints(text)}\t{_visible(text)}\t{number_of}\n" for text, number_of in ordered)
     if out:
         write_whole(out, shown.encode(), overwrite=args.force)
     else:
         # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
         sys.stdout.writelines(shown.splitlines(keepends=True))
     if not args.quiet:
-        print(f"{describe(samples)}, {number(len(counts))} distinct", file=sys.stderr)
+        print(f"{describe(samples)}, {number(len(counted))} distinct", file=sys.stderr)
+        for line in describe_left_out(counts):
+            print(line, file=sys.stderr)
     return 0 if samples.complete else 3
+
+
+def _codepoints(text: str) -> str:
+    """``U+6C34``, or several with spaces between them."""
+    return " ".join(map(codepoint, text))
+
+
+def _visible(text: str) -> str:
+    """A character as it is shown in tables; a cluster as it stands, unless a part of it would act on a terminal."""
+    if len(text) == 1:
+        return visible(text)
+    return escape(text)

@@ -6,13 +6,16 @@ file to ``tests/data/vectors``; the contract tests then run over it.
 
 from __future__ import annotations
 
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from charvec.errors import UsageError
-from charvec.formats import hdf5, npz, pickled, safetensors, text, word2vec
-from charvec.vectors import CharVectors
 
-__all__ = ["MEMBERS", "Member", "by_name", "by_suffix", "sniff", "written_as"]
+if TYPE_CHECKING:
+    from charvec.vectors import CharVectors
+
+__all__ = ["MEMBERS", "Member", "by_name", "by_suffix", "members", "sniff", "written_as"]
 
 
 class Member(Protocol):
@@ -48,7 +51,14 @@ class Member(Protocol):
         """
 
 
-MEMBERS: tuple[Member, ...] = (hdf5, npz, safetensors, text, word2vec, pickled)
+#: Every member, by module; each is imported when its turn comes, and the native format comes first.
+MEMBERS = ("hdf5", "npz", "safetensors", "text", "word2vec", "pickled")
+
+
+def members() -> Iterator[Member]:
+    """The modules of :data:`MEMBERS`."""
+    for name in MEMBERS:
+        yield cast(Member, import_module(f"charvec.formats.{name}"))
 
 
 def by_suffix(path: str) -> Member:
@@ -57,14 +67,14 @@ def by_suffix(path: str) -> Member:
     Raises:
         UsageError: ``E-SUFFIX``.
     """
-    for member in MEMBERS:
+    for member in members():
         if path.lower().endswith(member.SUFFIXES):
             return member
     raise UsageError(
         "E-SUFFIX",
         f"the suffix of {path} stands for no format",
         help="choose one of "
-        + " ".join(suffix for member in MEMBERS for suffix in member.SUFFIXES)
+        + " ".join(suffix for member in members() for suffix in member.SUFFIXES)
         + ", or say --format",
     )
 
@@ -76,11 +86,11 @@ def by_name(name: str) -> Member:
         UsageError: ``E-FORMAT-NAME``.
     """
     word = name.lower().removeprefix(".")
-    for member in MEMBERS:
+    for member in members():
         if word == member.NAME or f".{word}" in member.SUFFIXES:
             return member
     raise UsageError(
-        "E-FORMAT-NAME", f"there is no format {name!r}", help="choose " + ", ".join(member.NAME for member in MEMBERS)
+        "E-FORMAT-NAME", f"there is no format {name!r}", help="choose " + ", ".join(member.NAME for member in members())
     )
 
 
@@ -93,4 +103,4 @@ def written_as(member: Member, dtype: str) -> str:
 
 def sniff(head: bytes) -> Member | None:
     """The format of a file that begins so, None when it is none of ours."""
-    return next((member for member in MEMBERS if member.sniff(head)), None)
+    return next((member for member in members() if member.sniff(head)), None)

@@ -14,6 +14,11 @@ tensorbundle          what TensorFlow writes into such tables
 normalizer            how a BERT tokenizer's configuration says it normalises
 embedding_names       what input embeddings are called
 counting              UTF-8 to counts, by the C kernel or by NumPy
+encoded               text in an encoding that is known
+transforms            normalisation and grapheme clusters, between a reader and the counts
+scripts               which script and which block a code point belongs to
+folders, ignoring     what is in a folder; .gitignore files and patterns like theirs
+remote                files behind URLs; remote_stream and remote_faults are its parts
 charsets              which legacy encodings a text could be in
 layout                the columns of a vector file, and their checks
 plain                 vectors from bare pairs of character and values

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from charvec.errors import Note
-from charvec.plumbing.charsets import SAMPLE, escaped_encoding, is_mojibake, mostly_utf8
+from charvec.plumbing.charsets import SAMPLE, doubtful, escaped_encoding, is_mojibake, mostly_utf8
 from charvec.plumbing.counting import Tolerant
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
-__all__ = ["NAME", "read", "read_range", "remarks", "sniff"]
+__all__ = ["NAME", "doubt", "read", "read_range", "remarks", "sniff"]
 
 NAME = "utf-8"
 
@@ -172,7 +172,16 @@ def remarks(path: str, head: bytes) -> list[Note]:
     if codec:
         message = f"{path} looks like {codec} text, which hides in ASCII; say so with --encoding {codec}"
         return [Note("W-ESCAPED-ENCODING", message, path)]
+    codec = doubtful(head)
+    if codec:
+        return [doubt(path, codec)]
     if is_mojibake(head[:_LOOK]):
         message = f"{path} looks like UTF-8 that was read as Latin-1 and saved again; repair it before counting"
         return [Note("W-MOJIBAKE", message, path)]
     return []
+
+
+def doubt(path: str, codec: str) -> Note:
+    """What to say of a text that is valid UTF-8 and may yet be something else."""
+    message = f"{path} is valid UTF-8 and was read so, but may be {codec}: if it is, say --encoding '*={codec}'"
+    return Note("W-MAYBE-ENCODING", message, path)

@@ -52,17 +52,17 @@ def test_reads(name: str, dtype: str) -> None:
 
 def test_every_member_has_a_golden_file() -> None:
     """A format that is added brings its golden file."""
-    assert tuple(member.NAME for member in formats.MEMBERS) == FORMATS
-    assert all(SUFFIX[member.NAME] in member.SUFFIXES for member in formats.MEMBERS)
+    assert tuple(member.NAME for member in formats.members()) == FORMATS
+    assert all(SUFFIX[member.NAME] in member.SUFFIXES for member in formats.members())
 
 
 @pytest.mark.parametrize(("name", "dtype"), GOLDEN)
 def test_exactly_one_sniffer_says_yes(name: str, dtype: str) -> None:
     """However much of a golden file is seen, its own format knows it and no other does."""
     head = golden(name, dtype).read_bytes()[:4096]
-    assert [member.NAME for member in formats.MEMBERS if member.sniff(head)] == [name]
+    assert [member.NAME for member in formats.members() if member.sniff(head)] == [name]
     for length in range(min(len(head), 300)):
-        assert [member.NAME for member in formats.MEMBERS if member.sniff(head[:length])] in ([], [name])
+        assert [member.NAME for member in formats.members() if member.sniff(head[:length])] in ([], [name])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_strangers(head: bytes) -> None:
 )
 def test_text_or_word2vec(head: bytes, name: str) -> None:
     """A header is two integers and nothing else; a zero byte may be the whole key."""
-    assert [member.NAME for member in formats.MEMBERS if member.sniff(head)] == [name]
+    assert [member.NAME for member in formats.members() if member.sniff(head)] == [name]
 
 
 def test_determinism(tmp_path: Path) -> None:

@@ -389,7 +389,7 @@ def test_damaged_file_is_an_input_error() -> None:
         read(b"a 1 2\nb 1\n")
 
 
-@pytest.mark.parametrize("member", formats.MEMBERS, ids=lambda member: member.NAME)
+@pytest.mark.parametrize("member", list(formats.members()), ids=lambda member: member.NAME)
 def test_names_of_formats(member: formats.Member) -> None:
     """A format goes by its name and by its suffixes, with or without the dot."""
     for word in (member.NAME, member.NAME.upper(), *member.SUFFIXES, *(suffix[1:] for suffix in member.SUFFIXES)):

@@ -1,0 +1,81 @@
+"""``charvec env``: what this installation is made of; worth adding to a report of a bug."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from charvec.commands.common import print_json
+from charvec.plumbing.terminal import table
+
+NAME = "env"
+HELP = "versions, the way of counting in use, and optional packages"
+
+#: Optional packages and what each is for.
+PACKAGES = {
+    "numpy": "arrays",
+    "h5py": "reads vector files",
+    "tokenizers": "the models' own normalisers",
+    "tqdm": "progress bar",
+    "fsspec": "samples behind URLs",
+    "torch": "charvec.torch",
+    "orjson": "JSON Lines, faster",
+    "isal": "gzip, faster",
+    "backports.zstd": "zstd",
+    "zstandard": "zstd",
+    "pyarrow": "Parquet and Arrow",
+    "regex": "--unit grapheme",
+    "charset-normalizer": "more candidates for encodings",
+    "dask": "--scheduler",
+    "distributed": "--scheduler",
+    "s3fs": "s3://",
+    "aiohttp": "https://",
+    "huggingface-hub": "hf://",
+}
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+
+
+def run(args: Namespace) -> int:
+    """Print it."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from charvec.plumbing import counting, scripts
+    from charvec.scanning import available_cores
+    from charvec.version import __version__
+
+    installed: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            installed[name] = version(name)
+        except PackageNotFoundError:
+            installed[name] = None
+    kernel = counting.KERNEL is not None
+    if args.json:
+        print_json(
+            {
+                "charvec": __version__,
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "cores": available_cores(),
+                "counting": "kernel" if kernel else "numpy",
+                "unicode_scripts": scripts.UNICODE_VERSION,
+                "packages": installed,
+            }
+        )
+        return 0
+    how = "C kernel" if kernel else "NumPy (the C kernel is not there: `pip install .` builds it where a compiler is)"
+    rows = [
+        ["charvec", __version__],
+        ["Python", f"{platform.python_implementation()} {platform.python_version()}"],
+        ["system", platform.platform()],
+        ["cores", str(available_cores())],
+        ["counting", how],
+        ["scripts", f"Unicode {scripts.UNICODE_VERSION}"],
+    ]
+    packages = [[name, installed[name] or "not installed", what] for name, what in PACKAGES.items()]
+    print("\n".join((table(rows), "", table(packages))))
+    return 0
