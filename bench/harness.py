@@ -23,9 +23,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-__all__ = ["Command", "Report", "Run", "measure", "table", "versions"]
+__all__ = ["Command", "Report", "Run", "measure", "run", "table", "versions"]
 
 #: Variables a command may see of the caller's environment. Whatever else is set (thread counts, hash seeds, Python
 #: options) would make two people's figures differ, so libraries run with their defaults.
@@ -36,20 +36,30 @@ PINNED = {"LC_ALL": "C.UTF-8", "HF_HUB_OFFLINE": "1"}
 
 @dataclass(frozen=True)
 class Command:
-    """A command to time: its name in the tables, its arguments and the folder it runs in."""
+    """A command to time: its name in the tables, its arguments and the folder it runs in.
+
+    With ``inside``, it times itself: it prints one line of JSON with ``wall_ms`` and ``cpu_ms``, which count instead of
+    the times of the whole process, and whatever else it found.
+    """
 
     name: str
     argv: Sequence[str]
     cwd: str | None = None
+    inside: bool = False
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: wall clock and user + system CPU in milliseconds, peak resident memory in MiB."""
+    """One run: wall clock and user + system CPU in milliseconds, peak resident memory in MiB, what else it printed."""
 
     wall_ms: float
     cpu_ms: float
     rss_mib: float
+    found: dict[str, object] = field(default_factory=dict)
+
+    def time(self, cpu: bool) -> float:
+        """CPU time, or else the wall clock."""
+        return self.cpu_ms if cpu else self.wall_ms
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,17 @@ class Report:
     baseline: str
     runs: dict[str, list[Run]]
 
-    def ratio(self, name: str, to: str | None = None) -> float:
-        """How many times as long as another command (default: the baseline): the median of every round's ratio."""
-        pairs = zip(self.runs[name], self.runs[to or self.baseline], strict=True)
-        return statistics.median(run.wall_ms / other.wall_ms for run, other in pairs)
+    def ratio(self, name: str, to: str | None = None, *, cpu: bool = False) -> float:
+        """How many times as long as another command (default: the baseline): the median of every round's ratio.
 
-    def median(self, name: str) -> float:
-        """Median wall clock in milliseconds."""
-        return statistics.median(run.wall_ms for run in self.runs[name])
+        By the wall clock, or by CPU time.
+        """
+        pairs = zip(self.runs[name], self.runs[to or self.baseline], strict=True)
+        return statistics.median(run.time(cpu) / other.time(cpu) for run, other in pairs)
+
+    def median(self, name: str, *, cpu: bool = False) -> float:
+        """Median wall clock, or median CPU time, in milliseconds."""
+        return statistics.median(run.time(cpu) for run in self.runs[name])
 
     def rss(self, name: str) -> float:
         """The highest peak of resident memory of any round, in MiB."""
@@ -90,32 +103,35 @@ class Report:
                 f"{self.median(name):.0f}",
                 f"{min(run.wall_ms for run in runs):.0f}",
                 f"{self.ratio(name):.2f}",
-                f"{statistics.median(run.cpu_ms for run in runs):.0f}",
+                f"{self.median(name, cpu=True):.0f}",
                 f"{self.rss(name):.0f}",
             )
             for name, runs in self.runs.items()
         ]
         head = ("command", "median wall ms", "min", f"x {self.baseline}", "CPU ms", "peak RSS MiB")
-        rounds = len(self.runs[self.baseline])
+        return f"{table(head, rows, markdown=markdown)}\n\n{self.where()}\n"
+
+    def where(self) -> str:
+        """A line about the machine."""
         machine = ", ".join(f"{key} {value}" for key, value in self.machine.items())
-        return f"{table(head, rows, markdown=markdown)}\n\n{rounds} interleaved rounds; {machine}\n"
+        return f"{len(self.runs[self.baseline])} interleaved rounds; {machine}"
 
 
 def run(command: Command) -> Run:
-    """Run a command once, its output thrown away.
+    """Run a command once, its output thrown away unless it times itself.
 
     Raises:
         RuntimeError: when its exit code is not 0; the message has the end of its standard error.
     """
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | PINNED
-    with tempfile.TemporaryFile() as stderr:
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()
         process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout if command.inside else subprocess.DEVNULL,
             stderr=stderr,
         )
         try:
@@ -129,8 +145,12 @@ def run(command: Command) -> Run:
             stderr.seek(0)
             tail = stderr.read()[-2000:].decode("utf-8", "replace")
             raise RuntimeError(f"{command.name}: exit code {process.returncode}: {shlex.join(command.argv)}\n{tail}")
+        stdout.seek(0)
+        found = json.load(stdout) if command.inside else {}
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes on macOS, KiB elsewhere
-    return Run(wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss * unit / 2**20)
+    times = {"wall_ms": wall * 1e3, "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3}
+    times |= {clock: found.pop(clock) for clock in times if clock in found}
+    return Run(**times, rss_mib=usage.ru_maxrss * unit / 2**20, found=found)
 
 
 def measure(commands: Sequence[Command], rounds: int, *, baseline: str | None = None, quiet: bool = False) -> Report:

@@ -7,22 +7,26 @@ counting in parallel.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from charvec.counts import Counts, Samples
 from charvec.errors import CharvecError, Note, PermissionDenied
 from charvec.plumbing.charsets import doubtful, is_unicode
 from charvec.plumbing.counting import Tally
 from charvec.plumbing.encoded import is_utf16_or_32, read_encoded
-from charvec.readers import choose, utf8
-from charvec.reading import Options, Outcome, Progressed, Sink, Source, magic
+from charvec.readers import TEXTS, choose, utf8
+from charvec.reading import Options, Outcome, Progressed, Sink, Source, StreamDamage, magic, may_hold_others
 from charvec.samples import STDIN, Found
+
+if TYPE_CHECKING:
+    from charvec.records import RecordSink
 
 __all__ = ["Batch", "Part", "count_batch", "is_plain_utf8", "open_sample", "sample_state", "shown_name", "steps"]
 
@@ -92,11 +96,12 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
     evidence: dict[str, bytes] = {}
     finished = []
     for found in batch.samples:
-        if found.path:
-            state = sample_state(found)  # before it is read: should it change meanwhile, it has to be read again
-            if state:
-                finished.append(state)
-            outcome = _count_sample(found, batch.options, sink, progressed)
+        if not found.path:
+            continue
+        state = sample_state(found)  # before it is read: should it change meanwhile, it has to be read again
+        if state:
+            finished.append(state)
+        for outcome in _count_sample(found, batch.options, sink, progressed):
             reports.append(_report(outcome))
             evidence.update(outcome.evidence)
     counts = Counts.from_table(tally.table)
@@ -135,11 +140,12 @@ def _report_of_search(found: Found) -> Samples:
 
 
 def _report(outcome: Outcome) -> Samples:
-    read = not outcome.skipped
+    read = not outcome.skipped and not outcome.hidden
     return Samples(
         files=int(read),
         bytes=outcome.bytes * read,
         bad_bytes=outcome.bad_bytes * read,
+        hidden=outcome.hidden,
         skipped=int(outcome.skipped and bool(outcome.problems)),  # our own vector files are no loss
         problems=tuple(outcome.problems),
         remarks=tuple(outcome.remarks),
@@ -178,42 +184,43 @@ def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
     return Part(batch.number, replace(counts, samples=report), finished=(state,) if state else ())
 
 
-def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> Outcome:
-    """Count one file, pipe or standard input."""
+def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
+    """Count one file, pipe or standard input: what became of it, or of each text in it."""
     path, shown = found.path, shown_name(found)
     if path == STDIN:
         # None when it is closed; without a buffer where another program put its own object in its place
         buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
         if buffer is None:
-            return Outcome(skipped=True, problems=[Note("W-READ", f"{shown} is not open; it was not read", shown)])
-        return _count_source(shown, Source(buffer, progressed), options, sink)
+            return [_failed("W-READ", f"{shown} is not open", shown)]
+        return _count_texts(shown, Source(buffer, progressed), options, sink, progressed)
     try:
         stream = _open_remote(path) if found.remote else open_sample(path, wait=found.pipe)
     except CharvecError as error:
-        code = "W-PERMISSION" if isinstance(error, PermissionDenied) else "W-REMOTE"
-        return Outcome(skipped=True, problems=[Note(code, f"{error.message}; it was not read", shown)])
+        return [_failed("W-PERMISSION" if isinstance(error, PermissionDenied) else "W-REMOTE", error.message, shown)]
     except PermissionError:
-        note = Note("W-PERMISSION", f"{shown}: permission denied; it was not read", shown)
-        return Outcome(skipped=True, problems=[note])
+        return [_failed("W-PERMISSION", f"{shown}: permission denied", shown)]
     except OSError as error:
-        note = Note("W-READ", f"{shown}: {error.strerror or error}; it was not read", shown)
-        return Outcome(skipped=True, problems=[note])
+        return [_failed("W-READ", f"{shown}: {error.strerror or error}", shown)]
     with stream:
         if found.remote:
-            return _count_source(shown, Source(stream, progressed), options, sink)
+            return _count_texts(shown, Source(stream, progressed), options, sink, progressed)
         status = os.fstat(stream.fileno())
         if found.pipe:
-            return _count_source(path, Source(stream, progressed), options, sink)
+            return _count_texts(path, Source(stream, progressed), options, sink, progressed)
         if not stat.S_ISREG(status.st_mode):
-            note = Note("W-SPECIAL", f"{path} was a file when it was listed and no more when it was opened", path)
-            return Outcome(skipped=True, problems=[note])
+            what = f"{path} was a file when it was listed and no more when it was opened"
+            return [Outcome(skipped=True, problems=[Note("W-SPECIAL", what, path)])]
         size = status.st_size
         # files that the system makes up, as in /proc, have no size or a wrong one
         source = Source(stream, progressed, size or None)
-        outcome = _count_source(path, source, options, sink)
-        _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcome)
+        outcomes = _count_texts(path, source, options, sink, progressed)
+        _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcomes[-1])
         progressed(max(0, size - source.bytes))  # a file that is skipped is done
-    return outcome
+    return outcomes
+
+
+def _failed(code: str, what: str, path: str) -> Outcome:
+    return Outcome(skipped=True, problems=[Note(code, f"{what}; it was not read", path)])
 
 
 def shown_name(found: Found) -> str:
@@ -264,23 +271,71 @@ def grew(path: str, before: int) -> Note:
     return Note("W-GREW", f"{path} grew while it was read; only its first {before:,} bytes were counted", path)
 
 
-def _count_source(path: str, source: Source, options: Options, sink: Sink) -> Outcome:
-    codec = told_codec(path, source.head, options)
+def _count_texts(path: str, source: Source, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
+    """Count a file, or every text in it when it is compressed or an archive."""
+    if not may_hold_others(source.head):
+        return [_count_text(path, path, source, options, sink)]
+    from charvec import containers
+
+    def wanted(name: str) -> bool:
+        return not options.extensions or name.lower().endswith(options.extensions)
+
+    outcomes = []
+    with contextlib.closing(
+        containers.unpack(path, source, options.limits, progressed, wanted=wanted, hidden=options.hidden)
+    ) as texts:
+        for each in texts:
+            if each.source is not None:
+                outcomes.append(_count_text(each.path, each.name, each.source, options, sink))
+            elif each.problem is not None:
+                outcomes.append(Outcome(skipped=True, problems=[each.problem]))
+            else:
+                outcomes.append(Outcome(hidden=each.hidden))
+    outcomes = outcomes or [Outcome()]  # an archive of nothing
+    for outcome in outcomes:
+        outcome.bytes = 0
+    # bytes are counted as they lie in the file, once for all the texts in it
+    carrier = next((outcome for outcome in outcomes if not outcome.skipped), outcomes[0])
+    carrier.bytes = source.bytes
+    return outcomes
+
+
+def _count_text(path: str, name: str, source: Source, options: Options, sink: Sink) -> Outcome:
+    """Count one text.
+
+    Args:
+        path: for messages.
+        name: what says something about the text: the path without the suffix of a compression.
+        source: its bytes.
+        options: how to read it.
+        sink: where it goes.
+    """
+    codec = told_codec(name, source.head, options)
+    reader = choose(source.head)
+    records: RecordSink | None = None
+    if (options.field or options.column) and (codec or reader in TEXTS):
+        from charvec.records import wrap
+
+        records = wrap(name, source.head, sink, options)
+    into = records or sink
     if codec is None:
-        outcome = choose(source.head).read(path, source, sink, options)
+        outcome = reader.read(path, source, into, options)
         _doubt(path, source.head, options, outcome)
     else:
-        outcome = read_encoded(path, source, sink, options, codec)
-    sink.end()
+        outcome = read_encoded(path, source, into, options, codec)
+    into.end()
+    if records:
+        records.finish(outcome)
+        sink.end()
     outcome.bytes = source.bytes
     if source.fault:
         # what came before the fault was counted and stays counted
         outcome.skipped = outcome.skipped or not source.bytes
         how = "it was not read" + (" to its end" if source.bytes else "")
         code = "W-PERMISSION" if isinstance(source.fault, PermissionError) else "W-READ"
-        outcome.problems.append(
-            Note(code, f"{path}: {source.fault.strerror or source.fault}; {how}", path, source.bytes)
-        )
+        code = source.fault.code if isinstance(source.fault, StreamDamage) else code
+        what = f"{path}: {source.fault.strerror or source.fault}; {how}"
+        outcome.problems.append(Note(code, what, path, source.bytes))
     return outcome
 
 
@@ -314,5 +369,5 @@ def _may_be_text(head: bytes, codec: str) -> bool:
 
 def is_plain_utf8(path: str, head: bytes, options: Options) -> bool:
     """Whether a file, by how it begins, can be counted range by range: UTF-8, and every character by itself."""
-    steps = options.field or options.column or options.normalize or options.graphemes
+    steps = options.field or options.column or options.normalize or options.graphemes or may_hold_others(head)
     return not steps and told_codec(path, head, options) is None and choose(head) is utf8

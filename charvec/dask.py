@@ -15,6 +15,8 @@ from charvec.errors import MissingPackage, ReadWriteError
 
 __all__ = ["cluster"]
 
+# pure=False: else Dask gives a batch that looks like an earlier one, of files that changed meanwhile, its old counts
+
 #: Seconds to wait for a scheduler.
 PATIENCE = 30
 
@@ -47,7 +49,7 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
             ) as processes,
             Client(processes) as client,
         ):
-            yield client.get_executor()
+            yield client.get_executor(pure=False)
         return
     try:
         client = Client(address, timeout=PATIENCE)
@@ -58,4 +60,4 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
             help="start one with `dask scheduler`, or use --scheduler local",
         ) from None
     with client:
-        yield client.get_executor()
+        yield client.get_executor(pure=False)

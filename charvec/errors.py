@@ -23,6 +23,7 @@ Every error carries a stable ``code`` such as ``E-LFS-POINTER``; ``charvec expla
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 __all__ = [
     "Ambiguous",
@@ -74,6 +75,19 @@ class CharvecError(Exception):
         self.offset = offset
         self.found = found
         self.help = help
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it was made, so that an error in another process comes back as itself."""
+        again = partial(
+            type(self),
+            self.code,
+            self.message,
+            path=self.path,
+            offset=self.offset,
+            found=self.found,
+            help=self.help,
+        )
+        return again, ()
 
     def as_dict(self) -> dict[str, object]:
         """The error as plain values, for ``--json``."""

@@ -11,7 +11,18 @@ from typing import Any, BinaryIO, Protocol
 
 from charvec.errors import Note
 
-__all__ = ["BLOCK", "Limits", "Options", "Outcome", "Progressed", "Sink", "Source", "StreamDamage", "magic"]
+__all__ = [
+    "BLOCK",
+    "Limits",
+    "Options",
+    "Outcome",
+    "Progressed",
+    "Sink",
+    "Source",
+    "StreamDamage",
+    "magic",
+    "may_hold_others",
+]
 
 #: Bytes read at once. The numpy path is fastest when a block and its UTF-32 form stay in the cache.
 BLOCK = 1 << 18
@@ -37,6 +48,8 @@ _MAGIC = (
     (b"GIF8", "a GIF picture"),
     (b"%PDF-", "a PDF document"),
 )
+#: What is taken for such a file only with a zero byte near its beginning.
+_HAS_ZERO = ("a GIF picture", "arrow stream")
 #: Bytes searched for a zero byte, which no text has; as git and ripgrep do.
 _LOOK = 8192
 
@@ -47,8 +60,8 @@ def magic(head: bytes) -> str:
     for mark, name in _MAGIC:
         if not head.startswith(mark):
             continue
-        # a text may begin with the letters of these two
-        if (name == "bzip2" and head[4:10] != b"1AY&SY") or (name == "a GIF picture" and not zero):
+        # a text may begin with these letters, and damage with these bytes
+        if (name == "bzip2" and head[4:10] != b"1AY&SY") or (name in _HAS_ZERO and not zero):
             continue
         return name
     return "a binary file" if zero else ""
@@ -79,6 +92,8 @@ class Options:
         column: name or number of the text column in CSV, TSV, Parquet and Arrow; "" to read CSV and TSV as plain text.
         normalize: ``NFC``, ``NFD``, ``NFKC``, ``NFKD`` or "".
         graphemes: whether to count grapheme clusters as well.
+        extensions: suffixes of the files to read inside archives, lower-case, with the dot; empty for all.
+        hidden: whether hidden files inside archives are read.
         limits: for compressed samples.
     """
 
@@ -88,6 +103,8 @@ class Options:
     column: str = ""
     normalize: str = ""
     graphemes: bool = False
+    extensions: tuple[str, ...] = ()
+    hidden: bool = False
     limits: Limits = Limits()
 
 
@@ -147,6 +164,12 @@ class StreamDamage(OSError):
         self.code = code
 
 
+def may_hold_others(head: bytes) -> bool:
+    """Whether a file that begins so can be compressed or an archive; cheap, and never wrong about a text."""
+    # bzip2 begins with letters, and zstd may begin with a frame to skip
+    return (magic(head) or "utf-")[:4] != "utf-" or head.startswith(b"BZh") or head[1:4] == b"\x2a\x4d\x18"
+
+
 _Bytes = bytes  # whose name a field takes
 
 
@@ -158,6 +181,7 @@ class Outcome:
         bytes: read from the file; filled in by the scanner.
         bad_bytes: not decodable, left out.
         skipped: whether the file was not used at all.
+        hidden: number of hidden files passed over, when this is about these.
         evidence: of each text that is not UTF-8, by its path, some bytes to tell its encoding by.
         problems: what was lost, and why.
         remarks: notes that lose nothing.
@@ -166,6 +190,7 @@ class Outcome:
     bytes: int = 0
     bad_bytes: int = 0
     skipped: bool = False
+    hidden: int = 0
     evidence: dict[str, _Bytes] = dataclasses.field(default_factory=dict)
     problems: list[Note] = dataclasses.field(default_factory=list)
     remarks: list[Note] = dataclasses.field(default_factory=list)

@@ -99,6 +99,8 @@ def scan(
         PermissionDenied: ``E-PERMISSION``, likewise.
         CharvecError: ``E-JOURNAL...`` as :class:`charvec.journal.Journal` does, with ``resume``.
     """
+    extensions = (extensions,) if isinstance(extensions, str) else tuple(extensions)
+    exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
     options = Options(
         encodings=_encodings(encoding),
         errors=_one_of("errors", errors, ("", "skip", "strict")),
@@ -106,15 +108,16 @@ def scan(
         column=str(column),
         normalize=_one_of("normalize", normalize.upper(), _FORMS),
         graphemes=_one_of("unit", unit, _UNITS) == "grapheme",
+        extensions=_inside(extensions),
+        hidden=hidden,
         limits=Limits(ratio=max_ratio),
     )
-    if jobs is None:
-        jobs = WORKERS if executor else 1
+    if not jobs and executor is not None:
+        jobs = WORKERS
+    jobs = 1 if jobs is None else jobs
     if jobs < 0:
         raise UsageError("E-ARGUMENT", f"jobs is {jobs}", help="a number of cores, or 0 for all")
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
-    extensions = (extensions,) if isinstance(extensions, str) else tuple(extensions)
-    exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
     bar = progress or Silent()
 
     def find() -> Iterator[Found]:
@@ -316,6 +319,15 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> tuple[tuple[str, str
             )
     # what is said of some files beats what is said of all
     return tuple(sorted(pairs, key=lambda pair: {"": 2, "*": 1}.get(pair[0], 0)))
+
+
+def _inside(extensions: Iterable[str]) -> tuple[str, ...]:
+    """Suffixes of the files to read inside archives; those of the archives themselves say nothing about these."""
+    suffixes = ["." + extension.lower().lstrip("*.") for extension in extensions]
+    return tuple(suffix for suffix in suffixes if suffix.rpartition(".")[2] not in _PACKED)
+
+
+_PACKED = ("gz", "bz2", "xz", "zst", "zstd", "zip", "tar", "tgz", "tbz", "tbz2", "txz", "tzst")
 
 
 def _settings(options: Options) -> dict[str, str]:

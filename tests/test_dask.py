@@ -83,11 +83,20 @@ def test_a_worker_is_killed(corpus: Path, processes: Any) -> None:
                 """Nothing to close."""
 
         killer = Killer()
-        counts = charvec.scan(corpus, executor=client.get_executor(), progress=killer)
+        counts = charvec.scan(corpus, executor=client.get_executor(pure=False), progress=killer)
         assert len(killer.killed) == 2
         now = set(client.run(os.getpid).values())
         assert not now & set(killer.killed)
     assert counts == charvec.scan(corpus) and counts.samples.files == 402
+
+
+def test_a_file_that_changed_is_counted_again(tmp_path: Path, processes: Any) -> None:
+    """Dask keeps results of equal calls; a batch that looks the same need not be the same."""
+    path = tmp_path / "a.txt"
+    with cluster(processes.scheduler_address) as executor:
+        for number in range(10):
+            path.write_text("水" * (number + 1), encoding="utf-8")
+            assert dict(charvec.scan(path, executor=executor)) == {"水": number + 1}
 
 
 def test_command(tmp_path: Path, corpus: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -156,3 +156,14 @@ def test_nothing_is_unpickled(tmp_path: Path, name: str) -> None:
         )
         assert "UNPICKLED" not in done.stderr
         assert done.returncode == 0 or name == "f8.bin", done.stderr
+
+
+def test_errors_can_be_sent_to_another_process() -> None:
+    """An error comes back as itself, of its kind and with all it has to say."""
+    import pickle
+
+    from charvec.errors import DamagedFile
+
+    error = DamagedFile("E-X", "m", path="p", offset=3, found="f", help="h")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is DamagedFile and copy.as_dict() == error.as_dict() and str(copy) == str(error)

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import charvec
-from charvec import batches, cli, reading, scanning
+from charvec import batches, cli, reading
 from charvec.counts import UNICODE_SIZE, Counts
 from charvec.errors import InputError, NotFound, PermissionDenied, UsageError
 from charvec.plumbing.counting import Tally
@@ -122,6 +122,7 @@ EXACT: dict[str, tuple[bytes, str, list[str]]] = {
     "tx-lfs": (b"version https://git-lfs.github.com/spec/v1\n", "", ["W-LFS-POINTER"]),
     "tx-mojibake": (ZH.decode("latin-1").encode(), ZH.decode("latin-1"), ["W-MOJIBAKE"]),
 }
+EXACT["tx-gz"] = (gzip.compress(ZH), ZH.decode(), [])
 PARTIAL: dict[str, tuple[bytes, str, str, int, int]] = {
     # bytes, characters counted, id, offset of the first bad byte, bad bytes
     "tx-bad1": ("水\n木".encode() + b"\xff" + "火".encode(), "水\n木火", "W-UTF8", 7, 1),
@@ -138,9 +139,7 @@ SKIPPED: dict[str, tuple[bytes, str]] = {
     "tx-binary": (b"text\0more", "W-BINARY"),
     "tx-png": (PNG, "W-BINARY"),
     "tx-zeros": (bytes(4096), "W-BINARY"),
-    "tx-gz": (gzip.compress(ZH), "W-COMPRESSED"),
-    "tx-gztrunc": (gzip.compress(ZH)[:100], "W-COMPRESSED"),
-    "tx-gzgz": (gzip.compress(gzip.compress(ZH)), "W-COMPRESSED"),
+    "tx-gzgz": (gzip.compress(gzip.compress(ZH)), "W-BINARY"),
 }
 
 
@@ -170,6 +169,18 @@ def test_damaged_texts(name: str) -> None:
     result = command("sample.txt")
     assert result.returncode == 3 and rows(result.stdout) == Counter(text)
     assert f"[{code}]" in result.stderr.decode() and str(offset) in result.stderr.decode()
+
+
+def test_gzip_cut_short() -> None:
+    """``tx-gztrunc``: what could be inflated is counted, the damage is named; exit 3."""
+    Path("sample.txt").write_bytes(gzip.compress(ZH * 50)[:-20])
+    counts = scan("sample.txt")
+    # perhaps in the middle of a character
+    assert codes(counts)[-1] == "W-GZIP" and set(codes(counts)) <= {"W-GZIP", "W-UTF8"} and counts.samples.files == 1
+    assert all(counts[char] <= number for char, number in Counter(ZH.decode() * 50).items() if char in counts)
+    assert 0 < counts.samples.characters < len(ZH.decode()) * 50
+    result = command("sample.txt")
+    assert result.returncode == 3 and b"[W-GZIP]: sample.txt" in result.stderr
 
 
 @pytest.mark.parametrize("name", SKIPPED)
@@ -265,7 +276,7 @@ def test_encodings_leave_pictures_alone() -> None:
     Path("c.txt").write_bytes(gzip.compress(b"x"))
     Path("d.txt").write_bytes(b"a\0b")
     counts = scan(".", encoding="latin-1")
-    assert dict(counts.items()) == Counter("été") and codes(counts) == ["W-BINARY", "W-COMPRESSED", "W-BINARY"]
+    assert dict(counts.items()) == Counter("étéx") and codes(counts) == ["W-BINARY", "W-BINARY"]
     Path("e.txt").write_bytes("水 water".encode("utf-16-le"))
     assert dict(scan("e.txt", encoding="utf-16-le").items()) == Counter("水 water")
 
@@ -648,7 +659,7 @@ def test_a_disk_that_fails(monkeypatch: pytest.MonkeyPatch, good: int) -> None:
     data = "水木".encode() * 20
     tally = Tally()
     source = Source(Failing(data, good), lambda count: None)
-    outcome = batches._count_source("x", source, reading.Options(), tally)
+    outcome = batches._count_text("x", "x", source, reading.Options(), tally)
     assert outcome.problems[-1].code == "W-READ" and outcome.problems[-1].offset == good == outcome.bytes
     if good == 1:
         assert outcome.skipped and outcome.problems[0].code == "E-ENCODING"

@@ -19,6 +19,10 @@ transforms            normalisation and grapheme clusters, between a reader and 
 scripts               which script and which block a code point belongs to
 folders, ignoring     what is in a folder; .gitignore files and patterns like theirs
 remote                files behind URLs; remote_stream and remote_faults are its parts
+streams               decompressing, one thread ahead, within limits
+columnar              text columns of tables; arrow_text and arrow_types are its parts
+dotted, json_array    paths into JSON; arrays of records
+losses                what was lost of records, counted and located
 charsets              which legacy encodings a text could be in
 layout                the columns of a vector file, and their checks
 plain                 vectors from bare pairs of character and values

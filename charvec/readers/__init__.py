@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from charvec.readers import binary, compressed, unicode_bom, utf8
+from charvec.readers import arrow, binary, parquet, unicode_bom, utf8
 from charvec.reading import Options, Outcome, Sink, Source
 
-__all__ = ["MEMBERS", "Member", "choose"]
+__all__ = ["MEMBERS", "TEXTS", "Member", "choose"]
 
 
 class Member(Protocol):
@@ -38,7 +38,9 @@ class Member(Protocol):
 
 
 #: Every member. They recognise files by content and never the same one, so the order does not matter.
-MEMBERS: tuple[Member, ...] = (utf8, unicode_bom, compressed, binary)
+MEMBERS: tuple[Member, ...] = (utf8, unicode_bom, parquet, arrow, binary)
+#: Those that read running text, which can hold records.
+TEXTS: tuple[Member, ...] = (utf8, unicode_bom)
 
 
 def choose(head: bytes) -> Member:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from charvec.errors import Note
 from charvec.plumbing.charsets import SAMPLE, doubtful, escaped_encoding, is_mojibake, mostly_utf8
-from charvec.plumbing.counting import Tolerant
+from charvec.plumbing.counting import Tally, Tolerant
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "doubt", "read", "read_range", "remarks", "sniff"]
@@ -37,6 +38,9 @@ def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
     outcome = Outcome(remarks=[] if options.field else remarks(path, source.head))
     before = sink.mark(whole=strict)
     beyond_ascii = False  # whether a valid character beyond ASCII was seen
+    # the tally knows how many line ends it has counted; with any other sink they have to be looked for, which takes as
+    # long as half the counting
+    counted = isinstance(sink, Tally)
     lines = 0
     offset = 0  # of the block in the file
     pending = b""
@@ -55,7 +59,7 @@ def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
             if not beyond_ascii and not skip and not mostly_utf8(sample):
                 sink.undo(before)
                 return _not_utf8(path, sample, offset + error.start, outcome)
-            lines += block.count(b"\n", 0, error.start)
+            lines += block.count(b"\n", 0, error.start) + (_line_ends(sink, before) if counted else 0)
             outcome.problems.append(_damage(path, offset + error.start, lines + 1, block[error.start]))
             if strict:
                 sink.undo(before)
@@ -64,13 +68,14 @@ def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
             sink.add_text(tolerant.decode(block, False))
             continue
         beyond_ascii = beyond_ascii or not (block if consumed == len(block) else block[:consumed]).isascii()
-        lines += block.count(b"\n")
+        lines += 0 if counted else block.count(b"\n")
         pending = block[consumed:]
         offset += consumed
     if pending and tolerant is None:
         if not beyond_ascii and not skip:
             sink.undo(before)
             return _not_utf8(path, pending, offset, outcome)
+        lines += _line_ends(sink, before) if counted else 0
         outcome.problems.append(_damage(path, offset, lines + 1, pending[0], ": the last character is cut short"))
         if strict:
             sink.undo(before)
@@ -84,6 +89,11 @@ def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
         message = f"{note.message}; {tolerant.bad_bytes} bytes left out"
         outcome.problems[-1] = Note(note.code, message, path, note.offset, tuple(tolerant.places))
     return outcome
+
+
+def _line_ends(tally: Sink, before: Any) -> int:
+    """Line ends counted since a mark."""
+    return int(tally.mark()[ord("\n")] - before[ord("\n")])
 
 
 def read_range(source: Source, start: int, end: int, sink: Sink) -> bool:

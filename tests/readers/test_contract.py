@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import charvec
 from charvec.plumbing.counting import Tally
 from charvec.readers import MEMBERS, choose
 from charvec.reading import BLOCK, Options, Outcome, Source
 
 TEXTS = Path(__file__).parents[1] / "data" / "texts"
-GOLDEN = sorted(TEXTS.glob("*.txt"))
+GOLDEN = sorted(path for path in TEXTS.glob("*.txt") if not path.name.startswith("compressed."))
 #: What the golden files marked so hold.
 SHORT = "字 charvec\né😀\n"
 
@@ -57,11 +58,12 @@ def test_exactly_one_sniffer_says_yes_to_anything() -> None:
 def test_readers_skip_or_read_whole(path: Path) -> None:
     """Text is counted without loss, all else is skipped with one note that names the file; nothing lies in between."""
     data = path.read_bytes()
-    outcome, tally = read(data)
     kind = path.name.split(".")[0]
-    if kind in ("binary", "compressed"):
-        assert outcome.skipped and len(outcome.problems) == 1
-        assert outcome.problems[0].code == {"binary": "W-BINARY", "compressed": "W-COMPRESSED"}[kind]
+    if kind in ("parquet", "arrow"):
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    outcome, tally = read(data)
+    if kind == "binary":
+        assert outcome.skipped and [note.code for note in outcome.problems] == ["W-BINARY"]
         assert "a file" in outcome.problems[0].message and outcome.problems[0].path == "a file"
         assert not tally.table.any()
         return
@@ -72,10 +74,12 @@ def test_readers_skip_or_read_whole(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "xz", "bzip2", "zip"])
-def test_compressed_files_are_told_apart(kind: str) -> None:
-    """The message names the tool that opens the file."""
-    outcome, _ = read((TEXTS / f"compressed.{kind}.txt").read_bytes())
-    assert f"({kind})" in outcome.problems[0].message
+def test_compressed_files_are_read(kind: str) -> None:
+    """What is in them is counted, whatever their suffix."""
+    if kind == "zstd":
+        pytest.importorskip("backports.zstd", reason="no zstd is installed")
+    counts = charvec.scan(TEXTS / f"compressed.{kind}.txt")
+    assert dict(counts) == {char: SHORT.count(char) for char in SHORT} and counts.samples.complete
 
 
 @pytest.mark.parametrize(
