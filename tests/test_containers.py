@@ -11,7 +11,6 @@ import importlib.util
 import io
 import itertools
 import lzma
-import os
 import random
 import struct
 import sys
@@ -1171,26 +1170,28 @@ def test_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_writer_that_sleeps_does_not_keep_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that waits for the other end of a pipe is left to itself, and ends with it."""
+    """The thread that waits for the other end of a pipe is left to itself, and ends when that wakes."""
     monkeypatch.setattr(streams, "_PATIENCE", 0.05)
-    reader, writer = os.pipe()
-    data = gzip.compress(random.Random(1).randbytes(3 << 20))
-    feeder = threading.Thread(target=os.write, args=(writer, data[:-9]))
-    feeder.start()
-    start = time.perf_counter()
-    with os.fdopen(reader, "rb", buffering=0) as stream:
-        source = Source(stream, lambda count: None)
-        with closing(unpack("x", source, Limits(), lambda count: None)) as inside:
-            text = next(inside).source
-            assert text is not None
-            assert len(next(iter(text))) == BLOCK and text.stream.read(1)
-        feeder.join()
-        assert time.perf_counter() - start < 5
-        os.close(writer)
-        for _ in range(500):
-            if threading.active_count() == 1:
-                break
-            time.sleep(0.01)
+    asleep, awake = threading.Event(), threading.Event()
+
+    class Sleeping(Pipe):
+        def read(self, size: int = -1, /) -> bytes:
+            data = super().read(size)
+            if not data:
+                asleep.set()
+                awake.wait(60)
+            return data
+
+    source = Source(Sleeping(gzip.compress(random.Random(1).randbytes(2 << 20))[:-9]), lambda count: None)  # type: ignore[arg-type]
+    with closing(unpack("x", source, Limits(), lambda count: None)) as inside:
+        text = next(inside).source
+        assert text is not None and len(text.stream.read(BLOCK)) == BLOCK
+        assert asleep.wait(60)
+        start = time.perf_counter()
+    assert time.perf_counter() - start < 5
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "charvec read-ahead"]
+    awake.set()
+    thread.join(60)
 
 
 def test_streams_are_streams() -> None:

@@ -34,6 +34,13 @@ def counted(tally: Tally) -> dict[str, int]:
     return {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]}
 
 
+def tally_by(kernel: Any) -> Tally:
+    """A tally that counts with the kernel, or without one."""
+    tally = Tally()
+    tally._kernel = kernel
+    return tally
+
+
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_ascii_in_pairs(text: str) -> None:
     """Counting two bytes at a time is exact, whatever the parity."""
@@ -42,13 +49,15 @@ def test_ascii_in_pairs(text: str) -> None:
     assert counted(tally) == Counter(text)
 
 
-def test_all_pairs_of_ascii() -> None:
-    """Every pair, at even and at odd places, in a block and in the longest odd one."""
+@pytest.mark.parametrize("kernel", BOTH)
+def test_all_pairs_of_ascii(kernel: Any) -> None:
+    """Every pair, at even and at odd places, in short blocks and in long ones."""
     data = bytes(byte for first in range(128) for second in range(128) for byte in (first, second))
-    for block in (data, data[1:], data + b"\x7f", b"", b"a"):
-        tally = Tally()
-        tally.add_utf8(block, True)
-        assert counted(tally) == Counter(block.decode())
+    for block in (data, data[1:], data + b"\x7f", b"", b"a", data * 3, data[1:] * 3, b"~" * 70_001, b" !" * 35_000):
+        for final in (False, True):
+            tally = tally_by(kernel)
+            assert tally.add_utf8(block, final) == len(block)
+            assert counted(tally) == Counter(block.decode())
 
 
 @given(st.text())
@@ -224,13 +233,6 @@ def test_codec_names_are_normalised() -> None:
         assert decoder.decode(b"a\xffb", True) == "ab" and decoder.bad_bytes == 1 and decoder.first == 1
 
 
-def tally_by(kernel: Any) -> Tally:
-    """A tally that counts with the kernel, or without one."""
-    tally = Tally()
-    tally._kernel = kernel
-    return tally
-
-
 def verdict(tally: Tally, block: bytes) -> int | None:
     """Count a whole text; where its first bad byte is, None when there is none."""
     used = 0
@@ -334,8 +336,8 @@ def test_damage_in_a_large_block(kind: str) -> None:
     rng = random.Random(kind)
     text = "".join(rng.choices(KINDS[kind], k=300_000)).encode()[:300_000]
     text = text[: codecs.utf_8_decode(text, "strict", False)[1]]
-    piece = 1 << 17
-    edges = [number * piece + part * (piece // 6) for number in range(2) for part in range(6)]
+    piece = 1 << 18
+    edges = [start + part * (min(piece, len(text) - start) // 6) for start in (0, piece) for part in range(6)]
     places = [edge + near for edge in edges for near in range(-4, 5) if edge + near >= 0]
     places += [rng.randrange(len(text)) for _ in range(100)] + [len(text) - near for near in range(1, 5)]
     tally = tally_by(KERNEL)

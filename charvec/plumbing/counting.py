@@ -32,6 +32,8 @@ KERNEL: Any = _kernel
 
 #: Characters below which sorting them beats a table up to the highest of them: 36 times for a line with U+10FFFF.
 _SHORT = 4096
+#: Characters counted at once; a record can have millions.
+_SLICE = 1 << 20
 #: Bytes after which the kernel's uint32 counts are carried over, long before one of them could overflow.
 _CARRY = 1 << 31
 
@@ -135,8 +137,10 @@ class Tally:
         if len(codepoints) < _SHORT:
             distinct, numbers = np.unique(codepoints, return_counts=True)
             self._table[distinct] += numbers
-        else:
-            counts = np.bincount(codepoints)
+            return
+        for start in range(0, len(codepoints), _SLICE):
+            # in slices, because bincount makes 64-bit integers of them
+            counts = np.bincount(codepoints[start : start + _SLICE])
             self._table[: len(counts)] += counts
 
     def add_texts(self, texts: list[str]) -> None:
