@@ -337,7 +337,7 @@ def test_damage_in_a_large_block(kind: str) -> None:
     text = "".join(rng.choices(KINDS[kind], k=300_000)).encode()[:300_000]
     text = text[: codecs.utf_8_decode(text, "strict", False)[1]]
     piece = 1 << 18
-    edges = [start + part * (min(piece, len(text) - start) // 6) for start in (0, piece) for part in range(6)]
+    edges = [start + part * (min(piece, len(text) - start) // 7) for start in (0, piece) for part in range(7)]
     places = [edge + near for edge in edges for near in range(-4, 5) if edge + near >= 0]
     places += [rng.randrange(len(text)) for _ in range(100)] + [len(text) - near for near in range(1, 5)]
     tally = tally_by(KERNEL)
