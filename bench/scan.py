@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,14 +105,13 @@ def command(row: Row, corpora: Path, out: Path) -> Command:
     return Command(row.name, argv, cwd=str(ROOT))
 
 
-def measure_commands(corpora: Path, rounds: int) -> tuple[dict[str, Report], bool]:
-    """Time the whole commands; the reports, and whether all rows of the same text counted the same.
+def measure_commands(corpora: Path, rounds: int, differences: list[str]) -> Iterator[tuple[str, Report]]:
+    """Time the whole commands, one table after the other.
 
-    A row that did not is not timed: what does something else cannot be compared.
+    A row that did not count what another one of the same text did is not timed: what does something else cannot be
+    compared. It is added to the differences.
     """
-    reports = {}
     reference: tuple[str, dict[str, str]] | None = None
-    agree = True
     with tempfile.TemporaryDirectory(prefix="out-", dir=corpora) as folder:
         for title, rows in COMMANDS.items():
             commands = []
@@ -126,14 +125,12 @@ def measure_commands(corpora: Path, rounds: int) -> tuple[dict[str, Report], boo
                     counts = read_counts(out)
                     reference = reference or (f"{title}: {row.name}", counts)
                     if counts != reference[1]:
-                        agree = False
-                        print(f"{title}: {row.name}: skipped: DIFFERS from {reference[0]}", file=sys.stderr)
+                        differences.append(f"{title}: {row.name}: not timed, its counts differ from {reference[0]}")
                         continue
                 commands.append(each)
                 ours = ours or row.argv[0] == CHARVEC
             if ours:
-                reports[title] = measure(commands, rounds)
-    return reports, agree
+                yield title, measure(commands, rounds)
 
 
 def read_counts(path: Path) -> dict[str, str]:
@@ -157,10 +154,10 @@ def works(command: Command, title: str) -> bool:
 # --- rates ---
 
 
-def measure_rates(corpora: Path, names: Sequence[str], rounds: int, compiler: str) -> tuple[dict[str, Report], bool]:
-    """Time the methods on each corpus; the reports, and whether all methods counted the same."""
-    reports = {}
-    agree = True
+def measure_rates(
+    corpora: Path, names: Sequence[str], rounds: int, compiler: str, differences: list[str]
+) -> Iterator[tuple[str, Report]]:
+    """Time the methods, one corpus after the other; those that counted something else are added to the differences."""
     with tempfile.TemporaryDirectory() as folder:
         twin = build_twin(compiler, Path(folder))
 
@@ -176,9 +173,9 @@ def measure_rates(corpora: Path, names: Sequence[str], rounds: int, compiler: st
             if not path.is_file():
                 print(f"rates: {name}: skipped: there is no {path}", file=sys.stderr)
                 continue
-            reports[name] = measure([each for each in methods(path) if each.name in found], rounds)
-            agree &= same_counts(name, reports[name])
-    return reports, agree
+            report = measure([each for each in methods(path) if each.name in found], rounds)
+            differences += compare_counts(name, report)
+            yield name, report
 
 
 def build_twin(compiler: str, folder: Path) -> Path | None:
@@ -192,17 +189,16 @@ def build_twin(compiler: str, folder: Path) -> Path | None:
     return twin
 
 
-def same_counts(corpus: str, report: Report) -> bool:
-    """Whether whatever two methods both say of the text is the same; a line for each method that differs."""
+def compare_counts(corpus: str, report: Report) -> list[str]:
+    """A sentence for each method that says something else of the text than the first one that says anything of it."""
     known: dict[str, tuple[object, str]] = {}
-    agree = True
+    differences = {}
     for name, runs in report.runs.items():
         for what, value in (pair for each in runs for pair in each.found.items()):
             first, first_name = known.setdefault(what, (value, name))
             if value != first:
-                agree = False
-                print(f"{corpus}: {name}: DIFFERS: {what} {value}, but {first_name}: {first}", file=sys.stderr)
-    return agree
+                differences[name] = f"{corpus}: {name}: {what} {value}, but {first_name}: {first}"
+    return list(differences.values())
 
 
 def rate_table(report: Report, megabytes: float, *, markdown: bool) -> str:
@@ -275,31 +271,29 @@ def main() -> int:
         parser.error(f"no corpora in {corpora}; run make_corpora.py first")
     rates: dict[str, Report] = {}
     commands: dict[str, Report] = {}
-    agree = [True]
-    goals = []
+    goals: list[Goal] = []
+    differences: list[str] = []
     if arguments.only != "commands":
-        rates, same = measure_rates(corpora, arguments.corpus, arguments.rounds, arguments.cc)
-        agree.append(same)
-        for name, report in rates.items():
+        for name, report in measure_rates(corpora, arguments.corpus, arguments.rounds, arguments.cc, differences):
+            rates[name] = report
+            goals += rate_goals(name, report)
             megabytes = (corpora / f"{name}.txt").stat().st_size / 1e6
             rows = rate_table(report, megabytes, markdown=arguments.markdown)
-            print(f"\n{name}, {megabytes:.0f} MB\n\n{rows}\n\n{report.where()}")
-            goals += rate_goals(name, report)
+            print(f"\n{name}, {megabytes:.0f} MB\n\n{rows}\n\n{report.where()}", flush=True)
     if arguments.only != "rates":
-        commands, same = measure_commands(corpora, arguments.rounds)
-        agree.append(same)
-        for title, report in commands.items():
-            print(f"\n{title}\n\n{report.text(markdown=arguments.markdown)}")
+        for title, report in measure_commands(corpora, arguments.rounds, differences):
+            commands[title] = report
+            print(f"\n{title}\n\n{report.text(markdown=arguments.markdown)}", flush=True)
         goals += command_goals(commands)
-    print(f"\n{table(('goal', 'limit', 'measured', 'reached'), goals, markdown=arguments.markdown)}")
-    print("\nall counts agree" if all(agree) else "\nSOME COUNTS DIFFER, see above")
+    print(f"\n{table(('goal', 'limit', 'measured', 'reached'), goals, markdown=arguments.markdown)}\n")
+    print("\n".join(f"DIFFERS: {difference}" for difference in differences) or "all counts agree")
     if arguments.json:
         content = {
             half: {name: json.loads(report.json()) for name, report in reports.items()}
             for half, reports in (("rates", rates), ("commands", commands))
         }
         arguments.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if all(agree) else 1
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":
