@@ -145,7 +145,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-MEMORY": "The machine, or a limit, refused the memory.",
     "E-BUG": "Something happened that charvec did not foresee. Please report it with the output of the same command and --debug.",
     # -- warnings
-    "W-BINARY": "A file that is no text was skipped. With --ext only files of some suffixes are read.",
+    "W-BINARY": "A file that is no text was skipped, or what is packed more than once, or a document that is a zip archive inside. With --ext "
+    "only files of some suffixes are read.",
     "W-COMPRESSED": "A compressed file was skipped, because the package that reads it is missing. Install it, or pipe the text in.",
     "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
     "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
@@ -156,7 +157,8 @@ EXPLANATIONS: dict[str, str] = {
     "counted as ASCII letters. Write the JSON with ensure_ascii=False, or extract its text first (`jq -r .text`).",
     "W-LEFT-OUT": "The output format cannot hold some characters, because the programs that read it would crash or lose rows.",
     "W-LFS-POINTER": "A sample is a Git LFS pointer: the text of the pointer was counted, not the file it stands for.",
-    "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read.",
+    "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read. In an archive: a hard link leads "
+    "to a file that is hidden or left out by --ext.",
     "W-LOOP": "A symbolic link leads to itself.",
     "W-MAYBE-ENCODING": "The bytes of a text are valid UTF-8, and valid in a legacy encoding in which they make as much sense or more. "
     "It was read as UTF-8. If that is wrong, name the encoding for all files that match: --encoding '*.txt=gb18030'.",
