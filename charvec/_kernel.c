@@ -1,4 +1,4 @@
-/* Count the characters of UTF-8 text, with full validation, in less time than it takes to read the text twice.
+/* Count the characters of UTF-8 text, with full validation, at a few gigabytes a second.
  *
  * The tables are uint32, in one bytearray that Python owns:
  *
