@@ -15,7 +15,7 @@ import numpy as np
 from charvec import checkpoints, vocabularies
 from charvec.errors import Ambiguous, DamagedFile, Note, NotFound, UsageError, WrongFile
 from charvec.plumbing.embedding_names import ranked_names
-from charvec.rows import READABLE, read_rows
+from charvec.rows import read_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ class TokenEmbedding:
     def files(self) -> list[str]:
         """Every file that belongs to the model, also shards that were not opened; nothing may be written over them."""
         checkpoint = self.checkpoint
-        files = [*checkpoint.files, *checkpoint.parts.values(), *(block.path for block in self.tensor.blocks)]
+        files = [*checkpoint.files, *checkpoint.parts.values(), *self.tensor.paths]
         return list(dict.fromkeys([*files, *self.vocabulary.files]))
 
 
@@ -99,6 +99,9 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
                 help="list the names with `charvec tensors`",
             )
         return Choice(_usable(checkpoint, checkpoints.tensor(checkpoint, name)), "you named it")
+    if checkpoint.embedding is not None:
+        named, reason = checkpoint.embedding
+        return Choice(_usable(checkpoint, checkpoints.tensor(checkpoint, named)), f"{named!r} is {reason}")
 
     ranked = ranked_names({name: checkpoint.full_names.get(name, name) for name in checkpoint})
     if not ranked:
@@ -111,7 +114,7 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
         )
     reason, names = ranked[0]
     candidates = [checkpoints.tensor(checkpoint, each) for each in names]
-    plausible = [each for each in candidates if len(each.shape) == 2 and each.dtype in READABLE] or candidates[:1]
+    plausible = [each for each in candidates if len(each.shape) == 2 and each.readable] or candidates[:1]
     first, *tied = plausible
     if not all(_tied(first, each) for each in tied):
         listed = "; ".join(f"{each.name} {list(each.shape)} {each.dtype}" for each in plausible[:20])
@@ -131,9 +134,11 @@ def find_embedding(checkpoint: Checkpoint, name: str | None = None) -> Choice:
 
 def _tied(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are the same storage, or copies of each other as far as a sample of their rows tells."""
-    if one.blocks == other.blocks:
+    if one.blocks == other.blocks and one.source == other.source:
         return True
     if one.shape != other.shape or one.dtype != other.dtype or len(one.shape) != 2 or 0 in one.shape:
+        return False
+    if not one.readable:
         return False
     sample = np.unique(np.linspace(0, one.rows - 1, 256).astype(np.int64))
     rows, _ = read_rows(one, sample)
@@ -143,7 +148,7 @@ def _tied(one: Tensor, other: Tensor) -> bool:
 
 def _usable(checkpoint: Checkpoint, tensor: Tensor) -> Tensor:
     """Check that the tensor is a matrix of floats."""
-    path = tensor.blocks[0].path if tensor.blocks else checkpoint.path
+    path = next(iter(tensor.paths), checkpoint.path)
     if len(tensor.shape) != 2 or 0 in tensor.shape:
         raise WrongFile(
             "E-NOT-2D",
@@ -151,7 +156,7 @@ def _usable(checkpoint: Checkpoint, tensor: Tensor) -> Tensor:
             path=path,
             help="look with `charvec tensors`, then name another with --tensor NAME",
         )
-    if tensor.dtype not in READABLE or not tensor.blocks:
+    if not tensor.readable:
         raise WrongFile(
             "E-QUANTISED",
             f"{path}: tensor {tensor.name!r} is stored as {tensor.dtype}, which is no plain floating-point matrix",
@@ -203,7 +208,9 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         raise UsageError("E-PATH", "a path cannot hold U+0000", help="check the name of the model")
     checkpoint = checkpoints.read(name)
     choice = find_embedding(checkpoint, tensor)
-    vocabulary = vocabularies.read(vocab or vocabularies.locate(checkpoint.path), lowercase=lowercase)
+    vocabulary = vocabularies.read(
+        vocab or checkpoint.vocabulary or vocabularies.locate(checkpoint.path), lowercase=lowercase
+    )
     notes = list(checkpoint.notes) + list(vocabulary.notes)
     rows = choice.tensor.rows
     if vocabulary.size > rows:

@@ -133,10 +133,10 @@ def _provenance(
     """What the file says of where it comes from. Base names only, no times: the same inputs give the same bytes."""
     checkpoint, tensor, vocabulary, samples = model.checkpoint, model.tensor, model.vocabulary, counts.samples
     files = dict(checkpoint.files)
-    for block in tensor.blocks:
-        if block.path not in files:
-            with File(block.path) as part:
-                files[block.path] = part.size
+    for path in tensor.paths:
+        if path not in files:
+            with File(path) as part:
+                files[path] = part.size
     return {
         "charvec": __version__,
         "source": {
@@ -145,7 +145,7 @@ def _provenance(
             "tensor": tensor.name,
             "shape": list(tensor.shape),
             "dtype": tensor.dtype,
-            "quantised": False,
+            "quantised": tensor.quantised or False,
             "chosen_because": model.reason,
             "header_blake2b": checkpoint.header_digest,
             "rows_blake2b": rows_digest,

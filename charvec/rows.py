@@ -6,7 +6,6 @@ that memory stays near the size of the result however large the tensor is.
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack, closing
 from queue import SimpleQueue
@@ -17,20 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import NotFound, WrongFile
+from charvec.plumbing import gathering
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.tensor import ITEM_BYTES, Block, Tensor
+from charvec.plumbing.places import exists
+from charvec.tensor import ITEM_BYTES, READABLE, Block, RowSource, Tensor
 
 __all__ = ["READABLE", "read_rows"]
-
-#: Stored element types whose rows can be read. Each converts to float32: the 16-bit types exactly, float64 by rounding.
-READABLE = ("float32", "float16", "bfloat16", "float64")
-
-#: Bytes read and converted at once. Measured flat from 256 KiB to 4 MiB; less memory waits for the digest.
-CHUNK = 1 << 18
-#: A gap of up to so many bytes between wanted rows is read over: cheaper than going round the loop once more. 5,000 of
-#: 21,128 rows of 3 KiB took 26 ms with 4 KiB, 15 ms with 32 KiB, 15 ms with 256 KiB.
-GAP = 32768
 
 
 class _Digest:
@@ -75,20 +67,21 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
     """Rows of a tensor seen as a matrix.
 
     Args:
-        tensor: of an element type in :data:`READABLE`.
+        tensor: one that is readable.
         ids: int64 [n], each 0 <= id < tensor.rows, in any order, repetitions allowed.
 
     Returns:
         float32 [n, tensor.columns], row k being row ``ids[k]`` bit for bit as stored (float64 is rounded to nearest);
         and the BLAKE2b-256 (hex) of the stored elements of the distinct rows in ascending order, block after block, in
-        the order in which they lie in the file.
+        the order in which they lie in the file; of a tensor with a source, of the distinct rows as the source gives
+        them.
 
     Raises:
         WrongFile: ``E-QUANTISED`` for another element type.
         NotFound: ``E-SHARD-MISSING`` when a file of the tensor is not there.
         DamagedFile: ``E-TRUNCATED`` when a file ends before the rows do.
     """
-    if tensor.dtype not in READABLE or not tensor.blocks:
+    if not tensor.readable:
         raise WrongFile(
             "E-QUANTISED",
             f"the elements of tensor {tensor.name!r} are {tensor.dtype}; rows can be read of {', '.join(READABLE)}",
@@ -101,10 +94,13 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
     digest = _Digest()
     # float64 beyond float32 becomes infinity, which the user is told of the finished vectors
     with closing(digest), ExitStack() as stack, np.errstate(over="ignore", invalid="ignore"):
+        if tensor.source is not None:
+            _read_source(tensor.source, ids[order], order, result, digest)
+            return result, digest.hexdigest()
         files: dict[str, File] = {}
         for block in tensor.blocks:
             if block.path not in files:
-                if not os.path.exists(block.path):
+                if not exists(block.path):
                     raise NotFound(
                         "E-SHARD-MISSING",
                         f"{block.path}, a part of the checkpoint, is missing",
@@ -114,6 +110,24 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
                 files[block.path] = stack.enter_context(File(block.path))
             _read_block(files[block.path], block, tensor.dtype, ids, order, result, digest)
     return result, digest.hexdigest()
+
+
+def _read_source(
+    source: RowSource,
+    ascending: NDArray[np.int64],
+    order: NDArray[np.intp],
+    result: NDArray[np.float32],
+    digest: _Digest,
+) -> None:
+    """Fill ``result`` from a source, in portions, so that what it gives never stands in memory as a whole."""
+    first = _first_of_each(ascending)
+    distinct, which = ascending[first], np.cumsum(first) - 1
+    count = max(1, gathering.CHUNK // max(1, 4 * result.shape[1]))
+    for start in range(0, len(distinct), count):
+        rows = np.ascontiguousarray(source(distinct[start : start + count]))
+        digest.update(memoryview(rows.tobytes()))
+        begin, end = np.searchsorted(which, (start, start + count))
+        result[order[begin:end]] = rows[which[begin:end] - start]
 
 
 def _read_block(
@@ -140,15 +154,9 @@ def _read_block(
     # whether stored rows are, byte for byte, rows of the result
     whole = dense and width == block.row_stride == result.shape[1] * 4 and dtype == "float32" and not block.big_endian
     whole = whole and width > 0 and sys.byteorder == "little"
-    buffer = memoryview(bytearray(max(CHUNK, width)))
-    start = 0
-    while start < len(wanted):
-        # the longest run of rows with small gaps that fits into one chunk
+    buffer = memoryview(bytearray(max(gathering.CHUNK, width)))
+    for start, end in gathering.portions(wanted, block.row_stride, width):
         base = int(wanted[start])
-        window = wanted[start : start + max(1, CHUNK // max(1, block.row_stride)) + 1]
-        fits = (window - base) * block.row_stride + width <= CHUNK
-        near = np.diff(window) * block.row_stride <= block.row_stride + GAP
-        end = start + 1 + int(np.argmin(np.concatenate((fits[1:] & near, [False]))))
         span = int(wanted[end - 1]) - base
         raw = buffer[: span * block.row_stride + width]
         file.pread_into(raw, block.offset + base * block.row_stride)
@@ -170,12 +178,10 @@ def _read_block(
             target = result[places[0] : places[0] + len(places)]
             np.take(rows.view(np.float32), local, axis=0, out=target, mode="clip")
             digest.update(target.reshape(-1).view(np.uint8).data)
-            start = end
             continue
         picked = rows if all_distinct and span + 1 == end - start else rows[local]
         digest.update(memoryview((picked if all_distinct else picked[distinct]).tobytes()))
         result[order[start:end], columns] = _float32(picked, dtype, block.big_endian)
-        start = end
 
 
 def _read_columns(

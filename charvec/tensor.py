@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING, Any, Protocol
 
 from charvec.errors import Note
 
-__all__ = ["ITEM_BYTES", "Block", "Checkpoint", "Tensor"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ITEM_BYTES", "READABLE", "Block", "Checkpoint", "RowSource", "Tensor"]
 
 #: Bytes of one element, by stored dtype. Names are numpy's, with ml_dtypes' for what numpy lacks.
 ITEM_BYTES: Mapping[str, int] = {
@@ -31,6 +36,31 @@ ITEM_BYTES: Mapping[str, int] = {
     "uint8": 1,
     "bool": 1,
 }
+
+#: Stored element types whose rows can be read from blocks. Each converts to float32: the 16-bit types exactly, float64
+#: by rounding.
+READABLE = ("float32", "float16", "bfloat16", "float64")
+
+
+class RowSource(Protocol):
+    """Where rows come from whose elements do not lie plainly in a file: compressed, quantised, or written as text.
+
+    A frozen dataclass, so that two readings of one file compare equal; it keeps paths and offsets, no open file and no
+    rows.
+    """
+
+    def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """Rows of the tensor seen as a matrix.
+
+        Args:
+            ids: int64 [n], ascending, each once, each below the number of rows.
+
+        Returns:
+            [n, columns] of a floating-point type in the machine's byte order; dequantised values as float32.
+
+        Raises:
+            CharvecError: as :class:`charvec.plumbing.files.File` does, or when what is read is damaged.
+        """
 
 
 @dataclass(frozen=True)
@@ -72,13 +102,31 @@ class Tensor:
         name: as the checkpoint spells it.
         shape: any number of axes.
         dtype: stored element type, a key of :data:`ITEM_BYTES`, or another name when charvec cannot read the elements.
-        blocks: where the elements lie; they tile the tensor exactly. Empty when charvec cannot read the elements.
+        blocks: where the elements lie; they tile the tensor exactly. Empty when charvec cannot read the elements, and
+            when they come from ``source``.
+        source: gives rows that no block can describe; None for most tensors.
+        files: the files that ``source`` reads.
+        quantised: how the elements were quantised, for the user, e.g. ``Q4_K`` or ``int8, one scale a row``; "" when
+            they are plain floating-point numbers.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     blocks: tuple[Block, ...] = ()
+    source: RowSource | None = None
+    files: tuple[str, ...] = ()
+    quantised: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether rows can be read."""
+        return self.source is not None or (bool(self.blocks) and self.dtype in READABLE)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files its elements are read from."""
+        return tuple(dict.fromkeys((*(block.path for block in self.blocks), *self.files)))
 
     @property
     def rows(self) -> int:
@@ -119,6 +167,9 @@ class Checkpoint:
             is asked for. A tensor is in ``tensors`` or in ``parts``, never in both.
         header_digest: BLAKE2b-256 (hex) of the header bytes that were read.
         full_names: other names a tensor is known by, e.g. the variable name of a TensorFlow 2 object graph key.
+        embedding: where the format itself says which tensor is the input embedding, its name and a clause that says
+            how, which completes "'NAME' is ..."; otherwise it is looked for by name.
+        vocabulary: the file that holds the vocabulary as well, where a checkpoint brings its own (GGUF, word2vec).
         notes: remarks for the user.
     """
 
@@ -129,6 +180,8 @@ class Checkpoint:
     header_digest: str
     parts: Mapping[str, str] = field(default_factory=dict)
     full_names: Mapping[str, str] = field(default_factory=dict)
+    embedding: tuple[str, str] | None = None
+    vocabulary: str = ""
     notes: tuple[Note, ...] = ()
 
     def __iter__(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charvec import rows
 from charvec.errors import CharvecError
+from charvec.plumbing import gathering
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import ITEM_BYTES, Block, Tensor
 
@@ -98,8 +99,8 @@ def test_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str)
     """Random partitions, strides, byte orders, ids and chunk sizes give what gathering single elements gives."""
     generator = random.Random(dtype)
     for _ in range(150):
-        monkeypatch.setattr(rows, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
-        monkeypatch.setattr(rows, "GAP", generator.choice((0, 5, 40, 4096)))
+        monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
+        monkeypatch.setattr(gathering, "GAP", generator.choice((0, 5, 40, 4096)))
         shape = generator.randrange(1, 40), generator.randrange(1, 12)
         tensor, elements = lay_out(generator, tmp_path, shape, dtype)
         ids = some_ids(generator, shape[0])
@@ -116,8 +117,8 @@ def test_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> 
     path.write_bytes(b"12345" + elements.tobytes())
     tensor = Tensor.contiguous("t", (50, 4), dtype, str(path), 5)
     for _ in range(100):
-        monkeypatch.setattr(rows, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
-        monkeypatch.setattr(rows, "GAP", generator.choice((0, 5, 40, 4096)))
+        monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
+        monkeypatch.setattr(gathering, "GAP", generator.choice((0, 5, 40, 4096)))
         ids = some_ids(generator, 50)
         expected = blake2b(elements[np.unique(ids)].tobytes(), digest_size=32).hexdigest()
         assert read_rows(tensor, ids)[1] == expected
@@ -162,9 +163,9 @@ def test_repeated_storage(tmp_path: Path) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of all reads of elements."""
     lengths: list[int] = []
-    fill = rows.File.pread_into
+    fill = gathering.File.pread_into
     monkeypatch.setattr(
-        rows.File,
+        gathering.File,
         "pread_into",
         lambda self, buffer, offset: lengths.append(len(buffer)) or fill(self, buffer, offset),
     )
@@ -198,7 +199,7 @@ def test_reads_stay_within_a_chunk(
     """However many rows are wanted, no read is longer than a chunk or one row: memory stays small."""
     path = tmp_path / "file"
     path.write_bytes(bytes(1000 * 400))
-    monkeypatch.setattr(rows, "CHUNK", chunk)
+    monkeypatch.setattr(gathering, "CHUNK", chunk)
     read_rows(Tensor.contiguous("t", (1000, 100), "float32", str(path), 0), np.arange(1000))
     assert sum(reads) == 1000 * 400
     assert max(reads) <= max(chunk, 400)
@@ -222,13 +223,13 @@ def test_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "file"
     path.write_bytes(bytes(4000))
     tensor = Tensor.contiguous("t", (1000, 1), "float32", str(path), 0)
-    opened = rows.File.__init__
+    opened = gathering.File.__init__
 
     def open_and_cut(self: Any, name: str) -> None:
         opened(self, name)
         path.write_bytes(b"")
 
-    monkeypatch.setattr(rows.File, "__init__", open_and_cut)
+    monkeypatch.setattr(gathering.File, "__init__", open_and_cut)
     with pytest.raises(CharvecError) as caught:
         read_rows(tensor, np.array([9]))
     assert caught.value.code == "E-TRUNCATED"
@@ -259,3 +260,29 @@ def test_no_rows(tmp_path: Path) -> None:
     found, digest = read_rows(Tensor.contiguous("t", (1, 3), "float32", str(path), 0), np.array([], np.int64))
     assert found.shape == (0, 3)
     assert digest == blake2b(digest_size=32).hexdigest()
+
+
+@dataclass(frozen=True)
+class Squares:
+    """A source: row i holds i squared, in every column."""
+
+    columns: int
+
+    def __call__(self, ids: np.ndarray) -> np.ndarray:
+        assert (np.diff(ids) > 0).all(), "ascending, each once"
+        return np.repeat(ids.astype(np.float32)[:, None] ** 2, self.columns, axis=1)
+
+
+@pytest.mark.parametrize("columns", (1, 3, 40_000))
+def test_rows_from_a_source(columns: int) -> None:
+    """A source is asked for distinct rows in ascending order, in portions; its rows go where they are wanted."""
+    tensor = Tensor("squares", (5000, columns), "text", source=Squares(columns))
+    assert tensor.readable
+    ids = np.random.default_rng(0).integers(0, 5000, 300)
+    rows, digest = read_rows(tensor, ids)
+    assert rows.dtype == np.float32
+    assert (rows == (ids**2).astype(np.float32)[:, None]).all()
+    again, same = read_rows(tensor, np.unique(ids))
+    assert digest == same
+    assert len(again) == len(np.unique(ids))
+    assert read_rows(tensor, np.empty(0, np.int64))[0].shape == (0, columns)

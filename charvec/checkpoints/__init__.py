@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Protocol, cast
 
-from charvec.errors import Ambiguous, DamagedFile, NotFound, from_os_error
+from charvec.errors import Ambiguous, CharvecError, DamagedFile, NotFound
+from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
 from charvec.tensor import Checkpoint, Tensor
 
@@ -80,12 +81,12 @@ def locate(path: str | os.PathLike[str]) -> str:
         Ambiguous: ``E-AMBIGUOUS-FILE`` when a folder holds several.
     """
     path = os.fspath(path)
-    if os.path.isdir(path):
+    if places.is_folder(path):
         return locate(_in_folder(path))
     for prefix in (path, _TF_DATA.sub("", path), path.removesuffix(".meta")):
-        if (prefix != path or not os.path.exists(path)) and os.path.isfile(prefix + ".index"):
+        if (prefix != path or not places.exists(path)) and places.is_file(prefix + ".index"):
             return prefix + ".index"
-    if _TF_DATA.search(path) or (not os.path.exists(path) and _has_data(path)):
+    if _TF_DATA.search(path) or (not places.exists(path) and _has_data(path)):
         raise NotFound(
             "E-TF-NOINDEX",
             f"{path}: the .index file of this TensorFlow checkpoint is missing",
@@ -93,7 +94,7 @@ def locate(path: str | os.PathLike[str]) -> str:
             help="a checkpoint is a pair of files; put the .index file beside the .data file, "
             "then name either or the prefix",
         )
-    if not os.path.exists(path):
+    if not places.exists(path):
         raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help=_how_to_get(path))
     if os.path.basename(path) == "checkpoint":
         return _follow_state(path)
@@ -110,24 +111,21 @@ def _how_to_get(path: str) -> str:
 def _has_data(prefix: str) -> bool:
     folder, stem = os.path.split(prefix)
     try:
-        names = os.listdir(folder or ".")
-    except OSError:
+        names = places.names(folder)
+    except CharvecError:
         return False
     return any(name.startswith(stem) and _TF_DATA.fullmatch(name[len(stem) :]) for name in names)
 
 
 def _in_folder(folder: str) -> str:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise from_os_error(error, folder) from None
+    names = places.names(folder)
     for name in FOLDER_FILES:
         if name in names:
-            return os.path.join(folder, name)
+            return places.join(folder, name)
     for suffix in FOLDER_SUFFIXES:
         found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
         if len(found) == 1:
-            return os.path.join(folder, found[0])
+            return places.join(folder, found[0])
         if found:
             raise Ambiguous(
                 "E-AMBIGUOUS-FILE",
@@ -138,10 +136,10 @@ def _in_folder(folder: str) -> str:
             )
     data = [name for name in names if _TF_DATA.search(name)]
     if data:
-        return os.path.join(folder, data[0])
+        return places.join(folder, data[0])
     for name in FOLDER_MODULES:
-        if name in names and os.path.isdir(os.path.join(folder, name)):
-            return _in_folder(os.path.join(folder, name))
+        if name in names and places.is_folder(places.join(folder, name)):
+            return _in_folder(places.join(folder, name))
     raise NotFound(
         "E-NO-CHECKPOINT",
         f"{folder} holds no checkpoint",
@@ -162,9 +160,9 @@ def _follow_state(path: str) -> str:
     if not state:
         return path
     prefix = state[1].decode("utf-8", "replace")
-    folder = os.path.dirname(path)
+    folder = places.parent(path)
     # Trainers write absolute paths of their own machine; the bundle moved here together with this file.
-    return locate(os.path.join(folder, re.split(r"[\\/]", prefix)[-1]))
+    return locate(places.join(folder, re.split(r"[\\/]", prefix)[-1]))
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
@@ -192,7 +190,7 @@ def tensor(checkpoint: Checkpoint, name: str) -> Tensor:
     if name in checkpoint.tensors:
         return checkpoint.tensors[name]
     part = checkpoint.parts[name]
-    if not os.path.exists(part):
+    if not places.exists(part):
         raise NotFound(
             "E-SHARD-MISSING",
             f"{part}, a shard of {checkpoint.path}, is missing",

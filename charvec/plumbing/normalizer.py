@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from charvec.errors import DamagedFile, Note
+from charvec.plumbing import places
 from charvec.plumbing.files import read_whole
 from charvec.plumbing.safejson import parse
 
@@ -85,13 +86,13 @@ def read_normalizer(vocabulary: str) -> Normalizer:
         CharvecError: as :class:`charvec.plumbing.files.File`.
     """
     result = Normalizer()
-    folder = os.path.dirname(vocabulary)
-    backend = os.path.join(folder, "tokenizer.json")
-    if os.path.exists(backend):
+    folder = places.parent(vocabulary)
+    backend = places.join(folder, "tokenizer.json")
+    if places.exists(backend):
         result.files.append(backend)
         _take_backend(result, _read_object(backend).get("normalizer"), backend)
-    config = os.path.join(folder, "tokenizer_config.json")
-    if os.path.exists(config):
+    config = places.join(folder, "tokenizer_config.json")
+    if places.exists(config):
         result.files.append(config)
         result.update(_read_object(config), CONFIG_KEYS, config)
     return result

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Protocol
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol, cast
 
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
+from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
-from charvec.vocabularies import wordpiece
 from charvec.vocabulary import Vocabulary
 
-__all__ = ["MEMBERS", "Member", "locate", "read"]
+__all__ = ["MEMBERS", "Member", "locate", "members", "read"]
 
 
 class Member(Protocol):
@@ -41,7 +43,16 @@ class Member(Protocol):
         """
 
 
-MEMBERS: tuple[Member, ...] = (wordpiece,)
+#: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
+#: commonest comes first, because a member is imported only when it is asked.
+MEMBERS = ("wordpiece",)
+
+
+def members() -> Iterator[Member]:
+    """Every member, imported when its turn comes."""
+    for name in MEMBERS:
+        yield cast(Member, import_module(f"charvec.vocabularies.{name}"))
+
 
 #: A special token of BERT in UTF-16 without a byte order mark.
 _ASCII_UTF16 = re.compile(rb"\[\0(?:P\0A\0D|U\0N\0K|C\0L\0S)\0\]")
@@ -59,12 +70,12 @@ def locate(model: str) -> str:
     Raises:
         NotFound: ``E-VOCAB-MISSING``.
     """
-    folder = model if os.path.isdir(model) else os.path.dirname(model)
+    folder = model if places.is_folder(model) else places.parent(model)
     for name in FOLDER_FILES:
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
+        path = places.join(folder, name)
+        if places.exists(path):
             return path
-    other = os.path.exists(os.path.join(folder, "tokenizer.json"))
+    other = places.exists(places.join(folder, "tokenizer.json"))
     raise NotFound(
         "E-VOCAB-MISSING",
         f"no vocabulary beside {model}",
@@ -87,7 +98,7 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
         CharvecError: as the members do.
     """
     with File(path) as file:
-        for member in MEMBERS:
+        for member in members():
             if member.sniff(file):
                 return member.read(file, lowercase)
         raise _refusal(file)
