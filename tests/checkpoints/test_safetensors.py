@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charvec import checkpoints, rows
+from charvec import checkpoints
 from charvec.checkpoints import safetensors
 from charvec.errors import CharvecError, DamagedFile
+from charvec.plumbing import gathering
 from charvec.plumbing.files import File
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint
@@ -104,8 +105,8 @@ def test_500_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path = tmp_path / "model.safetensors"
     compared = 0
     for _ in range(500):
-        monkeypatch.setattr(rows, "CHUNK", generator.choice((1, 100, 1 << 20)))
-        monkeypatch.setattr(rows, "GAP", generator.choice((0, 16, 4096)))
+        monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 100, 1 << 20)))
+        monkeypatch.setattr(gathering, "GAP", generator.choice((0, 16, 4096)))
         tensors = {}
         for _ in range(generator.randrange(1, 6)):
             dtype = getattr(torch, generator.choice(TORCH_TYPES))
