@@ -19,8 +19,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from charvec import vocabularies
 from charvec.errors import CharvecError
+from charvec.plumbing import piece_lists, wordpieces
 from charvec.status import Status
-from charvec.vocabularies import wordpiece
 from charvec.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,7 +111,7 @@ PRIVATE_OR_UNASSIGNED = sorted(set(SCALARS) - set(ASSIGNED))
 def test_every_assigned_character(path: Path, settings: dict[str, bool | None]) -> None:
     """Every assigned character is spelt as `tokenizers` spells it."""
     pieces = pieces_of(path)
-    speller = wordpiece.WordPiece(pieces, settings)
+    speller = wordpieces.WordPiece(pieces, settings)
     assert not disagreements(pipeline(pieces, settings), pieces, speller, ASSIGNED)
 
 
@@ -119,7 +119,7 @@ def test_every_assigned_character(path: Path, settings: dict[str, bool | None]) 
 def test_the_rest_of_unicode(path: Path) -> None:
     """So is everything that is unassigned or for private use: with the test above, all 1,112,064 scalar values."""
     pieces, settings = pieces_of(path), settings_of(path == CHINESE, None)
-    speller = wordpiece.WordPiece(pieces, settings)
+    speller = wordpieces.WordPiece(pieces, settings)
     assert len(ASSIGNED) + len(PRIVATE_OR_UNASSIGNED) == 1_112_064
     assert not disagreements(pipeline(pieces, settings), pieces, speller, PRIVATE_OR_UNASSIGNED)
 
@@ -131,7 +131,7 @@ def test_the_rest_of_unicode(path: Path) -> None:
 def test_all_of_unicode_in_every_setting(path: Path, lowercase: bool, strip_accents: bool | None) -> None:
     """All scalar values, for every combination of lower-casing and accents."""
     pieces, settings = pieces_of(path), settings_of(lowercase, strip_accents)
-    speller = wordpiece.WordPiece(pieces, settings)
+    speller = wordpieces.WordPiece(pieces, settings)
     assert not disagreements(pipeline(pieces, settings), pieces, speller, SCALARS)
 
 
@@ -142,7 +142,7 @@ def test_normalisers_without_cleaning(clean_text: bool, handle_chinese_chars: bo
     pieces = pieces_of(BUNDLED)
     settings = {**settings_of(True, None), "clean_text": clean_text, "handle_chinese_chars": handle_chinese_chars}
     codepoints = [*range(0x3400), *range(0x4E00, 0x4F00), *range(0xD7B0, 0xD800), *range(0xF800, 0x10200)]
-    speller = wordpiece.WordPiece(pieces, settings)
+    speller = wordpieces.WordPiece(pieces, settings)
     assert not disagreements(pipeline(pieces, settings), pieces, speller, codepoints)
 
 
@@ -154,9 +154,9 @@ def test_inert_characters(
     lowercase: bool, strip_accents: bool | None, clean_text: bool, handle_chinese_chars: bool
 ) -> None:
     """Every code point of the table of inert ones comes out of every BERT normaliser as the one word it went in."""
-    inert = [codepoint for first, last in wordpiece._INERT for codepoint in range(first, last + 1)]
+    inert = [codepoint for first, last in wordpieces._INERT for codepoint in range(first, last + 1)]
     assert len(inert) == len(set(inert))
-    assert np.flatnonzero(wordpiece._is_inert(np.arange(0x110000, dtype=np.uint32))).tolist() == inert
+    assert np.flatnonzero(wordpieces._is_inert(np.arange(0x110000, dtype=np.uint32))).tolist() == inert
     normalize = BertNormalizer(
         clean_text=clean_text,
         handle_chinese_chars=handle_chinese_chars,
@@ -175,7 +175,7 @@ def test_characters_known_without_the_library(lowercase: bool, strip_accents: bo
     """White space vanishes and A to Z fold, or stay, in every BERT normaliser: the other two short cuts."""
     normalizer = BertNormalizer(clean_text=clean_text, strip_accents=strip_accents, lowercase=lowercase)
     split = BertPreTokenizer().pre_tokenize_str
-    for codepoint in wordpiece._BLANK:
+    for codepoint in wordpieces._BLANK:
         assert split(normalizer.normalize_str(chr(codepoint))) == []
     for codepoint in range(0x41, 0x5B):
         assert normalizer.normalize_str(chr(codepoint)) == (chr(codepoint).lower() if lowercase else chr(codepoint))
@@ -183,9 +183,9 @@ def test_characters_known_without_the_library(lowercase: bool, strip_accents: bo
 
 def test_inert_characters_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose characters are all inert, blank or A to Z never imports `tokenizers`."""
-    speller = wordpiece.WordPiece(pieces_of(BUNDLED), settings_of(True, None))
-    monkeypatch.setattr(wordpiece.WordPiece, "_pipeline", lambda self: pytest.fail("asked the library"))
-    codepoints = np.flatnonzero(wordpiece._is_inert(np.arange(0x110000, dtype=np.uint32)))
+    speller = wordpieces.WordPiece(pieces_of(BUNDLED), settings_of(True, None))
+    monkeypatch.setattr(wordpieces.WordPiece, "_pipeline", lambda self: pytest.fail("asked the library"))
+    codepoints = np.flatnonzero(wordpieces._is_inert(np.arange(0x110000, dtype=np.uint32)))
     codepoints = np.concatenate((codepoints, range(0x41, 0x5B), [0x09, 0x0A, 0x0D, 0x20, 0x3000])).astype(np.uint32)
     assert speller(codepoints).library == ""
 
@@ -496,7 +496,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, BASIC)
     for name, limit in (("MAX_BYTES", 10), ("MAX_PIECES", 5)):
         with monkeypatch.context() as patch:
-            patch.setattr(wordpiece, name, limit)
+            patch.setattr(piece_lists, name, limit)
             with pytest.raises(CharvecError) as caught:
                 vocabularies.read(path)
             assert caught.value.code == "E-TOO-LARGE"
@@ -524,7 +524,7 @@ def test_random_vocabularies_against_tokenizers() -> None:
         pieces = {line: row for row, line in enumerate(lines)}
         settings = settings_of(generator.random() < 0.5, generator.choice((None, True, False)))
         codepoints = sorted({ord(char) for char in alphabet + "".join(lines)})
-        speller = wordpiece.WordPiece(pieces, settings)
+        speller = wordpieces.WordPiece(pieces, settings)
         assert not disagreements(pipeline(pieces, settings), pieces, speller, codepoints)
 
 
