@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import UsageError, WrongFile
+from charvec.valueclass import dataclass
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors

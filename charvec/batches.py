@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,6 +24,7 @@ from charvec.plumbing.encoded import is_utf16_or_32, read_encoded
 from charvec.readers import TEXTS, choose, utf8
 from charvec.reading import Options, Outcome, Progressed, Sink, Source, StreamDamage, magic, may_hold_others
 from charvec.samples import STDIN, Found
+from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
     from charvec.records import RecordSink

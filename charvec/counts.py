@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import Note
+from charvec.valueclass import dataclass, field
 
 __all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "characters"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.status import Status
+from charvec.valueclass import dataclass
 
 __all__ = ["Coverage", "Missing", "Share"]
 

@@ -8,7 +8,6 @@ the real one.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from charvec.errors import Ambiguous, DamagedFile, Note, NotFound, UsageError, W
 from charvec.plumbing.embedding_names import ranked_names
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint, Tensor
+from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["Choice", "TokenEmbedding", "bundled_model", "find_embedding", "open"]

@@ -22,8 +22,9 @@ Every error carries a stable ``code`` such as ``E-LFS-POINTER``; ``charvec expla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from charvec.valueclass import dataclass
 
 __all__ = [
     "Ambiguous",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Event, Lock
 
 from charvec.batches import Batch, FileState, Part, count_batch, grew
@@ -18,6 +18,7 @@ from charvec.counts import Samples, Total
 from charvec.plumbing import counting
 from charvec.reading import Progressed
 from charvec.samples import STDIN
+from charvec.valueclass import dataclass, field
 
 __all__ = ["Submit", "several_at_once", "submitting"]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from charvec.errors import Note
+from charvec.valueclass import dataclass, field
 
 __all__ = [
     "BLOCK",
@@ -191,9 +190,9 @@ class Outcome:
     bad_bytes: int = 0
     skipped: bool = False
     hidden: int = 0
-    evidence: dict[str, _Bytes] = dataclasses.field(default_factory=dict)
-    problems: list[Note] = dataclasses.field(default_factory=list)
-    remarks: list[Note] = dataclasses.field(default_factory=list)
+    evidence: dict[str, _Bytes] = field(default_factory=dict)
+    problems: list[Note] = field(default_factory=list)
+    remarks: list[Note] = field(default_factory=list)
 
 
 #: Called with the number of bytes just read.

@@ -7,11 +7,11 @@ import os
 import stat
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from charvec.errors import CharvecError, Note
 from charvec.plumbing.folders import FILE, FOLDER, LINK, SPECIAL, kind_of
+from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
     from charvec.plumbing.ignoring import Patterns, Rules

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from charvec.coverage import Share
 from charvec.errors import UsageError
 from charvec.plumbing import scripts
 from charvec.plumbing.terminal import count
+from charvec.valueclass import dataclass
 
 __all__ = ["Filtered", "LeftOut", "Selection", "select", "select_texts"]
 

@@ -6,11 +6,11 @@ Plain values. They say where bytes lie; :mod:`charvec.rows` reads them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from charvec.errors import Note
+from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from charvec.errors import UsageError
 from charvec.neighbours import nearest
 from charvec.pooling import pool
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
+from charvec.valueclass import dataclass, field
 from charvec.vocabulary import Spelling
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from charvec.errors import Note
 from charvec.status import Status
+from charvec.valueclass import dataclass
 
 __all__ = ["Speller", "Spelling", "Vocabulary"]
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
 from charvec.containers import bzip2, gzip, tar, xz, zip, zstd
 from charvec.errors import Note
 from charvec.plumbing.streams import Allowance, Blocks, Checked, Decoder, Decoding, Inflated, Readable, Stream
 from charvec.reading import BLOCK, Limits, Progressed, Source, StreamDamage
+from charvec.valueclass import dataclass
 
 __all__ = ["ARCHIVES", "COMPRESSIONS", "MEMBERS", "Archive", "Compression", "Entry", "Opened", "inner_name", "unpack"]
 

@@ -9,10 +9,10 @@ quadratic time for hostile pax headers (CVE-2024-6232).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from charvec.reading import BLOCK, StreamDamage
+from charvec.valueclass import dataclass
 
 __all__ = ["CODE", "NAME", "SEEKS", "entries", "sniff"]
 

@@ -12,12 +12,12 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any, Protocol
 
 from charvec.reading import StreamDamage
+from charvec.valueclass import dataclass
 
 __all__ = ["CODE", "NAME", "SEEKS", "entries", "sniff"]
 

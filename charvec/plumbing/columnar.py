@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from charvec.errors import Note
@@ -16,6 +15,7 @@ from charvec.plumbing.arrow_types import BINARY, TEXT, Damaged, Refused, attempt
 from charvec.plumbing.dotted import Step, split
 from charvec.plumbing.losses import Losses
 from charvec.reading import Options, Outcome, Sink, Source
+from charvec.valueclass import dataclass
 
 __all__ = ["Column", "Seeking", "Sequential", "Table", "choose", "load", "package_note", "read"]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, repeat
 from math import prod
 from typing import Any, Literal, NoReturn, overload
@@ -26,6 +25,7 @@ from charvec.errors import DamagedFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.gguf_types import TYPES
+from charvec.valueclass import dataclass
 
 __all__ = ["MAGIC", "Header", "Strings", "TensorInfo", "read_header"]
 

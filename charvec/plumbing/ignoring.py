@@ -15,7 +15,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from charvec.valueclass import dataclass
 
 __all__ = ["LARGEST", "Patterns", "Rules", "read_patterns"]
 

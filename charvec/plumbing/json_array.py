@@ -9,9 +9,10 @@ the elements before.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from charvec.plumbing.losses import Losses
+from charvec.valueclass import dataclass, field
 
 __all__ = ["Element", "Elements"]
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from charvec.errors import DamagedFile, Note
 from charvec.plumbing import places
 from charvec.plumbing.files import read_whole
 from charvec.plumbing.safejson import parse
+from charvec.valueclass import dataclass, field
 
 __all__ = ["Normalizer", "read_normalizer"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
+from charvec.valueclass import dataclass
 
 __all__ = ["Global", "Handler", "Inert", "Machine", "check_key"]
 

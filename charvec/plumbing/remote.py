@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import unquote
@@ -18,6 +17,7 @@ from urllib.parse import unquote
 from charvec.errors import CharvecError, MissingPackage, NotFound, ReadWriteError, UsageError
 from charvec.plumbing import remote_stream
 from charvec.plumbing.remote_faults import causes, judge, shown_url, translated
+from charvec.valueclass import dataclass
 
 __all__ = ["RemoteFile", "find_remote", "is_remote", "local_path", "open_remote", "shown_url"]
 

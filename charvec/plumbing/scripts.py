@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import UsageError
+from charvec.valueclass import dataclass
 
 __all__ = ["BLOCKS", "SCRIPTS", "UNICODE_VERSION", "blocks", "in_scripts", "parse_scripts", "script_ids"]
 

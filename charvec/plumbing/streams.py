@@ -9,10 +9,10 @@ import io
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from charvec.reading import BLOCK, Source, StreamDamage
+from charvec.valueclass import dataclass
 
 __all__ = ["Allowance", "Blocks", "Checked", "Decoder", "Decoding", "Inflated", "Readable", "Stream", "never_begins"]
 

@@ -8,13 +8,13 @@ dictionaries, with numbers, texts and settings beside, which are passed over.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.plumbing.numpy_pickle import numpy_globals
 from charvec.plumbing.unpickle import Global, Handler, Inert, load, ordered_dict
 from charvec.tensor import ITEM_BYTES
+from charvec.valueclass import dataclass, field
 
 __all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "read_state_dict"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.plumbing.files import File, cut_short
+from charvec.valueclass import dataclass
 
 __all__ = ["Member", "Zip"]
 

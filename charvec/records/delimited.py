@@ -21,13 +21,14 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 from charvec.errors import Note
 from charvec.plumbing.losses import Losses
 from charvec.reading import Outcome, Sink
+from charvec.valueclass import dataclass, field
 
 __all__ = ["LIMIT", "NAME", "Delimited", "wrap"]
 

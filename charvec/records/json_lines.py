@@ -17,7 +17,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from charvec.plumbing.dotted import Step, split
 from charvec.plumbing.json_array import Elements
 from charvec.plumbing.losses import Losses
 from charvec.reading import Outcome, Sink
+from charvec.valueclass import dataclass, field
 
 __all__ = ["DEPTH", "LIMIT", "NAME", "JsonLines", "wrap"]
 
