@@ -185,6 +185,7 @@ EXPLANATIONS: dict[str, str] = {
     "N-MODEL-FILE": "A file inside a sample folder belongs to the model and was passed over. Name it if it shall be read.",
     "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over.",
     "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
+    "N-PARTS": "A GGUF model is split into several files. They were opened from the first on until the embedding was found; the others are not needed.",
     "N-FIELD": "Some records of a JSON Lines file lack the field named with --field, or have no text in it. There was nothing to count in them.",
     "W-ARROW": "An Arrow file or stream is damaged, or comes in a way in which it cannot be read. What came before the damage was counted.",
     "W-BOMB": "A compressed sample grows to many times its size, or an archive has far too many members, as made to fill memories and disks. What came out before was counted. If the sample is genuine, raise --max-ratio.",

@@ -42,7 +42,7 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
-MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch")
+MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch", "gguf")
 
 
 def members() -> Iterator[Member]:
@@ -60,7 +60,16 @@ FOLDER_FILES = (
     "checkpoint",
 )
 #: Otherwise the only file with one of these suffixes.
-FOLDER_SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".index", ".bin", ".pt", ".pth")
+FOLDER_SUFFIXES = (
+    ".safetensors.index.json",
+    ".safetensors",
+    ".bin.index.json",
+    ".index",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".gguf",
+)
 
 #: Folders in which sentence-transformers keeps the model proper.
 FOLDER_MODULES = ("0_Transformer", "0_StaticEmbedding")
@@ -124,6 +133,8 @@ def _in_folder(folder: str) -> str:
             return places.join(folder, name)
     for suffix in FOLDER_SUFFIXES:
         found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
+        # of the parts of a split file, the first
+        found = sorted({_PART_NUMBER.sub("", name): name for name in reversed(found)}.values())
         if len(found) == 1:
             return places.join(folder, found[0])
         if found:
@@ -149,8 +160,11 @@ def _in_folder(folder: str) -> str:
     )
 
 
-#: Files of a training run that share a suffix with weights.
-_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
+#: Files of a training run that share a suffix with weights; and mmproj, the image encoder beside a GGUF model.
+_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "mmproj")
+
+#: The number of a part of a split GGUF file.
+_PART_NUMBER = re.compile(r"-\d{5}(?=-of-\d{5}\.gguf$)")
 
 
 def _follow_state(path: str) -> str:

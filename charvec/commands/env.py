@@ -23,6 +23,7 @@ PACKAGES = {
     "backports.zstd": "zstd",
     "zstandard": "zstd",
     "pyarrow": "Parquet and Arrow",
+    "gguf": "GGUF files in the types IQ1, IQ2, IQ3",
     "regex": "--unit grapheme",
     "charset-normalizer": "more candidates for encodings",
     "dask": "--scheduler",
