@@ -208,8 +208,11 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         raise UsageError("E-PATH", "a path cannot hold U+0000", help="check the name of the model")
     checkpoint = checkpoints.read(name)
     choice = find_embedding(checkpoint, tensor)
-    vocabulary = vocabularies.read(
-        vocab or checkpoint.vocabulary or vocabularies.locate(checkpoint.path), lowercase=lowercase
+    own = checkpoint.vocabulary
+    vocabulary = (
+        own
+        if isinstance(own, Vocabulary) and vocab is None
+        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path), lowercase=lowercase)
     )
     notes = list(checkpoint.notes) + list(vocabulary.notes)
     rows = choice.tensor.rows

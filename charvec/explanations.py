@@ -100,6 +100,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-TF-INDEX": f"The index of a TensorFlow checkpoint is malformed or fails its checksum. {_DOWNLOAD}",
     "E-TF-V1": "This is a TensorFlow checkpoint of the old single-file kind, which charvec does not read. TensorFlow can save it anew: "
     "tf.compat.v1.train.Saver writes the newer kind by default.",
+    "E-WORD2VEC": "A binary file of word vectors holds no word where one should be: its bytes are shifted. gensim writes such files when one "
+    "of the words holds a space. Save it as text, or with gensim's own save().",
     # -- vocabularies
     "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
@@ -130,7 +132,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-DUPLICATE": "A character stands twice.",
     "E-CODEPOINT": "The vector file holds numbers that are no Unicode characters.",
     "E-STATUS": "The vector file holds a status that does not exist.",
-    "E-TEXT-LINE": "A line of a text file is not a character followed by the right number of values.",
+    "E-TEXT-LINE": "A line of a text file is not a character, or a word, followed by the right number of values.",
     "E-NO-CHARACTERS": "The file holds no vectors of single characters, or would hold none: its keys are words, its values no numbers, or "
     "the format cannot hold the characters there are.",
     "E-OVERFLOW": "Some values do not fit into the element type that was asked for. Use --dtype float32.",
@@ -176,8 +178,10 @@ EXPLANATIONS: dict[str, str] = {
     "W-UTF16": "Some bytes are not valid UTF-16. They were left out; the first is located.",
     "W-UTF32": "Some bytes are not valid UTF-32. They were left out; the first is located.",
     "W-UTF8": "Some bytes are not valid UTF-8. They were left out; the first is located by offset and line.",
+    "W-TOKEN-BYTES": "Some words of the vocabulary are not UTF-8. They keep their rows, but are no characters.",
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
-    "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The last row is used, as BERT implementations do.",
+    "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "
+    "of word vectors, as in gensim.",
     "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
     # -- notes, shown with -v
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from charvec.vocabulary import Vocabulary
+
 __all__ = ["ITEM_BYTES", "READABLE", "Block", "Checkpoint", "RowSource", "Tensor"]
 
 #: Bytes of one element, by stored dtype. Names are numpy's, with ml_dtypes' for what numpy lacks.
@@ -169,7 +171,8 @@ class Checkpoint:
         full_names: other names a tensor is known by, e.g. the variable name of a TensorFlow 2 object graph key.
         embedding: where the format itself says which tensor is the input embedding, its name and a clause that says
             how, which completes "'NAME' is ..."; otherwise it is looked for by name.
-        vocabulary: the file that holds the vocabulary as well, where a checkpoint brings its own (GGUF, word2vec).
+        vocabulary: where a checkpoint brings its own, the file that holds it (GGUF); or the vocabulary itself, where it
+            was read together with the matrix (word2vec).
         notes: remarks for the user.
     """
 
@@ -181,7 +184,7 @@ class Checkpoint:
     parts: Mapping[str, str] = field(default_factory=dict)
     full_names: Mapping[str, str] = field(default_factory=dict)
     embedding: tuple[str, str] | None = None
-    vocabulary: str = ""
+    vocabulary: str | Vocabulary = ""
     notes: tuple[Note, ...] = ()
 
     def __iter__(self) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
-MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch", "gguf")
+MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "word2vec_text", "word2vec_binary")
 
 
 def members() -> Iterator[Member]:
@@ -69,6 +69,7 @@ FOLDER_SUFFIXES = (
     ".pt",
     ".pth",
     ".gguf",
+    ".vec",
 )
 
 #: Folders in which sentence-transformers keeps the model proper.

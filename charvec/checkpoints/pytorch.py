@@ -66,7 +66,8 @@ def _is_pickle(file: File) -> bool:
     if head[:1] == b"\x80":
         # so begins a safetensors file with a header of 640 bytes, too, but then the length goes on with zeros
         return len(head) > 2 and 2 <= head[1] <= 5 and head[2] != 0 and head[4:9] != b"\0\0\0\0{"
-    if head[:1] not in (b"(", b"c", b"]", b"}"):  # protocols 0 and 1 have no mark, only these beginnings
+    # protocols 0 and 1 have no mark, only these beginnings; a text may begin with c as well, but names hold no blanks
+    if not re.match(rb"[(\]}]|c[^\s]+\n", head):
         return False
     names: defaultdict[tuple[str, str], Handler | None] = defaultdict(lambda: _inert)
     try:

@@ -1,0 +1,211 @@
+r"""Word vectors as text: a word and its values a line, as word2vec, GloVe, fastText and gensim write them.
+
+Layout (``word2vec.c``, GloVe's ``glove.c``, gensim's ``save_word2vec_format``): an optional first line
+"words dimensions", which GloVe leaves out; then lines of a word, U+0020 and the values with U+0020 between them. Some
+files have tabs instead, or one behind the word. Lines end at ``\n`` only and are split from the right, because words
+may be or hold any other kind of white space: U+00A0, U+3000 and U+2028 are words of many published files.
+
+The file is passed through once; a row is parsed when it is asked for, by Python's ``float`` and then to the nearest
+float32, as gensim does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.errors import DamagedFile
+from charvec.plumbing.dictionary import one_character
+from charvec.plumbing.digests import blake2b
+from charvec.plumbing.entries import CHUNK, EntryIndex
+from charvec.plumbing.files import File, cut_short
+from charvec.plumbing.word_vectors import BLANK, Layout, is_number, kind_of, layout_of, vocabulary_of, words_header
+from charvec.tensor import Checkpoint, Tensor
+from charvec.valueclass import dataclass
+
+__all__ = ["NAME", "read", "sniff"]
+
+NAME = "word2vec-text"
+
+#: Longest line; one of a million values has less.
+MAX_LINE = 1 << 24
+
+
+def sniff(file: File) -> bool:
+    """Lines of a word and numbers, as many in each; with a header, also when the first line is damaged."""
+    return kind_of(file) == "text"
+
+
+def read(file: File) -> Checkpoint:
+    """Pass through the file and find its words; no value is parsed.
+
+    Raises:
+        DamagedFile: ``E-TEXT-LINE`` for a line with too few values; ``E-TRUNCATED`` and ``E-TRAILING`` when there are
+            fewer or more lines than the header says.
+    """
+    path, header, layout = file.path, words_header(file), layout_of(file)
+    if header and header.count * 2 * header.dim > file.size:
+        raise cut_short(path, file.size, f": {header.count:,} lines of {header.dim:,} values do not fit into it")
+    if layout is None:
+        _refuse(path, 2, header.end if header else 0, f"it is no word and {header.dim if header else 'some'} numbers")
+    words = _Words(path, layout, first=2 if header else 1)
+    for start, lines in _portions(file, layout.start):
+        words.take(start, lines)
+    words.index.end = file.size
+    if header and words.count < header.count:
+        raise cut_short(path, file.size, "", f"{words.count:,} of {header.count:,} lines present")
+    if header and words.count > header.count:
+        raise DamagedFile(
+            "E-TRAILING",
+            f"{path} has {words.count:,} lines where its header says {header.count:,}",
+            path=path,
+            help="correct the header, or take it away",
+        )
+    digest = words.digest.hexdigest()
+    source = TextRows(path, layout, words.index)
+    tensor = Tensor("vectors", (words.count, layout.dim), "float32", source=source, files=(path,))
+    return Checkpoint(
+        path,
+        NAME,
+        {path: file.size},
+        {tensor.name: tensor},
+        digest,
+        embedding=(tensor.name, "all that the file holds"),
+        vocabulary=vocabulary_of(
+            path, words.count, digest, words.rows, bytes_words=words.undecodable, doubles=words.doubles
+        ),
+    )
+
+
+def _refuse(path: str, number: int, offset: int, problem: str) -> NoReturn:
+    raise DamagedFile(
+        "E-TEXT-LINE",
+        f"{path}, line {number:,}: {problem}",
+        path=path,
+        offset=offset,
+        help="copy or download the file again",
+    )
+
+
+def _portions(file: File, position: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Offset and lines, without their ends, of portions of about a mebibyte."""
+    rest = b""
+    while position < file.size:
+        data = rest + file.pread(position, min(CHUNK, file.size - position))
+        start, position = position - len(rest), position - len(rest) + len(data)
+        cut = data.rfind(b"\n") + 1
+        if position == file.size:
+            yield start, data[:-1].split(b"\n") if cut == len(data) else data.split(b"\n")
+            return
+        if cut:
+            yield start, data[: cut - 1].split(b"\n")
+        elif len(data) > MAX_LINE:
+            raise DamagedFile(
+                "E-TEXT-LINE",
+                f"{file.path}: a line has more than {MAX_LINE:,} bytes",
+                path=file.path,
+                offset=start,
+                help="copy or download the file again",
+            )
+        rest = data[cut:]
+
+
+class _Words:
+    """What is kept of a pass through the lines."""
+
+    def __init__(self, path: str, layout: Layout, first: int) -> None:
+        self.path, self.layout, self.line = path, layout, first
+        self.count = self.undecodable = self.doubles = 0
+        self.rows: dict[str, int] = {}
+        self.index = EntryIndex()
+        self.digest = blake2b(digest_size=32)
+
+    def take(self, start: int, lines: list[bytes]) -> None:
+        """Take the lines of a portion of the file, which begins at byte ``start``."""
+        layout, index, rows = self.layout, self.index, self.rows
+        separator, lead = layout.separator, layout.lead
+        separators = layout.dim - (separator != lead)
+        words = []
+        index.mark(self.count, start)
+        for line in lines:
+            end = start + len(line)
+            body = line.rstrip(BLANK)
+            found = body.count(separator)
+            if found == separators and (place := body.find(lead)) >= 0:
+                word = body[:place]
+            elif body:
+                parts = layout.split(line)
+                if parts is None:
+                    self._refuse_line(start, found)
+                word = parts[0]
+            if body:
+                words.append(word)
+                if len(word) <= 4 and (char := one_character(word)):
+                    if rows.setdefault(char, self.count) == self.count:
+                        index.keep(self.count, start, end)
+                    else:
+                        self.doubles += 1
+                self.count += 1
+            self.line += 1
+            start = end + 1
+        text = b"\n".join(words)
+        self.digest.update(b"%s\n" % text if words else b"")
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.undecodable += sum(not _is_utf8(word) for word in words)
+
+    def _refuse_line(self, start: int, found: int) -> NoReturn:
+        _refuse(self.path, self.line, start, f"{found:,} values or fewer instead of {self.layout.dim:,}")
+
+
+def _is_utf8(word: bytes) -> bool:
+    try:
+        word.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """Rows of such a file, parsed when they are asked for.
+
+    Attributes:
+        path: the file.
+        layout: how its lines are put together.
+        index: where they lie.
+    """
+
+    path: str
+    layout: Layout
+    index: EntryIndex
+
+    def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """float32 [n, dim]: the rows of ``ids`` (int64 [n], ascending).
+
+        Raises:
+            DamagedFile: ``E-TEXT-LINE`` for a value that is no number, or when the file was changed meanwhile.
+        """
+        # values beyond float32 become infinite, of which the user is told when the vectors are finished
+        result = np.empty((len(ids), self.layout.dim), np.float32)
+        with File(self.path) as file, np.errstate(over="ignore"):
+            wanted = ids.tolist()
+            for place, line in enumerate(self.index.read(file, wanted, self._cut)):
+                parts = self.layout.split(line)
+                if parts is None or not all(map(is_number, parts[1])):
+                    raise DamagedFile(
+                        "E-TEXT-LINE",
+                        f"{self.path}: the line of row {wanted[place]:,} is no word and {self.layout.dim:,} numbers",
+                        path=self.path,
+                        help="copy or download the file again",
+                    )
+                result[place] = np.array(list(map(float, parts[1])), np.float64)
+        return result
+
+    @staticmethod
+    def _cut(run: bytes) -> list[bytes]:
+        return [line for line in run.split(b"\n") if line.rstrip(BLANK)]

@@ -1,0 +1,41 @@
+"""Plumbing: vocabularies that map words to rows and nothing more: a character is found as it stands, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.status import Status
+from charvec.valueclass import dataclass
+from charvec.vocabulary import Spelling
+
+__all__ = ["Dictionary", "one_character"]
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Spells a character by its own row.
+
+    Attributes:
+        rows: character -> row id. Longer words may stand there as well; nobody asks for them.
+    """
+
+    rows: Mapping[str, int]
+
+    def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
+        """Spell code points (uint32 [n], no surrogates)."""
+        found = [self.rows.get(chr(codepoint)) for codepoint in codepoints.tolist()]
+        return Spelling.of([(Status.UNKNOWN, ()) if row is None else (Status.EXACT, (row,)) for row in found])
+
+
+def one_character(word: bytes) -> str | None:
+    """The character that a word is; None for a longer word, and for bytes that are no UTF-8."""
+    if len(word) > 4:
+        return None
+    try:
+        text = word.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) == 1 else None

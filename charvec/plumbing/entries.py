@@ -1,0 +1,78 @@
+"""Plumbing: where the entries of a long file of word vectors lie, without keeping a place for each of them.
+
+Files of word vectors have no index; one pass from the beginning to the end finds every entry. What is kept of it are
+the places of one-character words, the rows that are asked for, and one mark a mebibyte, from where any other entry is
+found again. So memory depends on the number of characters, not of words.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+
+from charvec.plumbing.files import File
+from charvec.valueclass import dataclass, field
+
+__all__ = ["CHUNK", "EntryIndex"]
+
+#: Bytes read at once, and from mark to mark.
+CHUNK = 1 << 20
+
+
+def _numbers() -> array[int]:
+    return array("q")
+
+
+@dataclass
+class EntryIndex:
+    """Where entries lie. Rows are numbered from 0 in the order of the file.
+
+    Attributes:
+        rows, starts, ends: rows whose place is known, ascending, and where their bytes begin and end.
+        mark_rows, mark_starts: rows, ascending, from which others are found, and where they begin.
+        end: where the last entry ends.
+    """
+
+    rows: array[int] = field(default_factory=_numbers)
+    starts: array[int] = field(default_factory=_numbers)
+    ends: array[int] = field(default_factory=_numbers)
+    mark_rows: array[int] = field(default_factory=_numbers)
+    mark_starts: array[int] = field(default_factory=_numbers)
+    end: int = 0
+
+    def keep(self, row: int, start: int, end: int) -> None:
+        """Remember where a row lies; rows come in ascending order."""
+        self.rows.append(row)
+        self.starts.append(start)
+        self.ends.append(end)
+
+    def mark(self, row: int, start: int) -> None:
+        """Remember where a row begins if the last mark lies far enough behind."""
+        if not self.mark_starts or start - self.mark_starts[-1] >= CHUNK:
+            self.mark_rows.append(row)
+            self.mark_starts.append(start)
+
+    def read(self, file: File, ids: Iterable[int], cut: Callable[[bytes], list[bytes]]) -> Iterator[bytes]:
+        """Bytes of entries, one after the other.
+
+        Args:
+            file: the file.
+            ids: rows, ascending.
+            cut: takes the bytes from one mark to the next apart into what :meth:`keep` would have kept of each entry.
+
+        Raises:
+            CharvecError: as :meth:`charvec.plumbing.files.File.pread`.
+            IndexError: when the file has fewer entries than it had.
+        """
+        run, entries = -1, []
+        for row in ids:
+            place = bisect_left(self.rows, row)
+            if place < len(self.rows) and self.rows[place] == row:
+                yield file.pread(self.starts[place], self.ends[place] - self.starts[place])
+                continue
+            mark = bisect_right(self.mark_rows, row) - 1
+            if mark != run:
+                end = self.mark_starts[mark + 1] if mark + 1 < len(self.mark_starts) else self.end
+                run, entries = mark, cut(file.pread(self.mark_starts[mark], end - self.mark_starts[mark]))
+            yield entries[row - self.mark_rows[mark]]
