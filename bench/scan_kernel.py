@@ -115,10 +115,9 @@ def by_tally(path: str, *, kernel: bool, threads: int = 1) -> Method:
             worker.start()
         for worker in workers:
             worker.join()
-        total = tallies[0].table
         for tally in tallies[1:]:
-            total += tally.table
-        return total
+            tallies[0].add_counts(tally.table)
+        return tallies[0].table
 
     return work, lambda table: sums((int(code), int(table[code])) for code in table.nonzero()[0])
 

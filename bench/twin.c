@@ -51,7 +51,7 @@ int main(int count_of_arguments, char **arguments)
 
     while (file >= 0 && (got = read(file, buffer + have, (size_t)(BLOCK - have))) > 0) {
         have += got;
-        ptrdiff_t counted = count_block(table, buffer, have);
+        ptrdiff_t counted = count_block(table, TABLE_WORDS, buffer, have);
         if (counted < 0) {
             fprintf(stderr, "not UTF-8\n");
             return 1;

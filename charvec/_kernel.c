@@ -4,10 +4,13 @@
  *
  *     ascii   4 x 128       several copies, so that repeats of one character need not wait for each other
  *     two     2048          characters of two bytes, by code point
- *     three   4 x 65536     characters of three bytes, by code point, in the first copy. During a call, the second one counts
+ *     three   3 x 65536     characters of three bytes, by code point, in the first copy. During a call, the second one counts
  *                           pairs of ASCII characters and the third one characters of two bytes in another order; both hold
- *                           zeros between calls. The fourth one is not used
+ *                           zeros between calls
  *     four    0x110000      characters of four bytes, by code point
+ *
+ * Most texts have no character of four bytes, and to clear and add up 4 MB takes as long as counting 10 MB of text. So the last
+ * table may be missing; then a character of four bytes is as good as invalid, and the caller tries again with it.
  *
  * Guesses cost more than increments. Where ideographs, spaces and tags alternate, a processor cannot foresee how long the next
  * character is, and a wrong guess takes the time of several characters. So the loop for such text does not branch on the
@@ -53,13 +56,16 @@
 
 enum { ASCII = 128, TWO = 2048, THREE = 65536, FOUR = 0x110000 };
 /* where the tables begin, and all words of them */
-enum { AT_TWO = 4 * ASCII, AT_THREE = AT_TWO + TWO, AT_FOUR = AT_THREE + 4 * THREE, TABLE_WORDS = AT_FOUR + FOUR };
+enum { AT_TWO = 4 * ASCII, AT_THREE = AT_TWO + TWO, AT_FOUR = AT_THREE + 3 * THREE, TABLE_WORDS = AT_FOUR + FOUR };
 /* U+0000 in three bytes: what is counted here is invalid */
 enum { AT_INVALID = AT_THREE };
 /* pairs of ASCII characters, the second one in the upper byte; two copies */
 enum { PAIRS = 1 << 15, AT_PAIRS = AT_THREE + THREE };
 /* characters of two bytes: 64 for the low bits of the second byte x 64 for those of the first one, of which 32 are used */
 enum { AT_TURNED = AT_THREE + 2 * THREE };
+/* During a call, the end of the code points for which there are slots; behind the characters of two bytes. Who needs it, for
+ * four bytes, finds it here, since the loop has no register left. */
+enum { AT_TOP = AT_TURNED + 64 * 64 };
 
 /* Seven pointers and what a step needs fit into the registers of any 64-bit processor; more streams are not faster. */
 enum { STREAMS = 7 };
@@ -128,7 +134,7 @@ static int one_character(uint32_t *table, const unsigned char *at, const unsigne
             return -1;
         if (left < 4)
             return 0;
-        if (!is_continuation(at[3]))
+        if (!is_continuation(at[3]) || table[AT_TOP] < FOUR)
             return -1;
         table[AT_FOUR + ((lead & 7) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F))] += delta;
         return 4;
@@ -283,10 +289,10 @@ static void turn_back(uint32_t *table)
 }
 
 /* The slot of a character of four bytes, checked. */
-static inline uint32_t slot_of_four(uint32_t word)
+static inline uint32_t slot_of_four(const uint32_t *table, uint32_t word)
 {
     uint32_t code = (word & 7) << 18 | (word << 4 & 0x3F000) | (word >> 10 & 0xFC0) | (word >> 24 & 0x3F);
-    int valid = (word & 0xC0C0C0F8) == 0x808080F0 && code >= 0x10000 && code < FOUR;
+    int valid = (word & 0xC0C0C0F8) == 0x808080F0 && code >= 0x10000 && code < table[AT_TOP];
     return valid ? AT_FOUR + code : AT_INVALID;
 }
 
@@ -295,7 +301,7 @@ INLINED const unsigned char *step(uint32_t *table, const Leads *leads, const uns
 {
     uint32_t word = load4(at), lead = *at, mask = leads->mask[lead];
     if (UNLIKELY(lead >= 0xF0)) {
-        table[slot_of_four(word)] += delta;
+        table[slot_of_four(table, word)] += delta;
         return at + 4;
     }
     table[leads->slot[lead] + ((word & mask) * SIDE_BY_SIDE >> 20)] += delta;
@@ -405,8 +411,8 @@ static int impossible_slots(const uint32_t *table)
 }
 
 /* Count a block of UTF-8 that begins at a character. Returns the number of bytes counted, which leaves out a character cut
- * short at the end; or -1 when anything in it is invalid, and then nothing was counted. */
-static ptrdiff_t count_block(uint32_t *table, const unsigned char *start, ptrdiff_t size)
+ * short at the end; or -1 when anything in it is invalid, and then nothing was counted. `words` is AT_FOUR or TABLE_WORDS. */
+static ptrdiff_t count_block(uint32_t *table, ptrdiff_t words, const unsigned char *start, ptrdiff_t size)
 {
     const unsigned char *end = start + size, *stop;
     Leads leads;
@@ -414,11 +420,13 @@ static ptrdiff_t count_block(uint32_t *table, const unsigned char *start, ptrdif
 
     if (streams)
         make_leads(&leads);
+    table[AT_TOP] = words == TABLE_WORDS ? FOUR : 0;
     stop = count(table, &leads, start, end, &invalid);
     if (invalid || (streams && impossible_slots(table))) {
         count_back(table, &leads, start, end);
-        return -1;
+        stop = start - 1;
     }
+    table[AT_TOP] = 0;
     return stop - start;
 }
 
@@ -429,20 +437,21 @@ static PyObject *kernel_count(PyObject *module, PyObject *args)
     PyObject *array;
     const char *data;
     Py_ssize_t size;
-    ptrdiff_t counted;
+    ptrdiff_t counted, words;
     uint32_t *table;
 
     (void)module;
     if (!PyArg_ParseTuple(args, "O!y#:count", &PyByteArray_Type, &array, &data, &size))
         return NULL;
-    if (PyByteArray_Size(array) != (Py_ssize_t)TABLE_WORDS * 4) {
+    words = PyByteArray_Size(array) / 4;
+    if (PyByteArray_Size(array) % 4 || (words != AT_FOUR && words != TABLE_WORDS)) {
         PyErr_SetString(PyExc_ValueError, "the bytearray of tables has the wrong size");
         return NULL;
     }
     table = (uint32_t *)PyByteArray_AsString(array);
     /* The caller keeps table and data to itself meanwhile: one table for each thread. */
     Py_BEGIN_ALLOW_THREADS
-    counted = count_block(table, (const unsigned char *)data, size);
+    counted = count_block(table, words, (const unsigned char *)data, size);
     Py_END_ALLOW_THREADS
     return PyLong_FromSsize_t(counted);
 }
@@ -451,13 +460,16 @@ static PyMethodDef methods[] = {
     {"count", kernel_count, METH_VARARGS,
      "count(tables: bytearray, data: bytes) -> int\n\n"
      "Count a block of UTF-8 that begins at a character boundary. Returns the number of bytes counted, which leaves out a\n"
-     "character cut short at the end; or -1 when anything in the block is invalid, and then nothing was counted."},
+     "character cut short at the end; or -1 when anything in the block is invalid, and then nothing was counted.\n"
+     "With tables of SMALL_WORDS words of four bytes, and not ALL_WORDS, characters of four bytes are invalid."},
     {NULL, NULL, 0, NULL},
 };
 
 static int execute(PyObject *module)
 {
-    return PyModule_AddIntConstant(module, "TABLE_WORDS", TABLE_WORDS);
+    if (PyModule_AddIntConstant(module, "SMALL_WORDS", AT_FOUR) < 0)
+        return -1;
+    return PyModule_AddIntConstant(module, "ALL_WORDS", TABLE_WORDS);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};

@@ -103,7 +103,7 @@ class Counts(Mapping[str, int]):
 
     @staticmethod
     def from_table(table: NDArray[np.integer], samples: Samples | None = None) -> Counts:
-        """From a table with one count for each of the 1,114,112 code points."""
+        """From a table with one count for each code point, from U+0000 on to any other."""
         codepoints = np.flatnonzero(table).astype(np.uint32)
         return Counts(codepoints, table[codepoints].astype(np.uint64), samples or Samples())
 
@@ -140,9 +140,7 @@ class Counts(Mapping[str, int]):
     def __add__(self, other: object) -> Counts:
         if not isinstance(other, Counts):
             return NotImplemented
-        table = np.zeros(UNICODE_SIZE, np.uint64)
-        table[self.codepoints] = self.occurrences
-        table[other.codepoints] += other.occurrences
+        table = _added(_added(np.zeros(0, np.uint64), self), other)
         graphemes = _add_mappings(self.graphemes, other.graphemes)
         return replace(Counts.from_table(table, self.samples + other.samples), graphemes=graphemes)
 
@@ -166,6 +164,14 @@ def _add_mappings(one: Mapping[str, int] | None, other: Mapping[str, int] | None
     return total
 
 
+def _added(table: NDArray[np.uint64], counts: Counts) -> NDArray[np.uint64]:
+    """A table with some counts added, lengthened where need be: all 1,114,112 code points would take 9 MB."""
+    if len(counts) and counts.codepoints[-1] >= len(table):
+        table = np.concatenate((table, np.zeros(int(counts.codepoints[-1]) + 1 - len(table), np.uint64)))
+    table[counts.codepoints] += counts.occurrences
+    return table
+
+
 class Total:
     """A running sum of counts, for adding many of them."""
 
@@ -184,9 +190,8 @@ class Total:
             self._first = counts
             return
         if self._table is None:
-            self._table = np.zeros(UNICODE_SIZE, np.uint64)
-            self._table[self._first.codepoints] = self._first.occurrences
-        self._table[counts.codepoints] += counts.occurrences
+            self._table = _added(np.zeros(0, np.uint64), self._first)
+        self._table = _added(self._table, counts)
 
     def counts(self, samples: Samples | None = None) -> Counts:
         """The sum so far."""

@@ -567,7 +567,7 @@ def test_every_truncation(pa: Any, name: str) -> None:
         outcome, tally = read(data[:length], column="text")
         assert [note.code for note in outcome.problems] == ["W-PARQUET" if name == "snappy" else "W-ARROW"], length
         assert outcome.skipped == (not tally.table.any())
-        assert (tally.table <= whole.table).all()
+        assert counted(tally) <= counted(whole)
         if name != "stream":
             assert outcome.skipped  # the end says where everything is
 

@@ -412,3 +412,45 @@ def test_undo() -> None:
     tally.add_utf8(b"xyz", False)
     tally.undo(before)
     assert {chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]} == {"水": 1, "a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+def test_tables_grow_when_something_beyond_occurs(kernel: Any) -> None:
+    """The last characters of the first plane and the first ones beyond, in short and long blocks, before and after."""
+    plain, beyond = "\uffff\uffee水a", "\U00010000\U0010ffff😀"
+    for times in (1, 3000):
+        for order in ((plain, beyond), (beyond, plain), (plain, plain), (plain + beyond, plain)):
+            tally = tally_by(kernel)
+            for text in order:
+                data = (text * times).encode()
+                assert tally.add_utf8(data, False) == len(data)
+                tally.add_text(text * times)
+            expected = Counter("".join(order))
+            assert counted(tally) == {char: 2 * times * number for char, number in expected.items()}
+            assert len(tally.table) == (UNICODE_SIZE if beyond[0] in expected else 0x10000)
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+def test_undoing_what_lay_beyond(kernel: Any) -> None:
+    """A table that has grown since the mark is as it was."""
+    for before in ("水", "水😀"):
+        tally = tally_by(kernel)
+        tally.add_utf8((before * 2000).encode(), False)
+        mark = tally.mark(whole=True)
+        tally.add_utf8(("木\U0010ffff" * 2000).encode(), False)
+        tally.undo(mark)
+        assert counted(tally) == {char: 2000 * number for char, number in Counter(before).items()}
+        tally.add_text("\U0010ffff")
+        assert counted(tally)["\U0010ffff"] == 1
+
+
+@pytest.mark.parametrize("kernel", BOTH)
+@pytest.mark.parametrize("length", [1, 100, 5000, 1_200_000])
+def test_lone_surrogates_are_refused(kernel: Any, length: int) -> None:
+    """In texts of any length, wherever they stand; nothing of the text is counted."""
+    for surrogate in ("\ud800", "\udfff"):
+        for text in ("水" * length + surrogate, surrogate + "😀" * length):
+            tally = tally_by(kernel)
+            with pytest.raises(UnicodeEncodeError):
+                tally.add_text(text)
+            assert not tally.table.any()

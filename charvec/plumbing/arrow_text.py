@@ -305,10 +305,11 @@ def _add_weighted(tally: Tally, text: str, lengths: NDArray[np.int64], weights: 
     codepoints = np.frombuffer(text.encode("utf-32-le"), "<u4")
     times = np.repeat(weights, lengths)
     if int(times.sum()) < _EXACT:
-        counts = np.bincount(codepoints, times)
-        tally.table[: len(counts)] += counts.astype(np.int64)
+        tally.add_counts(np.bincount(codepoints, times))
     else:
-        np.add.at(tally.table, codepoints, times)
+        counts = np.zeros(int(codepoints.max()) + 1, np.int64)
+        np.add.at(counts, codepoints, times)
+        tally.add_counts(counts)
 
 
 def _valid(array: Any) -> NDArray[np.bool_] | None:
