@@ -15,7 +15,7 @@ from charvec.plumbing.files import read_whole
 from charvec.plumbing.safejson import parse
 from charvec.valueclass import dataclass, field
 
-__all__ = ["Normalizer", "read_normalizer"]
+__all__ = ["MAX_BYTES", "MAX_DIGITS", "Normalizer", "read_normalizer", "read_object"]
 
 MAX_BYTES = 64_000_000
 #: transformers writes "no limit" as an integer of 31 digits, int(1e30).
@@ -90,11 +90,11 @@ def read_normalizer(vocabulary: str) -> Normalizer:
     backend = places.join(folder, "tokenizer.json")
     if places.exists(backend):
         result.files.append(backend)
-        _take_backend(result, _read_object(backend).get("normalizer"), backend)
+        _take_backend(result, read_object(backend).get("normalizer"), backend)
     config = places.join(folder, "tokenizer_config.json")
     if places.exists(config):
         result.files.append(config)
-        result.update(_read_object(config), CONFIG_KEYS, config)
+        result.update(read_object(config), CONFIG_KEYS, config)
     return result
 
 
@@ -118,7 +118,14 @@ def _take_backend(result: Normalizer, normalizer: Any, path: str) -> None:
         )
 
 
-def _read_object(path: str) -> dict[str, Any]:
+def read_object(path: str) -> dict[str, Any]:
+    """The JSON object of a configuration file.
+
+    Raises:
+        DamagedFile: ``E-TOKENIZER``; ``E-JSON-DUPKEY``; ``E-TRUNCATED``.
+        WrongFile: ``E-TOO-LARGE``.
+        CharvecError: as :class:`charvec.plumbing.files.File`.
+    """
     name = os.path.basename(path)
     data = read_whole(path, limit=MAX_BYTES)
     value = parse(data, path, code="E-TOKENIZER", what=name, digits=MAX_DIGITS)
