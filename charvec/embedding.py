@@ -225,11 +225,12 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             found="a vocabulary of another model, or one that an editor or a script damaged",
             help="download vocabulary and checkpoint together again; name the right pair with -m and --vocab",
         )
-    if vocabulary.size < rows:
+    pieces = max(vocabulary.size, vocabulary.extended)
+    if pieces < rows:
         notes.append(
             Note(
                 "W-VOCAB-PADDED",
-                f"{vocabulary.path} has {vocabulary.size:,} pieces, the matrix {rows:,} rows; "
+                f"{vocabulary.path} has {pieces:,} pieces, the matrix {rows:,} rows; "
                 "the rest is taken as padding",
                 vocabulary.path,
             )

@@ -13,6 +13,7 @@ _CHOOSE = "Call the command again with one of the values the message lists."
 EXPLANATIONS: dict[str, str] = {
     # -- usage
     "E-USAGE": "The command line could not be understood. `charvec COMMAND --help` lists what a command takes.",
+    "E-CASING": "--cased or --uncased was said of a tokenizer that has no such choice: its files say how it normalises text.",
     "E-CODE": "`charvec explain` was asked about a code that does not exist. Without an argument it lists all codes.",
     "E-ARGUMENT": "A function or option was given a value of the wrong kind or out of range, or its arguments in the wrong order.",
     "E-COUNTS": "The library was given counts whose keys are not single characters, or negative numbers.",
@@ -106,7 +107,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
     "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",
-    "E-TOKENIZER": "The tokenizer's configuration beside the vocabulary is damaged.",
+    "E-TOKENIZER": "A tokenizer.json, a vocab.json with its merges, or the configuration beside a vocabulary is damaged: ids that "
+    "are no rows, merges of pieces that do not exist, parts that the tokenizers library cannot use.",
     # -- samples
     "E-ENCODING": "The text is not UTF-8, and no encoding can be told from another with certainty: Big5, Shift_JIS and EUC-KR text "
     "decodes as GB18030 without one error, into the wrong characters. Say which it is with --encoding, for all files or for some: "
@@ -181,7 +183,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-TOKEN-BYTES": "Some words of the vocabulary are not UTF-8. They keep their rows, but are no characters.",
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
     "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "
-    "of word vectors, as in gensim.",
+    "of word vectors, as in gensim. Or pieces share a row: then all of them have it.",
     "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
     # -- notes, shown with -v
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "

@@ -81,12 +81,13 @@ class Vocabulary:
     Attributes:
         path: the file it was read from.
         kind: tokenizer kind, e.g. ``wordpiece``.
-        size: one more than the largest row id.
+        size: one more than the largest row id; of a vocabulary that tokens were added to later, before that.
         digest: BLAKE2b-256 (hex) of the file.
         spell: the rows of characters.
         settings: what decides the spelling besides the pieces, e.g. ``{"lowercase": True}``; stored in vector files.
         files: every file that was read, the vocabulary and configuration files beside it.
         notes: remarks for the user.
+        extended: one more than the largest row id of tokens added later, 0 without any; the matrix need not have them.
     """
 
     path: str
@@ -97,3 +98,4 @@ class Vocabulary:
     settings: Mapping[str, bool | str | None]
     files: tuple[str, ...]
     notes: tuple[Note, ...] = ()
+    extended: int = 0

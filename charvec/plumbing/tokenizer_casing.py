@@ -20,7 +20,7 @@ __all__ = ["apply_casing"]
 
 def apply_casing(
     document: Document, lowercase: bool | None
-) -> tuple[Document, Mapping[str, bool | None], list[str], list[Note]]:
+) -> tuple[Document, Mapping[str, bool | str | None], list[str], list[Note]]:
     """The tokenizer as its configuration and the user want it.
 
     Returns:
@@ -37,7 +37,7 @@ def apply_casing(
                 f"{document.path} says itself how it normalises text; --cased and --uncased cannot change it",
                 help="leave the option out (in Python: lowercase=None)",
             )
-        return document, {}, [], []
+        return document, document.settings, [], []
     normalizer = Normalizer()
     for step in steps(document.normalizer):
         if step.get("type") == "BertNormalizer":

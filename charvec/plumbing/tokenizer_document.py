@@ -122,6 +122,19 @@ class Document:
         return max(self.pieces.values()) + 1
 
     @property
+    def extended(self) -> int:
+        """One more than the largest row id of the added tokens; 0 without any."""
+        return max((token.row + 1 for token in self.added), default=0)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides the spelling besides the pieces, for vector files: the steps, without their arguments."""
+        parts = {"normalizer": self.normalizer, "pre_tokenizer": self.pre_tokenizer}
+        return {
+            name: "+".join(str(step.get("type"))[:40] for step in steps(part)) or "none" for name, part in parts.items()
+        }
+
+    @property
     def byte_level(self) -> bool:
         """Whether texts are cut as bytes, in the alphabet of GPT-2."""
         return any(

@@ -41,9 +41,10 @@ class TokenizerSpeller:
         special = {document.pieces.get(token.content, token.row) for token in document.added if token.special}
         if document.unknown is not None:
             special.add(document.unknown)
+        #: Rows of single bytes; no special token, even where one is called the same.
         self._bytes: set[int] = set()
-        if document.byte_fallback:
-            names = (f"<0x{byte:02X}>" for byte in range(256))
+        if document.byte_fallback or document.byte_level:
+            names = byte_alphabet.CHARS if document.byte_level else [f"<0x{byte:02X}>" for byte in range(256)]
             self._bytes = {document.pieces[name] for name in names if name in document.pieces}
         #: Rows that no character has: special tokens and the unknown one.
         self._nobody = {*(special - self._bytes), NOBODY}
@@ -197,7 +198,7 @@ class TokenizerSpeller:
         except KeyError:
             pass
         piece = self._names.get(row)
-        if row in self._bytes:
+        if row in self._bytes and not self.document.byte_level:
             text = None
         elif piece is None:  # a token added behind the vocabulary
             text = next((content for content, its in self._added.items() if its == row), None)

@@ -57,8 +57,11 @@ def members() -> Iterator[Member]:
 #: A special token of BERT in UTF-16 without a byte order mark.
 _ASCII_UTF16 = re.compile(rb"\[\0(?:P\0A\0D|U\0N\0K|C\0L\0S)\0\]")
 
-#: Names of vocabulary files in model folders, best first.
-FOLDER_FILES = ("vocab.txt",)
+_MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
+
+#: Names of vocabulary files in model folders, best first. A list of WordPiece is a tenth of its ``tokenizer.json``, and
+#: says the same.
+FOLDER_FILES = ("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json")
 
 
 def locate(model: str) -> str:
@@ -71,18 +74,27 @@ def locate(model: str) -> str:
         NotFound: ``E-VOCAB-MISSING``.
     """
     folder = model if places.is_folder(model) else places.parent(model)
-    for name in FOLDER_FILES:
-        path = places.join(folder, name)
-        if places.exists(path):
-            return path
-    other = places.exists(places.join(folder, "tokenizer.json"))
+    found = [path for path in (places.join(folder, name) for name in FOLDER_FILES) if places.exists(path)]
+    if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
+        # the list of pieces of a WordPiece tokenizer, or a list of something else
+        return found[_is_other_than_wordpiece(found[1])]
+    if found:
+        return found[0]
     raise NotFound(
         "E-VOCAB-MISSING",
         f"no vocabulary beside {model}",
         path=model,
-        found="no vocab.txt" + ("; tokenizer.json is there, but its vocabulary is not read" if other else ""),
+        found="none of " + ", ".join(FOLDER_FILES),
         help="name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint",
     )
+
+
+def _is_other_than_wordpiece(path: str) -> bool:
+    """Whether a ``tokenizer.json`` says that its model is another one than WordPiece; a quick look, not a check."""
+    with File(path) as file:
+        # beyond the limit the reader refuses it
+        kind = _MODEL.search(file.pread(0, min(file.size, 64_000_000)))
+    return kind is not None and kind[1] != b"WordPiece"
 
 
 def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Vocabulary:
@@ -93,7 +105,7 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
         lowercase: overrides what configuration files beside it say about lower-casing, unless None.
 
     Raises:
-        WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, or as
+        WrongFile, DamagedFile: ``E-VOCAB-ENCODING``, ``E-VOCAB-ROWS``, ``E-TOKENIZER``, or as
             :func:`charvec.plumbing.files.unrecognised`.
         CharvecError: as the members do.
     """
@@ -113,11 +125,18 @@ def _refusal(file: File) -> CharvecError:
             path=file.path,
             help="some editor converted it; download it again, or convert it with `iconv -f UTF-16 -t UTF-8`",
         )
-    if re.match(rb'\{|\[\s*["{\[\]]', text):
+    if re.match(rb'\{|\[\s*["{\[\]\d]', text):
+        if file.path.endswith(".json"):
+            return WrongFile(
+                "E-TOKENIZER",
+                f"{file.path} is JSON, but neither a tokenizer nor a vocabulary with its merges.txt beside it",
+                path=file.path,
+                help="name the model's tokenizer.json, or put merges.txt beside vocab.json",
+            )
         return WrongFile(
             "E-VOCAB-ROWS",
             f"{file.path} looks like JSON, not like a list of pieces, one a line",
             path=file.path,
-            help="name the model's vocab.txt",
+            help="name the model's vocab.txt, or call a tokenizer.json by its name",
         )
     return unrecognised(file, "a vocabulary")

@@ -53,4 +53,5 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         settings,
         (path, *files),
         (*document.notes, *notes),
+        document.extended,
     )

@@ -84,9 +84,10 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         document.size,
         blake2b(data, digest_size=32).hexdigest(),
         TokenizerSpeller(document),
-        {"normalizer": ", ".join(step["type"] for step in normalizers)},
+        document.settings,
         (path, merges_path, *files),
         document.notes,
+        document.extended,
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders
+from tokenizers.pre_tokenizers import ByteLevel
 
 from charvec import vocabularies
 from charvec.status import Status
@@ -69,6 +70,8 @@ class Reference:
         self.special = {token["content"] for token in document["added_tokens"] if token["special"]}
         self.unknown = model.get("unk_token") if self.type != "Unigram" else model["vocab"][model["unk_id"]][0]
         self.nobody = {token for token in self.special | {self.unknown} if not (self.fallback and token[:3] == "<0x")}
+        if self.bytes:
+            self.nobody -= set(ByteLevel.alphabet())
         self.undo = decoders.ByteLevel()
         self.around = list(self._around())
 
@@ -109,8 +112,6 @@ class Reference:
         """A text as byte-level pieces hold it."""
         if not self.bytes:
             return char
-        from tokenizers.pre_tokenizers import ByteLevel
-
         return "".join(piece for piece, _ in ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(char))
 
     def text(self, token: str) -> str | None:

@@ -79,7 +79,7 @@ def bytes_llama3() -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     train(tokenizer, trainers.BpeTrainer(vocab_size=1000, initial_alphabet=alphabet, show_progress=False))
-    tokenizer.add_special_tokens(["<|begin_of_text|>", "<|end_of_text|>", "§"])
+    tokenizer.add_special_tokens(["<|begin_of_text|>", "<|end_of_text|>", "§", "♬"])
     tokenizer.add_tokens([AddedToken("♪", normalized=False), AddedToken("two words", normalized=True)])
     return tokenizer
 
