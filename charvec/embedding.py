@@ -230,8 +230,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         notes.append(
             Note(
                 "W-VOCAB-PADDED",
-                f"{vocabulary.path} has {pieces:,} pieces, the matrix {rows:,} rows; "
-                "the rest is taken as padding",
+                f"{vocabulary.path} has {pieces:,} pieces, the matrix {rows:,} rows; the rest is taken as padding",
                 vocabulary.path,
             )
         )

@@ -24,7 +24,9 @@ __all__ = ["Added", "Document", "guarded", "parse_whole", "refuse", "steps", "wi
 MAX_PIECES = 5_000_000
 #: No matrix has more rows.
 MAX_ID = 2**31
+#: Steps of a normaliser or pre-tokenizer, and sequences of them inside each other; published ones have up to 60 and 2.
 MAX_STEPS = 200
+MAX_DEPTH = 10
 #: Most characters of a pattern; those of published models have up to 500.
 MAX_PATTERN = 10_000
 #: How many characters the replacements of a normaliser may make of one, if all of them applied in turn.
@@ -240,14 +242,23 @@ def guarded(path: str) -> Iterator[None]:
 
 
 def steps(part: Any) -> Iterator[dict[str, Any]]:
-    """The steps of a normaliser or pre-tokenizer, those inside sequences one by one."""
-    if isinstance(part, dict):
-        inner = part.get("normalizers", part.get("pretokenizers"))
-        if part.get("type") == "Sequence" and isinstance(inner, list):
-            for each in inner:
-                yield from steps(each)
-        else:
-            yield part
+    """The steps of a normaliser or pre-tokenizer in their order, those inside sequences one by one."""
+    stack = [part]
+    while stack:
+        step = stack.pop()
+        inner = inside_of(step)
+        if inner is not None:
+            stack += reversed(inner)
+        elif isinstance(step, dict):
+            yield step
+
+
+def inside_of(step: Any) -> list[Any] | None:
+    """The steps of a sequence; None for anything else."""
+    if not isinstance(step, dict) or step.get("type") != "Sequence":
+        return None
+    inner = step.get("normalizers", step.get("pretokenizers"))
+    return inner if isinstance(inner, list) else None
 
 
 #: Steps that concern the edges of a text only.
@@ -357,6 +368,11 @@ def _check_steps(part: Any, path: str, name: str) -> None:
         return
     if not isinstance(part, dict):
         refuse(path, f"the {name} is no object")
+    level, depth = [part], 0
+    while level := [step for each in level for step in inside_of(each) or ()]:
+        depth += 1
+        if depth > MAX_DEPTH or len(level) > MAX_STEPS:
+            refuse(path, f"the {name} has too many steps")
     growth = 1
     for count, step in enumerate(steps(part)):
         pattern = step.get("pattern")

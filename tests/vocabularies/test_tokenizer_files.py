@@ -1,0 +1,527 @@
+"""``tokenizer.json`` and ``vocab.json`` as they are found: golden values, damage, what lies beside them, odd models."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, installed
+
+from charvec import vocabularies
+from charvec.embedding import open as open_model
+from charvec.errors import CharvecError
+from charvec.extraction import dump
+from charvec.plumbing import byte_alphabet, tokenizer_document
+from charvec.status import Status
+from charvec.vocabulary import Vocabulary
+
+JSON = DATA / "tokenizer-json"
+GPT_2 = DATA / "vocab-json"
+
+
+def spelt(vocabulary: Vocabulary, text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Label of the status and rows, for each character."""
+    spelling = vocabulary.spell(np.array([ord(char) for char in text], np.uint32))
+    return [(Status(spelling.status[place]).label, spelling.ids(place)) for place in range(len(text))]
+
+
+def save(folder: Path, tokenizer: Tokenizer, **changes: Any) -> Path:
+    """A tokenizer.json, with parts of its model replaced."""
+    document = json.loads(tokenizer.to_str())
+    document["model"].update(changes)
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
+    return path
+
+
+# Golden values, established by hand
+
+LLAMA = {
+    "我": ("exact", (30672,)),
+    "A": ("exact", (29909,)),
+    "Ａ": ("bytes", (242, 191, 164)),
+    "が": ("exact", (30458,)),
+    "가": ("exact", (30903,)),
+    "ß": ("exact", (30034,)),
+    "ſ": ("exact", (30473,)),
+    "“": ("exact", (30015,)),
+    "㎡": ("bytes", (230, 145, 164)),
+    "😂": ("bytes", (243, 162, 155, 133)),
+    "\uf9d1": ("bytes", (242, 170, 148)),
+    "\u2028": ("exact", (31353,)),
+    "\u3000": ("exact", (30358,)),
+    "\u0301": ("exact", (30103,)),
+    " ": ("normalized", (29871,)),
+    "▁": ("exact", (29871,)),
+}
+UNCASED = {
+    "我": ("exact", (1855,)),
+    "A": ("normalized", (1037,)),
+    "Ａ": ("unknown", ()),
+    "が": ("normalized", (1651,)),
+    "가": ("composed", (1455, 30006)),
+    "ß": ("exact", (1096,)),
+    "ſ": ("unknown", ()),
+    "“": ("exact", (1523,)),
+    "㎡": ("unknown", ()),
+    "😂": ("unknown", ()),
+    "\uf9d1": ("unknown", ()),
+    "\u2028": ("removed", ()),
+    "\u3000": ("removed", ()),
+    "\u0301": ("removed", ()),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "golden"),
+    [
+        pytest.param(LLAMA_2, LLAMA, id="llama-2"),
+        pytest.param(MINILM, UNCASED, id="minilm"),
+        pytest.param(MODEL2VEC, UNCASED, id="model2vec"),
+    ],
+)
+def test_golden_values(path: Path, golden: dict[str, Any]) -> None:
+    """Characters whose rows in published models were established by hand."""
+    if not path.exists():
+        pytest.skip(f"{path.name} is not installed")
+    assert dict(zip(golden, spelt(vocabularies.read(path), "".join(golden)), strict=True)) == golden
+
+
+@pytest.mark.skipif(not LLAMA_2.exists(), reason="wordllama is not installed")
+def test_numbers_of_llama_2() -> None:
+    """No character of Llama 2 is unknown, few have a piece, and GB 2312 is mostly bytes."""
+    pairs = [bytes((first, second)) for first in range(0xB0, 0xF8) for second in range(0xA1, 0xFF)]
+    han = [pair.decode("gb2312") for pair in pairs if not b"\xd7\xf9" < pair < b"\xd8\xa1"]
+    labels = [label for label, _ in spelt(vocabularies.read(LLAMA_2), "".join(han))]
+    assert (len(han), labels.count("exact"), labels.count("bytes")) == (6763, 610, 6153)
+
+
+@pytest.mark.skipif(not LLAMA_2.exists(), reason="wordllama is not installed")
+def test_dump_of_word_llama(tmp_path: Path) -> None:
+    """The whole way, with a tokenizer that goes by an unusual name; each row is the row of the matrix."""
+    from safetensors.numpy import load_file
+
+    folder = installed("wordllama", "weights")
+    samples = tmp_path / "samples.txt"
+    samples.write_text("我A字 が\n😂", "utf-8")
+    vectors = dump(samples, model=folder, vocab=LLAMA_2, out=tmp_path / "x.h5")
+    matrix = load_file(next(folder.glob("*.safetensors")))["embedding.weight"]
+    assert "".join(vectors.chars) == " Aが字我"
+    for char, row in (("我", 30672), ("A", 29909), ("が", 30458), (" ", 29871)):
+        assert vectors[char].tobytes() == matrix[row].astype(np.float32).tobytes()
+    assert {missing.char for missing in vectors.missing} == {"\n", "😂"}
+
+
+def test_the_list_and_the_document_of_one_wordpiece_agree() -> None:
+    """vocab.txt and tokenizer.json of the same tokenizer give the same status and rows, for planes 0 and 1."""
+    scalars = np.array([*range(0xD800), *range(0xE000, 0x20000)], np.uint32)
+    if MINILM.exists():
+        pairs = [(MINILM, MINILM.parent / "vocab.txt")]
+    else:
+        pairs = [(JSON / "wordpiece.json", DATA / "wordpiece" / "vocab.txt")]
+    for document, lines in pairs:
+        one, other = vocabularies.read(document).spell(scalars), vocabularies.read(lines).spell(scalars)
+        assert one.status.tobytes() == other.status.tobytes()
+        assert one.row_ids.tobytes() == other.row_ids.tobytes()
+
+
+def test_the_byte_alphabet() -> None:
+    """It is the library's."""
+    assert sorted(byte_alphabet.CHARS) == sorted(pre_tokenizers.ByteLevel.alphabet())
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
+    for char in map(chr, [*range(1, 0x250), 0x6211, 0x1F602, 0x10FFFF]):
+        assert byte_alphabet.form_of(char) == "".join(piece for piece, _ in split(char))
+        assert byte_alphabet.text_of(byte_alphabet.form_of(char)) == char
+    assert byte_alphabet.text_of(byte_alphabet.form_of("字")[:2]) is None
+    assert byte_alphabet.text_of("字") is None
+
+
+# Damage
+
+
+def plain(**changes: Any) -> bytes:
+    """A small tokenizer.json with some top-level parts replaced."""
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, "b": 2}, unk_token="[UNK]"))
+    return json.dumps({**json.loads(tokenizer.to_str()), **changes}).encode()
+
+
+def model(**changes: Any) -> dict[str, Any]:
+    """Its model, changed."""
+    return {**json.loads(plain())["model"], **changes}
+
+
+BPE = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
+DEEP: Any = {"type": "NFC"}
+for _ in range(300):
+    DEEP = {"type": "Sequence", "normalizers": [DEEP]}
+BAD = {
+    "neg": (plain(model=model(vocab={"a": -1})), "E-TOKENIZER"),
+    "float": (plain(model=model(vocab={"a": 1.5})), "E-TOKENIZER"),
+    "str": (plain(model=model(vocab={"a": "1"})), "E-TOKENIZER"),
+    "bool": (plain(model=model(vocab={"a": True})), "E-TOKENIZER"),
+    "null": (plain(model=model(vocab={"a": None})), "E-TOKENIZER"),
+    "nan": (plain().replace(b'"a": 1', b'"a": NaN'), "E-TOKENIZER"),
+    "huge": (plain(model=model(vocab={"a": 2**31})), "E-TOKENIZER"),
+    "bigint": (plain().replace(b'"a": 1', b'"a": ' + b"9" * 5000), "E-TOKENIZER"),
+    "list": (b'["model", {"vocab": {}}]', "E-TOKENIZER"),
+    "numbers": (b"[1, 2]", "E-TOKENIZER"),
+    "dup": (plain().replace(b'"a": 1', b'"a": 1, "a": 2'), "E-JSON-DUPKEY"),
+    "trunc": (plain()[:-20], "E-TRUNCATED"),
+    "surrogate": (plain().replace(b'"a": 1', b'"\\ud800": 1'), "E-TOKENIZER"),
+    "no-model": (plain(model=None), "E-TOKENIZER"),
+    "model-list": (plain(model=[]), "E-TOKENIZER"),
+    "type": (plain(model=model(type="Markov")), "E-TOKENIZER"),
+    "no-vocab": (plain(model=model(vocab=None)), "E-TOKENIZER"),
+    "vocab-list": (plain(model=model(vocab=["a"])), "E-TOKENIZER"),
+    "empty": (plain(model=model(vocab={})), "E-TOKENIZER"),
+    "unk": (plain(model=model(unk_token=7)), "E-TOKENIZER"),
+    "merges": (plain(model={**BPE, "merges": "a b"}), "E-TOKENIZER"),
+    "merge-of-nothing": (plain(model={**BPE, "merges": ["a c"]}), "E-TOKENIZER"),
+    "merge-of-three": (plain(model={**BPE, "merges": ["a b c"]}), "E-TOKENIZER"),
+    "merge-type": (plain(model={**BPE, "merges": [[1, 2]]}), "E-TOKENIZER"),
+    "scores": (plain(model={"type": "Unigram", "vocab": [["a", "b"]], "unk_id": 0}), "E-TOKENIZER"),
+    "score-inf": (plain(model={"type": "Unigram", "vocab": [["a", 1.0]]}).replace(b"1.0", b"1e999"), "E-TOKENIZER"),
+    "score-less": (plain(model={"type": "Unigram", "vocab": [["a"]], "unk_id": 0}), "E-TOKENIZER"),
+    "unk-id": (plain(model={"type": "Unigram", "vocab": [["a", 0.0]], "unk_id": 1}), "E-TOKENIZER"),
+    "unk-negative": (plain(model={"type": "Unigram", "vocab": [["a", 0.0]], "unk_id": -1}), "E-TOKENIZER"),
+    "added": (plain(added_tokens={"a": 1}), "E-TOKENIZER"),
+    "added-id": (plain(added_tokens=[{"content": "x", "id": -1}]), "E-TOKENIZER"),
+    "added-content": (plain(added_tokens=[{"content": None, "id": 1}]), "E-TOKENIZER"),
+    "added-parts": (plain(added_tokens=[{"content": "x", "id": 3}]), "E-TOKENIZER"),
+    "normalizer": (plain(normalizer="NFC"), "E-TOKENIZER"),
+    "normalizer-type": (plain(normalizer={"type": "Rot13"}), "E-TOKENIZER"),
+    "normalizer-deep": (plain(normalizer=DEEP), "E-TOKENIZER"),
+    "normalizer-many": (plain(normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}] * 300}), "E-TOKENIZER"),
+    "charsmap": (plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "E-TOKENIZER"),
+    "charsmap-lies": (
+        plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "////f////39/AAAA"}),
+        "E-TOKENIZER",
+    ),
+    "pattern": (
+        plain(normalizer={"type": "Replace", "pattern": {"Regex": "("}, "content": ""}),
+        "E-TOKENIZER",
+    ),
+    "pattern-long": (
+        plain(normalizer={"type": "Replace", "pattern": {"Regex": "a" * 20_000}, "content": ""}),
+        "E-TOKENIZER",
+    ),
+    "pattern-number": (plain(normalizer={"type": "Replace", "pattern": {"Regex": 7}, "content": ""}), "E-TOKENIZER"),
+    "bomb": (
+        plain(
+            normalizer={
+                "type": "Sequence",
+                "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}] * 12,
+            }
+        ),
+        "E-TOKENIZER",
+    ),
+    "pre-tokenizer": (plain(pre_tokenizer={"type": "Scissors"}), "E-TOKENIZER"),
+    "pre-tokenizer-list": (plain(pre_tokenizer=[]), "E-TOKENIZER"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_damaged_documents(tmp_path: Path, name: str) -> None:
+    """Each is refused, when it is read or when the library first has to use it, with one of our errors."""
+    data, code = BAD[name]
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path).spell(np.array([0x61, 0x3B1, 0x1F602], np.uint32))
+    assert (caught.value.code, caught.value.exit_code) == (code, 65)
+    assert str(path) in str(caught.value)
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    """It is no part of the document."""
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(b"\xef\xbb\xbf" + plain())
+    assert spelt(vocabularies.read(path), "ab?") == [("exact", (1,)), ("exact", (2,)), ("unknown", ())]
+
+
+def test_pieces_that_share_a_row(tmp_path: Path) -> None:
+    """Both have it, and the user is told."""
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(plain(model=model(vocab={"[UNK]": 0, "a": 1, "b": 1, "c": 2})))
+    vocabulary = vocabularies.read(path)
+    assert [note.code for note in vocabulary.notes] == ["W-VOCAB-DUP"]
+    assert "'a' and 'b' have row 1" in vocabulary.notes[0].message
+    assert spelt(vocabulary, "abc") == [("exact", (1,)), ("exact", (1,)), ("exact", (2,))]
+
+
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with too many bytes or pieces is refused before it eats the memory."""
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(plain())
+    for name, limit, code in (("MAX_BYTES", 10, "E-TOO-LARGE"), ("MAX_PIECES", 2, "E-TOKENIZER")):
+        with monkeypatch.context() as patch:
+            patch.setattr(tokenizer_document, name, limit)
+            with pytest.raises(CharvecError) as caught:
+                vocabularies.read(path)
+            assert caught.value.code == code
+
+
+# Models that would stumble, or that leave something to chance
+
+
+def test_models_without_an_unknown_token(tmp_path: Path) -> None:
+    """The library raises for unknown characters, or drops them; here they are unknown, and only they."""
+    wanted = [("exact", (0,)), ("unknown", ()), ("unknown", ())]
+    unigram = Tokenizer(models.Unigram([("a", -1.0), ("b", -2.0)], None, False))
+    assert spelt(vocabularies.read(save(tmp_path, unigram)), "a字\n") == wanted
+    words = Tokenizer(models.WordLevel({"a": 0}, unk_token="missing"))
+    assert spelt(vocabularies.read(save(tmp_path, words)), "a字\n") == wanted
+    pieces = Tokenizer(models.WordPiece({"a": 0}, unk_token="missing"))
+    assert spelt(vocabularies.read(save(tmp_path, pieces)), "a字\n") == wanted
+    for unknown in (None, "missing"):
+        bpe = Tokenizer(models.BPE({"a": 0}, []))
+        assert spelt(vocabularies.read(save(tmp_path, bpe, unk_token=unknown)), "a字\n") == wanted
+    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    assert spelt(vocabularies.read(save(tmp_path, bpe)), "a字\n") == [*wanted[:2], ("removed", ())]
+
+
+def test_dropout_is_off(tmp_path: Path) -> None:
+    """BPE that skips merges by chance while a model is trained does not while rows are looked up."""
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")]))
+    tokenizer.normalizer = normalizers.Replace("x", "ab")
+    path = save(tmp_path, tokenizer, dropout=0.9)
+    assert {tuple(spelt(vocabularies.read(path), "x" * 50))} == {(("composed", (2,)),) * 50}
+
+
+def test_files_of_before_types(tmp_path: Path) -> None:
+    """Old files do not say what their model is."""
+    for tokenizer, kind in (
+        (Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]")), "wordpiece"),
+        (Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]")), "wordlevel"),
+        (Tokenizer(models.BPE({"[UNK]": 0, "a": 1}, [], unk_token="[UNK]")), "bpe"),
+        (Tokenizer(models.Unigram([("[UNK]", 0.0), ("a", -1.0)], 0, False)), "unigram"),
+    ):
+        document = json.loads(tokenizer.to_str())
+        del document["model"]["type"]
+        path = tmp_path / "tokenizer.json"
+        path.write_text(json.dumps(document))
+        vocabulary = vocabularies.read(path)
+        assert vocabulary.kind == kind
+        assert spelt(vocabulary, "ab") == [("exact", (1,)), ("unknown", ())]
+
+
+def test_old_metaspace(tmp_path: Path) -> None:
+    """The prefix was once called add_prefix_space; it is left out all the same."""
+    tokenizer = Tokenizer(
+        models.Unigram([("<unk>", 0.0), ("▁", -3.0), ("a", -3.0), ("▁a", -1.0), ("▁b", -1.0)], 0, False)
+    )
+    document = json.loads(tokenizer.to_str())
+    document["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document))
+    assert spelt(vocabularies.read(path), "ab c") == [
+        ("exact", (2,)),
+        ("boundary", (4,)),
+        ("normalized", (1,)),
+        ("unknown", ()),
+    ]
+
+
+def test_a_normaliser_in_front_of_a_boundary_piece(tmp_path: Path) -> None:
+    """A character that becomes another, which is a piece at the beginning of words only, is normalised to it."""
+    tokenizer = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -3.0), ("▁a", -1.0)], 0, False))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    assert spelt(vocabularies.read(save(tmp_path, tokenizer)), "aA") == [("boundary", (2,)), ("normalized", (2,))]
+
+
+def test_the_bytes_of_a_normaliser(tmp_path: Path) -> None:
+    """Newer files turn text into bytes in the normaliser."""
+    vocab = {char: row for row, char in enumerate(byte_alphabet.CHARS)} | {byte_alphabet.form_of("é"): 256, "Ġ字": 257}
+    tokenizer = Tokenizer(models.BPE(vocab, [tuple(byte_alphabet.form_of("é"))]))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.ByteLevel()])
+    vocabulary = vocabularies.read(save(tmp_path, tokenizer))
+    assert vocabulary.kind == "byte-level bpe"
+    assert spelt(vocabulary, "éÉ a") == [("exact", (256,)), ("normalized", (256,)), ("exact", (32,)), ("exact", (97,))]
+    assert spelt(vocabulary, "字") == [("bytes", tuple("字".encode()))]
+
+
+def test_added_tokens(tmp_path: Path) -> None:
+    """One character that was added is a character; special tokens are none, and shift no row."""
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1}, []))
+    tokenizer.add_special_tokens(["<s>", "§", "b"])
+    tokenizer.add_tokens(["字", "two", "♪"])
+    vocabulary = vocabularies.read(save(tmp_path, tokenizer))
+    assert (vocabulary.size, vocabulary.extended) == (2, 7)
+    assert spelt(vocabulary, "a字♪") == [("exact", (0,)), ("exact", (4,)), ("exact", (6,))]
+    assert spelt(vocabulary, "§bt") == [("unknown", ())] * 3
+
+
+def test_rows_beyond_the_matrix(tmp_path: Path) -> None:
+    """Tokens added behind the matrix have no row; a vocabulary that is too long is another model's."""
+    from safetensors.numpy import save_file
+
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1}, []))
+    tokenizer.add_tokens(["字", "♪"])
+    save(tmp_path, tokenizer)
+    save_file({"model.embed_tokens.weight": np.eye(3, dtype=np.float32)}, str(tmp_path / "model.safetensors"))
+    opened = open_model(tmp_path)
+    assert [note.code for note in opened.notes] == []
+    spelling = opened.vocabulary.spell(np.array([0x61, 0x5B57, 0x266A], np.uint32)).beyond(opened.tensor.rows)
+    assert [Status(status).label for status in spelling.status] == ["exact", "exact", "no-row"]
+    save_file({"model.embed_tokens.weight": np.eye(1, dtype=np.float32)}, str(tmp_path / "model.safetensors"))
+    with pytest.raises(CharvecError) as caught:
+        open_model(tmp_path)
+    assert caught.value.code == "E-VOCAB-ROWS"
+
+
+# Casing
+
+
+def test_casing(tmp_path: Path) -> None:
+    """BERT's normaliser can be overruled, by tokenizer_config.json and by the user; any other cannot."""
+    path = tmp_path / "tokenizer.json"
+    shutil.copyfile(JSON / "wordpiece.json", path)
+    assert spelt(vocabularies.read(path), "A")[0][0] == "normalized"
+    cased = vocabularies.read(path, lowercase=False)
+    assert (spelt(cased, "A")[0][0], cased.settings["lowercase"]) == ("unknown", False)
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false, "add_prefix_space": true}')
+    configured = vocabularies.read(path)
+    assert spelt(configured, "A")[0][0] == "unknown"
+    assert configured.files == (str(path), str(tmp_path / "tokenizer_config.json"))
+    assert [note.message.rpartition(": ")[2] for note in configured.notes] == ["tokenizer_config.json says so"]
+    for other in (JSON / "unigram.json", GPT_2 / "vocab.json"):
+        with pytest.raises(CharvecError) as caught:
+            vocabularies.read(other, lowercase=True)
+        assert (caught.value.code, caught.value.exit_code) == ("E-CASING", 2)
+
+
+# vocab.json and merges.txt
+
+
+def gpt2(folder: Path, names: tuple[str, str] = ("vocab.json", "merges.txt")) -> Path:
+    """Copies of both files."""
+    for source, name in zip(("vocab.json", "merges.txt"), names, strict=True):
+        shutil.copyfile(GPT_2 / source, folder / name)
+    return folder / names[0]
+
+
+def test_the_two_files_of_gpt_2_are_its_tokenizer() -> None:
+    """They give what the tokenizer.json of the same tokenizer gives, for planes 0 and 1."""
+    scalars = np.array([*range(0xD800), *range(0xE000, 0x20000)], np.uint32)
+    tokenizer = Tokenizer.from_file(str(JSON / "bytes_gpt2.json"))
+    assert tokenizer.get_vocab() == json.loads((GPT_2 / "vocab.json").read_text("utf-8"))
+    one = vocabularies.read(JSON / "bytes_gpt2.json").spell(scalars)
+    other = vocabularies.read(GPT_2 / "vocab.json").spell(scalars)
+    assert one.status.tobytes() == other.status.tobytes()
+    assert one.row_ids.tobytes() == other.row_ids.tobytes()
+
+
+@pytest.mark.parametrize("names", [("gpt2-vocab.json", "gpt2-merges.txt"), ("encoder.json", "vocab.bpe")])
+def test_older_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    """OpenAI's, and those of before there were folders."""
+    vocabulary = vocabularies.read(gpt2(tmp_path, names))
+    assert vocabulary.files == (str(tmp_path / names[0]), str(tmp_path / names[1]))
+    assert vocabulary.kind == "byte-level bpe"
+
+
+def test_line_ends_of_merges(tmp_path: Path) -> None:
+    """CRLF, no first line, blank lines at the end: the same merges; U+0085 and U+2028 are no line ends."""
+    path = gpt2(tmp_path)
+    wanted = spelt(vocabularies.read(path), "我が가é ")
+    merges = (GPT_2 / "merges.txt").read_bytes()
+    for data in (merges.replace(b"\n", b"\r\n"), merges.split(b"\n", 1)[1], merges + b"\n\n", merges.rstrip(b"\n")):
+        (tmp_path / "merges.txt").write_bytes(data)
+        assert spelt(vocabularies.read(path), "我が가é ") == wanted
+
+
+def test_composing_models(tmp_path: Path) -> None:
+    """Qwen's tokenizers compose; nothing but tokenizer_config.json says so. Added tokens are read from there."""
+    path = gpt2(tmp_path)
+    assert spelt(vocabularies.read(path), "\uf9d1♪")[0][0] == "bytes"
+    config = {
+        "tokenizer_class": "Qwen2Tokenizer",
+        "added_tokens_decoder": {
+            "900": {"content": "<|im_start|>", "special": True},
+            "901": {"content": "♪", "special": False},
+        },
+    }
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    vocabulary = vocabularies.read(path)
+    assert vocabulary.settings["normalizer"] == "NFC"
+    assert spelt(vocabulary, "\uf9d1♪")[1] == ("exact", (901,))
+    six = spelt(vocabulary, "六")[0]
+    assert spelt(vocabulary, "\uf9d1")[0] == (six if six[0] == "bytes" else ("normalized", six[1]))
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "added_tokens.json").write_text('{"♪": 900, "<|im_start|>": 901}')
+    assert spelt(vocabularies.read(path), "♪") == [("exact", (900,))]
+
+
+def test_clip_in_two_files(tmp_path: Path) -> None:
+    """Pieces that end in </w> are CLIP's: lower-cased, with pieces for the end of words."""
+    tokenizer = Tokenizer.from_file(str(JSON / "clip.json"))
+    tokenizer.model.save(str(tmp_path))
+    text = "AaÉé我、1“"
+    two, one = (vocabularies.read(path) for path in (tmp_path / "vocab.json", JSON / "clip.json"))
+    assert spelt(two, "Aa我") == spelt(one, "Aa我")
+    assert len(spelt(two, text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("vocab", "merges", "code"),
+    [
+        pytest.param(None, b"a\n", "E-TOKENIZER", id="one-piece"),
+        pytest.param(None, b"a b c\n", "E-TOKENIZER", id="three-pieces"),
+        pytest.param(None, b" a\n", "E-TOKENIZER", id="blank-piece"),
+        pytest.param(None, b"\xff a\n", "E-TOKENIZER", id="not-utf8"),
+        pytest.param(None, "字 字\n".encode(), "E-TOKENIZER", id="unknown-piece"),
+        pytest.param(b'{"a": 0, "b": -1}', b"", "E-TOKENIZER", id="negative"),
+        pytest.param(b'{"a": 0, "b": 1}', b"a b", "E-TOKENIZER", id="no-bytes"),
+        pytest.param(b'{"a": 0, "a": 1}', b"", "E-JSON-DUPKEY", id="dup"),
+        pytest.param(b'{"a": 0, "b"', b"", "E-TRUNCATED", id="trunc"),
+    ],
+)
+def test_damaged_pairs(tmp_path: Path, vocab: bytes | None, merges: bytes, code: str) -> None:
+    """Each is refused with one of our errors."""
+    path = gpt2(tmp_path)
+    if vocab is not None:
+        path.write_bytes(vocab)
+    (tmp_path / "merges.txt").write_bytes(merges)
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path).spell(np.array([0x61], np.uint32))
+    assert (caught.value.code, caught.value.exit_code) == (code, 65)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"x": {"content": "a"}}}'),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"1": {"content": 7}}}'),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"1": 7}}'),
+        ("added_tokens.json", '{"a": "b"}'),
+        ("added_tokens.json", '{"a": -1}'),
+        ("added_tokens.json", "[]"),
+    ],
+)
+def test_damage_beside(tmp_path: Path, name: str, content: str) -> None:
+    """A file that could add tokens and cannot be read is not passed over."""
+    path = gpt2(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path)
+    assert caught.value.code == "E-TOKENIZER"
+
+
+# Which file of a folder
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    """A list of WordPiece before its tokenizer.json, that before vocab.json; a list beside another model is not its."""
+    gpt2(tmp_path)
+    assert vocabularies.locate(str(tmp_path)) == str(tmp_path / "vocab.json")
+    shutil.copyfile(JSON / "bytes_gpt2.json", tmp_path / "tokenizer.json")
+    assert vocabularies.locate(str(tmp_path)) == str(tmp_path / "tokenizer.json")
+    (tmp_path / "vocab.txt").write_text("[PAD]\na\n")
+    assert vocabularies.locate(str(tmp_path)) == str(tmp_path / "tokenizer.json")
+    shutil.copyfile(JSON / "wordpiece.json", tmp_path / "tokenizer.json")
+    assert vocabularies.locate(str(tmp_path)) == str(tmp_path / "vocab.txt")
