@@ -103,6 +103,9 @@ EXPLANATIONS: dict[str, str] = {
     "tf.compat.v1.train.Saver writes the newer kind by default.",
     "E-WORD2VEC": "A binary file of word vectors holds no word where one should be: its bytes are shifted. gensim writes such files when one "
     "of the words holds a space. Save it as text, or with gensim's own save().",
+    "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "
+    "h5py or Keras and save it again, or ask for the weights as safetensors.",
+    "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
     "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
@@ -122,7 +125,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-DAMAGED": "The file's bytes are not those that were written: its digest differs. If another tool edited it on purpose, "
     "`charvec convert --unchecked` reads it all the same.",
     "E-UNCLEAN": "The program that wrote the HDF5 file died before it closed it.",
-    "E-H5": "The structure of the HDF5 file is not that of a vector file.",
+    "E-H5": f"The structure of the HDF5 file is damaged, or not that of a vector file. {_DOWNLOAD}",
     "E-H5-EXTERNAL": "The HDF5 file takes data from another file. charvec never follows that.",
     "E-H5-TYPE": "A column of the vector file has the wrong type.",
     "E-NPY": "An array in an .npz file is malformed.",

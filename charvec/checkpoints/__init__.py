@@ -42,7 +42,7 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
-MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "word2vec_text", "word2vec_binary")
+MEMBERS = ("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "word2vec_text", "word2vec_binary", "hdf5")
 
 
 def members() -> Iterator[Member]:
@@ -57,6 +57,7 @@ FOLDER_FILES = (
     "model.safetensors",
     "pytorch_model.bin.index.json",
     "pytorch_model.bin",
+    "tf_model.h5",
     "checkpoint",
 )
 #: Otherwise the only file with one of these suffixes.
@@ -70,6 +71,8 @@ FOLDER_SUFFIXES = (
     ".pth",
     ".gguf",
     ".vec",
+    ".keras",
+    ".h5",
 )
 
 #: Folders in which sentence-transformers keeps the model proper.

@@ -64,12 +64,22 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "embeddings.token_embedding.weight",
         ),
     ),
-    ("the name static embedding models use", ("embedding.weight", "embeddings", "embedding_0.w_0", "word_embedding")),
+    (
+        "the name static embedding models use",
+        (
+            "embedding.weight",
+            "embeddings",
+            "embedding_0.w_0",
+            "word_embedding",
+            "embedding",
+            "Embedding-Token/embeddings",
+        ),
+    ),
 )
 
 #: Words in a name that mark a table which is not the input embedding.
 _NEVER = re.compile(
-    r"adam_[mv]|adam|_slot_|OPTIMIZER_SLOT|exp_avg|momentum|position|token_type|segment|lm_head|output|(?:^|[./])cls(?:[./]|$)"
+    r"adam_[mv]|adam|_slot_|optimizer|exp_avg|momentum|position|token_type|segment|lm_head|output|(?:^|[./])cls(?:[./]|$)"
     r"|pooler|lora|layer_?norm|per_layer|visual|vision",
     re.IGNORECASE,
 )
@@ -97,7 +107,7 @@ def ranked_names(names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     known: dict[int, list[str]] = {}
     likely = []
     for name, full in names.items():
-        spelt = full.removesuffix(":0")
+        spelt = full.removesuffix(":0").removesuffix("/0")
         if _NEVER.search(spelt):
             continue
         bare = strip_prefixes(spelt)

@@ -15,7 +15,7 @@ from charvec.rows import read_rows
 from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-FOLDERS = ("gguf", "pytorch", "safetensors", "tensorflow", "word2vec-binary", "word2vec-text")
+FOLDERS = ("gguf", "hdf5", "pytorch", "safetensors", "tensorflow", "word2vec-binary", "word2vec-text")
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
 
