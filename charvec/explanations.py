@@ -101,6 +101,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-TF-INDEX": f"The index of a TensorFlow checkpoint is malformed or fails its checksum. {_DOWNLOAD}",
     "E-TF-V1": "This is a TensorFlow checkpoint of the old single-file kind, which charvec does not read. TensorFlow can save it anew: "
     "tf.compat.v1.train.Saver writes the newer kind by default.",
+    "E-FASTTEXT": f"A fastText model is malformed, or of a version that charvec does not know. {_DOWNLOAD}",
     "E-WORD2VEC": "A binary file of word vectors holds no word where one should be: its bytes are shifted. gensim writes such files when one "
     "of the words holds a space. Save it as text, or with gensim's own save().",
     "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.dictionary import one_character
+from charvec.plumbing.dictionary import is_utf8, one_character
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.entries import CHUNK, EntryIndex
 from charvec.plumbing.files import File, cut_short
@@ -74,7 +74,7 @@ def read(file: File) -> Checkpoint:
                 index.keep(row, base + space + 1, base + space + 1 + width)
             else:
                 doubles += 1
-        elif not word.isascii() and not _is_utf8(word):
+        elif not word.isascii() and not is_utf8(word):
             undecodable += 1
         place = space + 1 + width
     index.end = base + place
@@ -99,14 +99,6 @@ def read(file: File) -> Checkpoint:
             path, header.count, digest.hexdigest(), rows, bytes_words=undecodable, doubles=doubles
         ),
     )
-
-
-def _is_utf8(word: bytes) -> bool:
-    try:
-        word.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.dictionary import one_character
+from charvec.plumbing.dictionary import is_utf8, one_character
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.entries import CHUNK, EntryIndex
 from charvec.plumbing.files import File, cut_short
@@ -156,18 +156,10 @@ class _Words:
         try:
             text.decode()
         except UnicodeDecodeError:
-            self.undecodable += sum(not _is_utf8(word) for word in words)
+            self.undecodable += sum(not is_utf8(word) for word in words)
 
     def _refuse_line(self, start: int, found: int) -> NoReturn:
         _refuse(self.path, self.line, start, f"{found:,} values or fewer instead of {self.layout.dim:,}")
-
-
-def _is_utf8(word: bytes) -> bool:
-    try:
-        word.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

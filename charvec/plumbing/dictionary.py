@@ -11,7 +11,7 @@ from charvec.status import Status
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Spelling
 
-__all__ = ["Dictionary", "one_character"]
+__all__ = ["Dictionary", "is_utf8", "one_character"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,12 @@ def one_character(word: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if len(text) == 1 else None
+
+
+def is_utf8(word: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        word.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

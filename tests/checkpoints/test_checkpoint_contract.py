@@ -15,7 +15,7 @@ from charvec.rows import read_rows
 from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-FOLDERS = ("gguf", "hdf5", "pytorch", "safetensors", "tensorflow", "word2vec-binary", "word2vec-text")
+FOLDERS = ("fasttext", "gguf", "hdf5", "pytorch", "safetensors", "tensorflow", "word2vec-binary", "word2vec-text")
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
 
@@ -36,6 +36,7 @@ GOLDEN = sorted(
 NAMES = [str(path.relative_to(DATA)) for path in GOLDEN]
 #: Golden files that must be refused, and with which code.
 REFUSED = {
+    "fasttext/compressed.ftz": "E-QUANTISED",
     "pytorch/q.bin": "E-PICKLE-UNSAFE",
     "pytorch/whole_module.pt": "E-PICKLE-UNSAFE",
     "tensorflow/v1_f2/m": "E-TF-V1",
