@@ -25,15 +25,18 @@ from charvec.version import __version__
 
 if TYPE_CHECKING:
     from charvec import torch
+    from charvec.comparing import diff
     from charvec.counts import Counts
     from charvec.coverage import Coverage
     from charvec.embedding import TokenEmbedding, open
     from charvec.errors import CharvecError
     from charvec.extraction import cover, dump, lookup
+    from charvec.merging import merge
     from charvec.scanning import count, scan
     from charvec.selection import select
     from charvec.status import Status
     from charvec.storage import load, save
+    from charvec.updating import update
     from charvec.vectors import CharVectors
 
 __all__ = [
@@ -46,14 +49,17 @@ __all__ = [
     "__version__",
     "count",
     "cover",
+    "diff",
     "dump",
     "load",
     "lookup",
+    "merge",
     "open",
     "save",
     "scan",
     "select",
     "torch",
+    "update",
 ]
 
 #: Where each public name lives; None for a module of this package.
@@ -66,14 +72,17 @@ _HOMES = {
     "TokenEmbedding": "charvec.embedding",
     "count": "charvec.scanning",
     "cover": "charvec.extraction",
+    "diff": "charvec.comparing",
     "dump": "charvec.extraction",
     "load": "charvec.storage",
     "lookup": "charvec.extraction",
+    "merge": "charvec.merging",
     "open": "charvec.embedding",
     "save": "charvec.storage",
     "scan": "charvec.scanning",
     "select": "charvec.selection",
     "torch": None,
+    "update": "charvec.updating",
 }
 
 

@@ -34,6 +34,8 @@ def check_fit(vectors: CharVectors) -> None:
         _refuse(f"{len(vectors.codepoints)} code points, rows of {stored.dtype} and shape {stored.shape}")
     if (scales is None) == (str(stored.dtype) == "int8") or (scales is not None and len(scales) != len(stored)):
         _refuse("one scale for each row belongs to int8 and to no other type")
+    if vectors.sources is not None and len(vectors.sources) != len(stored):
+        _refuse(f"{len(stored)} rows, {len(vectors.sources)} sources")
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -134,7 +134,16 @@ EXPLANATIONS: dict[str, str] = {
     "E-COUNT": "Columns of the vector file differ in length, or one is missing.",
     "E-ORDER": "The characters in the vector file are not in ascending order, which version 1 promises.",
     "E-COLUMNS": "Vectors were put together from columns that do not fit each other: unequal lengths, or characters out of order.",
-    "E-DIM": "A vector of another length was given than the file's vectors have.",
+    "E-DIM": "Vectors of different length, where one length is needed: a query and the file's vectors, or files merged by 'first'. Files of "
+    "different dimensions can be merged side by side (--how concat).",
+    "E-CONFLICT": "Two files that name one model as their source give a character different vectors; one of them was changed. "
+    "`charvec verify FILE --against MODEL` tells which.",
+    "E-OTHER-MODEL": "A vector file can only be updated from the model it was made with, because rows of different models lie in different "
+    "spaces. `charvec info FILE` names that model's files; `charvec merge` puts rows of several models into one file.",
+    "E-CHANGED": "Vectors in the file are not, bit for bit, what its model gives. An update would replace them. If that is wanted, dump all "
+    "samples again.",
+    "E-UPDATE": "The new counts cannot be added to those of the file, because samples were normalised differently or characters were left out "
+    "by a selection. Dump all samples together instead.",
     "E-DUPLICATE": "A character stands twice.",
     "E-CODEPOINT": "The vector file holds numbers that are no Unicode characters.",
     "E-STATUS": "The vector file holds a status that does not exist.",
@@ -172,6 +181,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-MAYBE-ENCODING": "The bytes of a text are valid UTF-8, and valid in a legacy encoding in which they make as much sense or more. "
     "It was read as UTF-8. If that is wrong, name the encoding for all files that match: --encoding '*.txt=gb18030'.",
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
+    "W-MIXED-SPACES": "A file was merged from different models, each character's row from one of them. Such rows are fine as "
+    "starting values of an embedding that is trained further; cosines between rows of different models mean nothing.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",

@@ -22,7 +22,7 @@ from charvec.vectors import CharVectors
 from charvec.version import __version__
 from charvec.vocabulary import Spelling
 
-__all__ = ["cover", "dump", "lookup", "verify_rows"]
+__all__ = ["cover", "dump", "identity", "lookup", "verify_rows"]
 
 
 def cover(
@@ -122,6 +122,24 @@ def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.floa
     return matrix, digest
 
 
+def identity(model: TokenEmbedding) -> dict[str, Any]:
+    """What makes a model another one, laid out as in the provenance of vectors made from it."""
+    checkpoint, tensor, vocabulary = model.checkpoint, model.tensor, model.vocabulary
+    return {
+        "source": {
+            "tensor": tensor.name,
+            "shape": list(tensor.shape),
+            "dtype": tensor.dtype,
+            "header_blake2b": checkpoint.header_digest,
+        },
+        "vocabulary": {
+            "kind": vocabulary.kind,
+            "blake2b": vocabulary.digest,
+            "settings": dict(vocabulary.settings),
+        },
+    }
+
+
 def _provenance(
     model: TokenEmbedding,
     counts: Counts,
@@ -137,25 +155,21 @@ def _provenance(
         if path not in files:
             with File(path) as part:
                 files[path] = part.size
+    known = identity(model)
     return {
         "charvec": __version__,
         "source": {
+            **known["source"],
             "format": checkpoint.format,
             "files": {os.path.basename(path): size for path, size in sorted(files.items())},
-            "tensor": tensor.name,
-            "shape": list(tensor.shape),
-            "dtype": tensor.dtype,
             "quantised": tensor.quantised or False,
             "chosen_because": model.reason,
-            "header_blake2b": checkpoint.header_digest,
             "rows_blake2b": rows_digest,
         },
         "vocabulary": {
-            "kind": vocabulary.kind,
+            **known["vocabulary"],
             "file": os.path.basename(vocabulary.path),
             "size": vocabulary.size,
-            "blake2b": vocabulary.digest,
-            "settings": dict(vocabulary.settings),
             "normalised_by": spelling.library,
         },
         "options": {"keep": [status.label for status in kept], "dtype": dtype},
@@ -262,14 +276,17 @@ def refuse_incomplete(counts: Counts) -> None:
         )
 
 
-def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
+def verify_rows(
+    vectors: CharVectors, model: TokenEmbedding, *, rounded_to: str | None = None, statuses: bool = True
+) -> list[str]:
     """Characters whose vectors are not, bit for bit, what the model gives today.
 
     Args:
-        vectors: as loaded from a vector file.
+        vectors: as loaded from a vector file; merged ones are first taken apart by
+            :func:`charvec.provenance.parts_of`.
         model: the model they are said to come from.
-
-    Statuses are compared as well, except for vectors from a file that knew none (text, pickle).
+        rounded_to: element type the rows went through before they got the one they have; None for no other.
+        statuses: compare statuses as well; those of a file that knew none (text, pickle) never are.
 
     Raises:
         CharvecError: as :func:`charvec.rows.read_rows` does.
@@ -282,17 +299,23 @@ def verify_rows(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
     if model.dim != vectors.dim or not len(vectors):
         return vectors.chars
     matrix[found], _ = _rows_of(model, spelling.take(found))
-    expected, scales = convert_rows(matrix, vectors.dtype)
-    same = found
-    if "converted" not in vectors.source:
+    same = found & _as_stored(matrix, vectors, rounded_to or vectors.dtype)
+    if statuses and "converted" not in vectors.source:
         same &= spelling.status == vectors.status
-    raw = expected.view(np.uint8).reshape(len(vectors), -1) == np.ascontiguousarray(vectors.stored).view(
-        np.uint8
-    ).reshape(len(vectors), -1)
-    same &= raw.all(axis=1)
+    return [char for char, equal in zip(vectors.chars, same.tolist(), strict=True) if not equal]
+
+
+def _as_stored(matrix: NDArray[np.float32], vectors: CharVectors, dtype: str) -> NDArray[np.bool_]:
+    """Whether each row, rounded to a type and then brought to the vectors' own, is theirs in every bit: bool [n]."""
+    stored, scales = convert_rows(matrix, dtype)
+    if str(stored.dtype) != vectors.dtype:
+        stored = (stored if scales is None else stored * scales[:, None]).astype(vectors.stored.dtype)
+        scales = None
+    raw, own = (np.ascontiguousarray(each).view(np.uint8).reshape(len(matrix), -1) for each in (stored, vectors.stored))
+    same: NDArray[np.bool_] = (raw == own).all(axis=1)
     if scales is not None and vectors.scales is not None:
         same &= scales == vectors.scales
-    return [char for char, equal in zip(vectors.chars, same.tolist(), strict=True) if not equal]
+    return same
 
 
 def notes_on(vectors: CharVectors) -> list[Note]:

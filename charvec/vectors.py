@@ -42,6 +42,8 @@ class CharVectors:
         missing_counts: uint64 [k].
         missing_spelling: status and row ids of those.
         source: provenance, plain values as in the file's ``/meta``.
+        sources: uint16 [n] for vectors that :func:`charvec.merge` put together, otherwise None: bit i is set when the
+            row, or its part, comes from ``source["sources"][i]``.
 
     Raises:
         UsageError: ``E-COLUMNS`` when the columns do not fit together, or code points do not ascend.
@@ -56,6 +58,7 @@ class CharVectors:
     missing_counts: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     missing_spelling: Spelling = field(default_factory=lambda: Spelling.of([]))
     source: Mapping[str, Any] = field(default_factory=dict)
+    sources: NDArray[np.uint16] | None = None
 
     def __post_init__(self) -> None:
         check_fit(self)
@@ -111,6 +114,18 @@ class CharVectors:
         """Rows by position: float32 [len(places), dim]."""
         picked: NDArray[Any] = self.stored[places]
         return np.asarray(picked if self.scales is None else picked * self.scales[places, None], np.float32)
+
+    def take(self, chosen: NDArray[np.bool_]) -> CharVectors:
+        """Only the characters where ``chosen`` (bool [n]) is true; what is missing stays as it is."""
+        return replace(
+            self,
+            codepoints=self.codepoints[chosen],
+            stored=self.stored[chosen],
+            counts=self.counts[chosen],
+            spelling=self.spelling.take(chosen),
+            scales=None if self.scales is None else self.scales[chosen],
+            sources=None if self.sources is None else self.sources[chosen],
+        )
 
     # -- one character ------------------------------------------------------------------------------------------------
 

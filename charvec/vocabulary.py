@@ -59,6 +59,11 @@ class Spelling:
             self.library,
         )
 
+    def without_rows(self) -> Spelling:
+        """Only the statuses."""
+        none = np.zeros(len(self) + 1, np.int64)
+        return Spelling(self.status, np.empty(0, np.int64), none, self.library)
+
     def beyond(self, rows: int) -> Spelling:
         """The same with status ``no-row`` for every character one of whose ids is not below ``rows``."""
         outside = np.concatenate(([0], np.cumsum((self.row_ids < 0) | (self.row_ids >= rows))))

@@ -28,8 +28,8 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "@@" not in text and "TODO" not in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
-def test_python_of_the_readme_runs(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "docs/files.md"])
+def test_python_of_the_pages_runs(page: str, tmp_path: Path) -> None:
     """As it stands, where torch is installed."""
     pytest.importorskip("torch")
     blocks = [code for language, code in BLOCK.findall((ROOT / page).read_text("utf-8")) if language == "python"]

@@ -17,13 +17,13 @@ LAYERS = (
     ("errors", "version", "explanations", "valueclass"),
     (
         *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
-        *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling"),
+        *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling", "provenance"),
     ),
     ("plumbing",),
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats"),
     (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
-        *("rows", "embedding", "extraction", "storage"),
+        *("rows", "embedding", "extraction", "storage", "merging", "updating", "comparing"),
     ),
     ("__init__",),
     ("torch", "dask", "commands", "cli"),

@@ -120,6 +120,12 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
                 f"{number(samples['characters'])} characters",
             ]
         )
+    if "sources" in source:
+        how = {"first": "each character from the first source that has it", "concat": "vectors side by side"}
+        rows.append(["merged", how[source["merged"]["how"]]])
+        for place, part in enumerate(source["sources"], 1):
+            named = ", ".join(part.get("source", {}).get("files", {})) or "a file that does not name its model"
+            rows.append([f"source {place}", f"{named}, {part['dim']} dimensions"])
     if "converted" in source:
         rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
     return [[name, escape(text)] for name, text in rows]

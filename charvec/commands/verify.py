@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from charvec.commands.common import open_model, warn
+from charvec.errors import UsageError
 from charvec.plumbing.terminal import escape, number, shown
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ HELP = "prove a vector file whole, and equal to its checkpoint"
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("file", metavar="FILE", help="vector file")
-    parser.add_argument("--against", metavar="MODEL", help="compare every vector, bit for bit, with this model")
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        action="append",
+        help="compare every vector, bit for bit, with this model; may be repeated for a file merged from several",
+    )
     parser.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     parser.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
     casing = parser.add_mutually_exclusive_group()
@@ -36,7 +42,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Exit 0 when all is well, 65 when the file is damaged, 1 when it differs from the model."""
-    from charvec.extraction import notes_on, verify_rows
+    from charvec.extraction import notes_on
     from charvec.storage import format_of, load
 
     vectors, proof = load(args.file), format_of(args.file).PROOF
@@ -52,21 +58,66 @@ def run(args: Namespace) -> int:
         return 0
     if not args.quiet:
         print(f"{_vectors(vectors, args)}, {said}")
+    if vectors.sources is not None:
+        return _verify_parts(vectors, args)
+    if len(args.against) > 1:
+        raise UsageError("E-USAGE", "--against was given twice", help="only a merged file comes from several models")
+    return _verify(vectors, args, args.against[0])
+
+
+def _verify_parts(vectors: CharVectors, args: Namespace) -> int:
+    """Compare each source of a merged file with the model it names."""
+    from charvec.dtypes import DTYPES
+    from charvec.extraction import identity, verify_rows
+    from charvec.provenance import parts_of, same_model
+
+    said = args.lowercase
+    side_by_side = vectors.source["merged"]["how"] == "concat"
+    answer = 0
+    for place, part in enumerate(parts_of(vectors), 1):
+        files = ", ".join(part.source.get("source", {}).get("files", {})) or "unknown"
+        whose = escape(f"source {place} ({files})")
+        args.lowercase = _lowercase(part) if said is None else said
+        models = ((name, open_model(args, name)) for name in args.against)
+        against = next((each for each in models if same_model(part.source, identity(each[1]))), None)
+        if against is None:
+            problem = f"{number(len(part))} vectors are not proven: no --against names their model"
+        else:
+            rounded = part.source.get("options", {}).get("dtype")
+            rounded = rounded if rounded in DTYPES else None
+            wrong = verify_rows(part, against[1], rounded_to=rounded, statuses=not side_by_side)
+            problem = f"{number(len(wrong))} of {number(len(part))} vectors differ: {_listed(wrong)}" if wrong else ""
+        if problem or against is None:
+            print(f"{whose}: {problem}", file=sys.stderr)
+            answer = 1
+        elif not args.quiet:
+            equal = "bit-equal to" if rounded in (None, "float32") else f"equal after rounding to {rounded} to"
+            print(f"{whose}: {number(len(part))} of {number(len(part))} vectors are {equal} {escape(against[0])}")
+    return answer
+
+
+def _listed(chars: list[str]) -> str:
+    return ", ".join(map(shown, chars[:8])) + (" ..." if len(chars) > 8 else "")
+
+
+def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
+    """Compare a file of one model with it."""
+    from charvec.extraction import verify_rows
+
     if args.lowercase is None:
         args.lowercase = _lowercase(vectors)
-    model = open_model(args, args.against)
+    model = open_model(args, against)
     wrong = verify_rows(vectors, model)
     remarks = "".join(f"; {each}" for each in _differences(vectors, model))
     if not wrong:
         if not args.quiet:
             equal = "bit-equal to" if vectors.dtype == "float32" else f"equal after rounding to {vectors.dtype} to"
             count = number(len(vectors))
-            print(f"{count} of {count} vectors are {equal} {escape(args.against)}{escape(remarks)}")
+            print(f"{count} of {count} vectors are {equal} {escape(against)}{escape(remarks)}")
         return 0
-    named = ", ".join(map(shown, wrong[:8])) + (" ..." if len(wrong) > 8 else "")
     print(
-        f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(args.against)}: "
-        f"{named}{escape(remarks)}",
+        f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(against)}: "
+        f"{_listed(wrong)}{escape(remarks)}",
         file=sys.stderr,
     )
     return 1

@@ -24,7 +24,15 @@ SUFFIXES: tuple[str, ...] = (".safetensors",)
 PROOF = ""
 HOLDS = ""
 
-_DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8", "uint32": "U32", "uint64": "U64"}
+_DTYPES = {
+    "float32": "F32",
+    "float16": "F16",
+    "int8": "I8",
+    "uint8": "U8",
+    "uint16": "U16",
+    "uint32": "U32",
+    "uint64": "U64",
+}
 #: No size or offset of a vector file reaches this; an empty matrix of such a size is still one for numpy.
 _LARGEST = 1 << 40
 _BACK = {theirs: ours for ours, theirs in _DTYPES.items()}

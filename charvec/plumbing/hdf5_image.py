@@ -137,6 +137,7 @@ def _float(size: int, exponent: int, mantissa: int) -> bytes:
 _DATATYPES: Mapping[str, bytes] = {
     "|i1": _integer(1, signed=True),
     "|u1": _integer(1, signed=False),
+    "<u2": _integer(2, signed=False),
     "<u4": _integer(4, signed=False),
     "<u8": _integer(8, signed=False),
     "<f2": _float(2, exponent=5, mantissa=10),

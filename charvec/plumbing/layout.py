@@ -10,6 +10,7 @@ counts                 uint64 [n]                     occurrences in the samples
 status                 uint8 [n]                      how the character was found, :class:`charvec.status.Status`
 row_ids                uint32 [m]                     rows of the checkpoint's matrix whose mean the vector is
 row_offsets            uint32 [n + 1]                 ids of character i: row_ids[row_offsets[i]:row_offsets[i + 1]]
+sources                uint16 [n]                     only in merged files: bit i for a row out of meta's sources[i]
 missing/codepoints     uint32 [k]                     characters of the samples that were not written, ascending
 missing/counts         uint64 [k]
 missing/status         uint8 [k]
@@ -43,6 +44,9 @@ FORMAT_VERSION = 1
 #: More dimensions than any model has; it bounds what an empty matrix can make of a later request.
 MAX_DIM = 1 << 20
 
+#: One bit each.
+MAX_SOURCES = 16
+
 #: Every column with its element types and number of axes, in the order they are written.
 COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "codepoints": (("uint32",), 1),
@@ -52,6 +56,7 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "status": (("uint8",), 1),
     "row_ids": (("uint32",), 1),
     "row_offsets": (("uint32",), 1),
+    "sources": (("uint16",), 1),
     "missing/codepoints": (("uint32",), 1),
     "missing/counts": (("uint64",), 1),
     "missing/status": (("uint8",), 1),
@@ -59,6 +64,9 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "missing/row_offsets": (("uint32",), 1),
     "meta": (("uint8",), 1),
 }
+
+#: Columns that only some files have.
+OPTIONAL = ("scales", "sources")
 
 
 def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
@@ -86,6 +94,7 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
         "status": vectors.spelling.status,
         "row_ids": _narrow(vectors.spelling.row_ids),
         "row_offsets": _narrow(vectors.spelling.row_offsets),
+        **({"sources": vectors.sources} if vectors.sources is not None else {}),
         "missing/codepoints": vectors.missing_codepoints,
         "missing/counts": vectors.missing_counts,
         "missing/status": vectors.missing_spelling.status,
@@ -138,7 +147,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         refuse("E-META", problem)
     for name, (dtypes, axes) in COLUMNS.items():
         if name not in columns:
-            if name == "scales":
+            if name in OPTIONAL:
                 continue
             refuse("E-COUNT", f"the column {name} is missing")
         column = columns[name]
@@ -148,7 +157,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
     if ("scales" in columns) != (stored.dtype == np.int8):
         refuse("E-COUNT", "scales belong to int8 vectors and to no other")
     n, k = len(columns["codepoints"]), len(columns["missing/codepoints"])
-    for name in ("vectors", "scales", "counts", "status"):
+    for name in ("vectors", "scales", "counts", "status", "sources"):
         if name in columns and len(columns[name]) != n:
             refuse("E-COUNT", f"{n} code points but {len(columns[name])} {name}")
     for name in ("missing/counts", "missing/status"):
@@ -162,6 +171,10 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
     for name in ("status", "missing/status"):
         if len(columns[name]) and columns[name].max() > max(Status):
             refuse("E-STATUS", f"{name} holds {columns[name].max()}, which is no status")
+    if ("sources" in columns) != ("sources" in meta):
+        refuse("E-COUNT", "the column sources and the list of sources belong together")
+    if n and "sources" in columns and not _few(columns["sources"], len(meta["sources"])):
+        refuse("E-COUNT", f"a vector comes from none of the {len(meta['sources'])} sources")
     if not (0 < stored.shape[1] <= MAX_DIM) and (n or stored.shape[1]):
         refuse("E-COUNT", f"the vectors have {stored.shape[1]} dimensions")
     return CharVectors(
@@ -174,6 +187,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         columns["missing/counts"],
         _spelling(columns, "missing/", k, refuse),
         meta,
+        columns.get("sources"),
     )
 
 
@@ -196,7 +210,23 @@ _META: Mapping[str, Mapping[str, type]] = {
 }
 
 
+def _few(sources: NDArray[np.uint16], count: int) -> bool:
+    """Whether every set of bits is one of the first ``count`` bits, and not empty."""
+    return bool(sources.min() > 0 and sources.max() < 1 << count)
+
+
 def _meta_problem(meta: Mapping[str, Any]) -> str | None:
+    if "sources" in meta:
+        parts = meta["sources"]
+        if not isinstance(parts, list) or not 1 <= len(parts) <= MAX_SOURCES:
+            return f"sources is no list of 1 to {MAX_SOURCES}"
+        if not isinstance(meta.get("merged"), dict) or meta["merged"].get("how") not in ("first", "concat"):
+            return "merged does not say how"
+        for part in parts:
+            if not isinstance(part, dict) or "sources" in part or type(part.get("dim")) is not int:
+                return "a source is no object with dimensions"
+            if problem := _meta_problem(part):
+                return f"a source: {problem}"
     for section, keys in _META.items():
         if section not in meta:
             continue
