@@ -75,9 +75,11 @@ def _together(vectors: CharVectors, counts: Counts) -> Counts:
             help="dump all samples together instead; --resume makes that quick",
         )
     settings = _joined(old.get("settings", {}), counts.samples.settings)
+    codepoints = np.concatenate((vectors.codepoints, vectors.missing_codepoints))
+    order = np.argsort(codepoints)
     before = Counts(
-        np.concatenate((vectors.codepoints, vectors.missing_codepoints)),
-        np.concatenate((vectors.counts, vectors.missing_counts)),
+        codepoints[order],
+        np.concatenate((vectors.counts, vectors.missing_counts))[order],
         Samples(
             files=old.get("files", 0),
             bytes=old.get("bytes", 0),

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def test_commands_exist(page: Path) -> None:
                     assert re.search(rf"(?<![\w-]){re.escape(word)}\b", options[words[1]]), line
 
 
+@cache
 def help_of(command: str) -> str:
     """What `charvec COMMAND --help` prints."""
     done = subprocess.run(

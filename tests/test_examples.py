@@ -60,7 +60,7 @@ def test_the_same_numbers_from_a_file_of_half_the_size(tmp_path: Path) -> None:
 
 
 def test_float16_of_rows_that_are_not_float16(tmp_path: Path) -> None:
-    """The bundled checkpoint is float16 itself, so that float16 loses nothing of it; other rows lose too little to show."""
+    """Those of the bundled checkpoint lose nothing; others lose too little to show."""
     from dataclasses import replace
 
     import numpy as np

@@ -2,8 +2,8 @@
 
     python samples/examples/tagger.py
 
-The sentences are few, and most characters of the names to be found never occur in training: what the tagger knows of
-them it knows from their vectors. Needs torch.
+Most characters of the names to be found never occur in training: what the tagger knows of them it knows from their
+vectors. Needs torch.
 """
 
 import argparse
@@ -21,17 +21,16 @@ TAGS = 3  # 0 outside, 1 first character of a name, 2 a later one
 
 def read(path):
     """Pairs of text and tags, of the part to train on and of the part to test on."""
-    parts, part = {"train": [], "test": []}, None
-    for line in Path(path).read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            part = parts.get(line[2:], part)
-            continue
-        tags = []
-        for piece in re.split(r"(\[.*?\])", line):
-            name = piece.strip("[]")
-            tags += [1] + [2] * (len(name) - 1) if piece != name else [0] * len(name)
-        part.append((re.sub(r"[][]", "", line), torch.tensor(tags)))
-    return parts["train"], parts["test"]
+    parts = []
+    for block in re.split("# (?:train|test)\n", Path(path).read_text("utf-8"))[1:]:
+        parts.append([])
+        for line in block.splitlines():
+            tags = []
+            for piece in re.split(r"(\[.*?\])", line):
+                name = piece.strip("[]")
+                tags += [1] + [2] * (len(name) - 1) if piece != name else [0] * len(name)
+            parts[-1].append((re.sub(r"[][]", "", line), torch.tensor(tags)))
+    return parts
 
 
 class Tagger(nn.Module):
@@ -63,9 +62,9 @@ class Tagger(nn.Module):
     @torch.no_grad()
     def decode(self, ids):
         """The best tags of one text (Viterbi)."""
-        scores = self(ids[None])[0]
-        best, back = scores[0], []
-        for row in scores[1:]:
+        best, *rest = self(ids[None])[0]
+        back = []
+        for row in rest:
             value, where = (best[:, None] + self.move).max(0)
             best, back = value + row, [*back, where]
         path = [int(best.argmax())]
