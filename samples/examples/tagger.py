@@ -62,8 +62,7 @@ class Tagger(nn.Module):
     @torch.no_grad()
     def decode(self, ids):
         """The best tags of one text (Viterbi)."""
-        best, *rest = self(ids[None])[0]
-        back = []
+        (best, *rest), back = self(ids[None])[0], []
         for row in rest:
             value, where = (best[:, None] + self.move).max(0)
             best, back = value + row, [*back, where]
