@@ -113,6 +113,10 @@ EXPLANATIONS: dict[str, str] = {
     "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",
     "E-TOKENIZER": "A tokenizer.json, a vocab.json with its merges, or the configuration beside a vocabulary is damaged: ids that "
     "are no rows, merges of pieces that do not exist, parts that the tokenizers library cannot use.",
+    "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
+    "E-CHARSMAP": f"The table by which a SentencePiece model normalises characters is malformed. {_DOWNLOAD}",
+    "E-PIECE-ROWS": "In some models the row of a piece is not its place in the SentencePiece file: fairseq moved all pieces by one or "
+    "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's.",
     # -- samples
     "E-ENCODING": "The text is not UTF-8, and no encoding can be told from another with certainty: Big5, Shift_JIS and EUC-KR text "
     "decodes as GB18030 without one error, into the wrong characters. Say which it is with --encoding, for all files or for some: "
@@ -186,6 +190,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
+    "W-PIECE-ROWS": "Nothing charvec knows tells which model a SentencePiece file belongs to. Most models take a piece's place in the file "
+    "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure.",
     "W-READ": "A sample could not be read, or not to its end.",
     "W-REMOTE": "A remote folder could not be listed to its end, or a remote file not read. Everything else was.",
     "W-SHRANK": "A file became shorter while it was read. What was still there was counted.",

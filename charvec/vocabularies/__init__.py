@@ -45,7 +45,7 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest comes first, because a member is imported only when it is asked.
-MEMBERS = ("wordpiece", "tokenizer_json", "vocab_json")
+MEMBERS = ("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece")
 
 
 def members() -> Iterator[Member]:
@@ -61,7 +61,10 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 
 #: Names of vocabulary files in model folders, best first. A list of WordPiece is a tenth of its ``tokenizer.json``, and
 #: says the same.
-FOLDER_FILES = ("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json")
+FOLDER_FILES = (
+    *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json"),
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model"),
+)
 
 
 def locate(model: str) -> str:

@@ -1,0 +1,258 @@
+"""SentencePiece: ``tokenizer.model``, ``spiece.model``, ``sentencepiece.bpe.model``; a protocol buffer.
+
+Layout (google/sentencepiece ``sentencepiece_model.proto``): 1 pieces {1 text, 2 score, 3 type}; 2 trainer_spec {3 model
+type, 24 treat_whitespace_as_suffix, 35 byte_fallback}; 3 normalizer_spec {1 name, 2 precompiled_charsmap, 5
+escape_whitespaces}. A character is spelt as inside running text, so that the dummy prefix and the removal of extra
+white space never come in: what ``sentencepiece`` gives for it alone with these two switched off.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from charvec.errors import DamagedFile, WrongFile
+from charvec.plumbing.casing import refuse_casing
+from charvec.plumbing.charsmap import Charsmap
+from charvec.plumbing.digests import blake2b
+from charvec.plumbing.files import File
+from charvec.plumbing.piece_rows import CHANGING, PieceRows, read_piece_rows
+from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields
+from charvec.plumbing.segmenting import Characters, Cutter, ScoredMerges, Unigram, Words
+from charvec.plumbing.spelling_text import SPACE, TextSpeller
+from charvec.valueclass import dataclass, field
+from charvec.vocabulary import Vocabulary
+
+__all__ = ["NAME", "read", "sniff"]
+
+NAME = "sentencepiece"
+
+#: Limits against hostile files; the largest published model has 262,144 pieces and 4.7 MB.
+MAX_BYTES = 64_000_000
+MAX_PIECES = 5_000_000
+#: The library's own limit, in bytes.
+MAX_PIECE = 8_000
+
+UNIGRAM, BPE, WORD, CHAR = 1, 2, 3, 4
+MODELS = {UNIGRAM: "unigram", BPE: "bpe", WORD: "word", CHAR: "char"}
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+_PIECE = {1: LEN, 2: I32, 3: VARINT}
+_TRAINER = {3: VARINT, 24: VARINT, 35: VARINT}
+_NORMALIZER = {1: LEN, 2: LEN, 3: VARINT, 4: VARINT, 5: VARINT}
+
+
+def sniff(file: File) -> bool:
+    """A protocol buffer that begins with a piece: its text, then a score or a type."""
+    head = file.head
+    if len(head) < 8 or head[0] != 0x0A or head[2] != 0x0A or head[1] > 127 or head[3] > head[1] - 2:
+        return False
+    piece = head[4 : 4 + head[3]]
+    return head[4 + head[3] : 5 + head[3]] in (b"\x15", b"\x18", b"\x0a") and b"\0" not in piece and bool(piece)
+
+
+@dataclass
+class Model:
+    """What the file holds.
+
+    Attributes:
+        pieces, scores, types: by place in the file; scores are float32.
+        kind: key of :data:`MODELS`.
+        byte_fallback: whether unknown characters are spelt in bytes.
+        suffix: whether white space belongs to the word before it.
+        normalizer: name of the normalisation, e.g. ``nmt_nfkc``.
+        charsmap: its rules.
+        escape: whether white space is written as ``▁``.
+    """
+
+    pieces: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    types: list[int] = field(default_factory=list)
+    kind: int = UNIGRAM
+    byte_fallback: bool = False
+    suffix: bool = False
+    normalizer: str = ""
+    charsmap: bytes = b""
+    escape: bool = True
+
+
+def read(file: File, lowercase: bool | None = None) -> Vocabulary:
+    """Read the model and, beside it, which rows its pieces have.
+
+    Raises:
+        DamagedFile: ``E-SENTENCEPIECE``, ``E-CHARSMAP``.
+        WrongFile: ``E-TOO-LARGE``.
+        UsageError: ``E-CASING`` when ``lowercase`` is given although the tokenizer has no such setting.
+        CharvecError: as :func:`charvec.plumbing.piece_rows.read_piece_rows`.
+    """
+    path = file.path
+    if file.size > MAX_BYTES:
+        raise WrongFile(
+            "E-TOO-LARGE",
+            f"{path} has {file.size:,} bytes; a vocabulary has less than {MAX_BYTES:,}",
+            path=path,
+            help="check that it is the file you meant",
+        )
+    data = file.pread(0, file.size)
+    try:
+        model = _parse(data)
+    except (Malformed, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from None
+    around = read_piece_rows(path, lowercase)
+    if around.tokenizer not in CHANGING:
+        refuse_casing(path, "SentencePiece", lowercase)
+    speller = _speller(model, around, path)
+    settings: dict[str, bool | str | None] = {
+        "model": MODELS[model.kind],
+        "normalizer": model.normalizer,
+        "byte_fallback": model.byte_fallback,
+        "tokenizer": around.tokenizer or None,
+        "lowercase": around.lowercase,
+        "strip_accents": around.strip_accents,
+    }
+    return Vocabulary(
+        path,
+        NAME,
+        len(model.pieces) + around.offset,
+        blake2b(data, digest_size=32).hexdigest(),
+        speller,
+        settings,
+        (path, *around.files),
+        tuple(around.notes),
+    )
+
+
+def _damaged(path: str, problem: str) -> DamagedFile:
+    return DamagedFile(
+        "E-SENTENCEPIECE",
+        f"{path}: damaged SentencePiece model: {problem}",
+        path=path,
+        help="download the file again; if its writer is at fault, tell its authors",
+    )
+
+
+def _parse(data: bytes) -> Model:
+    """Raises Malformed or UnicodeDecodeError."""
+    model = Model()
+    scores: list[bytes] = []
+    start = _parse_pieces(data, model, scores)
+    for number, kind, value in fields(data[start:], {1: LEN, 2: LEN, 3: LEN}):
+        if number == 1:
+            _parse_piece(value, model, scores)
+        elif number == 2:
+            for key, _, item in fields(value, _TRAINER):
+                model.kind = item if key == 3 else model.kind
+                model.suffix = bool(item) if key == 24 else model.suffix
+                model.byte_fallback = bool(item) if key == 35 else model.byte_fallback
+        elif number == 3 and kind == LEN:
+            for key, _, item in fields(value, _NORMALIZER):
+                model.normalizer = item.decode()[:80] if key == 1 else model.normalizer
+                model.charsmap = item if key == 2 else model.charsmap
+                model.escape = bool(item) if key == 5 else model.escape
+    model.scores = np.frombuffer(b"".join(scores), "<f4").tolist()
+    return model
+
+
+def _parse_pieces(data: bytes, model: Model, scores: list[bytes]) -> int:
+    """The pieces at the beginning as every writer lays them out, short and in order; where the rest begins."""
+    pieces, types = model.pieces, model.types
+    place, size = 0, len(data)
+    while place + 2 <= size and data[place] == 0x0A and len(pieces) < MAX_PIECES:
+        end = place + 2 + data[place + 1]
+        if data[place + 1] > 127 or end > size or data[place + 2 : place + 3] != b"\x0a":
+            break
+        score = place + 4 + data[place + 3]
+        kind = NORMAL
+        if end == score + 7 and data[score + 5] == 0x18 and data[score + 6] < 128:
+            kind = data[score + 6]
+        elif end != score + 5:
+            break
+        if data[place + 3] > 127 or data[score] != 0x15:
+            break
+        pieces.append(data[place + 4 : score].decode())
+        types.append(kind)
+        scores.append(data[score + 1 : score + 5])
+        place = end
+    return place
+
+
+def _parse_piece(data: bytes, model: Model, scores: list[bytes]) -> None:
+    if len(model.pieces) >= MAX_PIECES:
+        raise Malformed(f"more than {MAX_PIECES:,} pieces")
+    text, score, kind = b"", b"\0\0\0\0", NORMAL
+    for number, _, value in fields(data, _PIECE):
+        text = value if number == 1 else text
+        score = struct.pack("<I", value) if number == 2 else score
+        kind = value if number == 3 else kind
+    model.pieces.append(text.decode())
+    model.types.append(kind)
+    scores.append(score)
+
+
+def _speller(model: Model, around: PieceRows, path: str) -> TextSpeller:
+    """Sort the pieces by what text can do with them.
+
+    Raises:
+        DamagedFile: ``E-SENTENCEPIECE`` for what the library refuses as well.
+    """
+    if model.kind not in MODELS:
+        raise _damaged(path, f"model type {model.kind}")
+    used: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    others: dict[str, int] = {}
+    user_defined, unused, bytes_found = set(), set(), {}
+    unknown = 0
+    for place, (piece, score, kind) in enumerate(zip(model.pieces, model.scores, model.types, strict=True)):
+        if not piece or "\0" in piece or (len(piece) > MAX_PIECE // 4 and len(piece.encode()) >= MAX_PIECE):
+            raise _damaged(path, f"piece {place} is empty, too long, or holds U+0000")
+        if score != score:
+            raise _damaged(path, f"the score of piece {place} is no number")
+        table = rows if kind in (NORMAL, USER_DEFINED, UNUSED) else others
+        if piece in table:
+            raise _damaged(path, f"piece {piece[:80]!r} stands twice, at {table[piece] - around.offset} and {place}")
+        table[piece] = place + around.offset
+        if kind == UNUSED:
+            unused.add(piece)
+        elif kind == USER_DEFINED:
+            user_defined.add(piece)
+        elif kind == UNKNOWN:
+            unknown += 1
+        elif kind == BYTE:
+            bytes_found[piece] = place + around.offset
+        elif kind not in (NORMAL, CONTROL):
+            raise _damaged(path, f"piece {place} has type {kind}")
+        if table is rows:
+            used[piece] = score
+    byte_rows = [bytes_found.get(f"<0x{byte:02X}>", -1) for byte in range(256)]
+    if unknown != 1:
+        raise _damaged(path, f"{unknown} pieces for what is unknown")
+    if len(bytes_found) != 256 * model.byte_fallback or (model.byte_fallback and -1 in byte_rows):
+        raise _damaged(path, f"{len(bytes_found)} pieces for bytes")
+    # text never becomes an unused piece, but BPE merges through it
+    others.update((piece, rows.pop(piece)) for piece in unused)
+    cut: Cutter
+    if model.kind == UNIGRAM:
+        cut = Unigram({piece: score for piece, score in used.items() if piece not in unused}, user_defined)
+    elif model.kind == BPE:
+        cut = ScoredMerges(used, user_defined, unused)
+    elif model.kind == CHAR:
+        cut = Characters(user_defined)
+    else:
+        cut = Words(SPACE, model.suffix)
+    charsmap = Charsmap(model.charsmap, path)
+    prepare = around.prepare
+
+    def normalize(char: str) -> str:
+        text = char if prepare is None else prepare(char)
+        return "".join(each if each in user_defined else charsmap(each) for each in text)
+
+    return TextSpeller(
+        rows,
+        cut,
+        normalize,
+        byte_rows if model.byte_fallback else (),
+        others,
+        SPACE if model.escape else " ",
+        model.suffix,
+    )
