@@ -92,6 +92,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-ST-DUPKEY": "A safetensors header names a tensor twice, which the format forbids.",
     "E-ST-DTYPE": "A safetensors header names an element type that does not exist.",
     "E-GGUF": f"The header of a GGUF file is malformed, of a version that is no longer in use, or newer than charvec knows. {_DOWNLOAD}",
+    "E-ONNX": f"An ONNX file is malformed, or makes claims that do not fit together. {_DOWNLOAD}",
     "E-SHARD-INDEX": f"The index of a sharded checkpoint is malformed. {_DOWNLOAD}",
     "E-PICKLE": f"A pickle is malformed. {_DOWNLOAD}",
     "E-PICKLE-UNSAFE": "The file wants code run when it is loaded. Weights need none. If you trust its maker, load it with the program "

@@ -43,7 +43,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
-    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "hdf5"),
+    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5"),
     *("word2vec_text", "word2vec_binary", "fasttext"),
 )
 
@@ -62,6 +62,7 @@ FOLDER_FILES = (
     "pytorch_model.bin",
     "tf_model.h5",
     "checkpoint",
+    "model.onnx",
 )
 #: Otherwise the only file with one of these suffixes.
 FOLDER_SUFFIXES = (
@@ -73,6 +74,7 @@ FOLDER_SUFFIXES = (
     ".pt",
     ".pth",
     ".gguf",
+    ".onnx",
     ".vec",
     ".keras",
     ".h5",

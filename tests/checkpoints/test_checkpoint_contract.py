@@ -15,9 +15,12 @@ from charvec.rows import read_rows
 from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-FOLDERS = ("fasttext", "gguf", "hdf5", "pytorch", "safetensors", "tensorflow", "word2vec-binary", "word2vec-text")
+FOLDERS = (
+    *("fasttext", "gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
+    *("word2vec-binary", "word2vec-text"),
+)
 #: Files beside checkpoints that are none themselves, by suffix or name.
-OTHERS = (".md", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
+OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
 
 MEMBERS = {member.NAME: member for member in checkpoints.members()}
 
