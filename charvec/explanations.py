@@ -134,7 +134,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-H5": f"The structure of the HDF5 file is damaged, or not that of a vector file. {_DOWNLOAD}",
     "E-H5-EXTERNAL": "The HDF5 file takes data from another file. charvec never follows that.",
     "E-H5-TYPE": "A column of the vector file has the wrong type.",
-    "E-NPY": "An array in an .npz file is malformed.",
+    "E-NPY": "An array of NumPy, an .npy file or one in an .npz file, is malformed, or holds records instead of numbers.",
     "E-META": "The provenance in the vector file is malformed.",
     "E-COUNT": "Columns of the vector file differ in length, or one is missing.",
     "E-ORDER": "The characters in the vector file are not in ascending order, which version 1 promises.",
@@ -202,6 +202,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-UTF16": "Some bytes are not valid UTF-16. They were left out; the first is located.",
     "W-UTF32": "Some bytes are not valid UTF-32. They were left out; the first is located.",
     "W-UTF8": "Some bytes are not valid UTF-8. They were left out; the first is located by offset and line.",
+    "W-OBJECTS": "An .npz file holds an array of Python objects, a pickle, which is never opened. If it is the vocabulary, save the words "
+    "as an array of strings, or name them with --vocab.",
     "W-TOKEN-BYTES": "Some words of the vocabulary are not UTF-8. They keep their rows, but are no characters.",
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
     "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "

@@ -123,8 +123,10 @@ def _read_source(
     first = _first_of_each(ascending)
     distinct, which = ascending[first], np.cumsum(first) - 1
     count = max(1, gathering.CHUNK // max(1, 4 * result.shape[1]))
+    everything = source(distinct) if getattr(source, "in_one_pass", False) else None
     for start in range(0, len(distinct), count):
-        rows = np.ascontiguousarray(source(distinct[start : start + count]))
+        part = slice(start, start + count)
+        rows = np.ascontiguousarray(source(distinct[part]) if everything is None else everything[part])
         digest.update(memoryview(rows.tobytes()))
         begin, end = np.searchsorted(which, (start, start + count))
         result[order[begin:end]] = rows[which[begin:end] - start]

@@ -48,7 +48,8 @@ class RowSource(Protocol):
     """Where rows come from whose elements do not lie plainly in a file: compressed, quantised, or written as text.
 
     A frozen dataclass, so that two readings of one file compare equal; it keeps paths and offsets, no open file and no
-    rows.
+    rows. Rows are asked for in portions, unless its class says ``in_one_pass = True`` because each call passes through
+    the file from its beginning.
     """
 
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:

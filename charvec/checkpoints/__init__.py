@@ -45,6 +45,8 @@ class Member(Protocol):
 MEMBERS = (
     *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5"),
     *("word2vec_text", "word2vec_binary", "fasttext"),
+    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "hdf5"),
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays"),
 )
 
 
@@ -76,6 +78,8 @@ FOLDER_SUFFIXES = (
     ".gguf",
     ".onnx",
     ".vec",
+    ".npz",
+    ".npy",
     ".keras",
     ".h5",
 )

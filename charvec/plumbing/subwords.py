@@ -18,13 +18,17 @@ from charvec.vocabulary import Spelling
 
 __all__ = ["Subwords", "fnv1a"]
 
+#: What ``Dictionary::readWord`` takes for the end of a word.
+_SEPARATORS = frozenset(" \n\r\t\v\f\0")
+
 
 @dataclass(frozen=True)
 class Subwords:
     """Spells characters as fastText does, whose vector of a word is the mean of these rows.
 
     A character of the dictionary is ``exact``, whatever n-grams go with it, because the model learnt it; any other is
-    ``composed`` of the n-grams it shares with others, or unknown where the model has none.
+    ``composed`` of the n-grams it shares with others, or unknown where the model has none. What fastText splits text at
+    is no part of a word, and so removed.
 
     Attributes:
         rows: character -> row of the dictionary.
@@ -47,6 +51,8 @@ class Subwords:
             row, ngrams = self.rows.get(char), self._ngrams(char)
             if row is not None:
                 entries.append((Status.EXACT, (row, *ngrams)))
+            elif char in _SEPARATORS:
+                entries.append((Status.REMOVED, ()))
             else:
                 entries.append((Status.COMPOSED, ngrams) if ngrams else (Status.UNKNOWN, ()))
         return Spelling.of(entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
@@ -25,6 +26,8 @@ MAX_RATIO = 1000
 _END, _END_LENGTH = b"PK\x05\x06", 22
 _LOCAL, _LOCAL_LENGTH = b"PK\x03\x04", 30
 _STORED, _DEFLATED = 0, 8
+#: Bytes inflated at once.
+_PORTION = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,76 @@ class Zip:
             self.refuse(f"the member {member.name[:80]!r} does not inflate to the {member.size:,} bytes it claims")
         return content
 
-    def _check_ratio(self, member: Member) -> None:
-        if member.size > MAX_MEMBER or member.size > MAX_RATIO * max(member.packed, 1):
+    def beginning(self, member: Member, length: int) -> bytes:
+        """The first bytes of a member of any size, at most ``length``; errors as :meth:`content`."""
+        if member.method == _STORED:
+            return self.file.pread(self.stored_offset(member), min(length, member.size))
+        parts, present = [], 0
+        for portion in self._inflated(member):
+            parts.append(portion)
+            present += len(portion)
+            if present >= length:
+                break
+        return b"".join(parts)[:length]
+
+    def pieces(self, member: Member, start: int, stride: int, wanted: Iterable[int]) -> Iterator[bytes]:
+        """Pieces of equal length of a deflated member, which is inflated up to the last of them.
+
+        Args:
+            member: any entry.
+            start: where piece 0 begins in its content.
+            stride: bytes of a piece.
+            wanted: numbers of pieces, ascending.
+
+        Raises:
+            UnsafeFile: ``E-BOMB`` when it swells beyond the limits.
+            DamagedFile: otherwise, when it does not inflate to what it claims.
+        """
+        portions = self._inflated(member)
+        buffer, base = bytearray(), 0  # the bytes of the content from `base` on
+        for number in wanted:
+            begin = start + number * stride
+            while base + len(buffer) < begin + stride:
+                dropped = min(len(buffer), begin - base)
+                del buffer[:dropped]
+                base += dropped
+                portion = next(portions, b"")
+                if not portion:
+                    self.refuse(f"the member {member.name[:80]!r} ends before its data do")
+                buffer += portion
+            yield bytes(buffer[begin - base : begin - base + stride])
+
+    def _inflated(self, member: Member) -> Iterator[bytes]:
+        """The content of a deflated member in portions of up to a mebibyte."""
+        import zlib
+
+        self._check_ratio(member, whole=False)
+        if member.method != _DEFLATED:
+            self.refuse(f"the member {member.name[:80]!r} is compressed by the unknown method {member.method}")
+        position = self.data_offset(member)
+        end = position + member.packed
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        size, packed = 0, b""
+        try:
+            while not inflater.eof:
+                if not packed:
+                    packed = self.file.pread(position, min(_PORTION, end - position))
+                    position += len(packed)
+                content = inflater.decompress(packed, _PORTION)
+                stuck = not content and not packed
+                packed = inflater.unconsumed_tail
+                size += len(content)
+                if stuck or size > member.size:
+                    break
+                if content:
+                    yield content
+        except zlib.error:
+            size = -1
+        if size != member.size or not inflater.eof:
+            self.refuse(f"the member {member.name[:80]!r} does not inflate to the {member.size:,} bytes it claims")
+
+    def _check_ratio(self, member: Member, *, whole: bool = True) -> None:
+        if (whole and member.size > MAX_MEMBER) or member.size > MAX_RATIO * max(member.packed, 1):
             raise UnsafeFile(
                 "E-BOMB",
                 f"{self.file.path}: {member.name[:80]!r} swells from {member.packed:,} to {member.size:,} bytes",

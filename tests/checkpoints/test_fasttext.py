@@ -67,6 +67,13 @@ def test_statuses_and_rows() -> None:
     assert model.notes == ()
 
 
+def test_what_text_is_split_at_is_no_word() -> None:
+    """Though fastText would give a vector for it, none was ever learnt; other white space is a word like any other."""
+    vectors = charvec.lookup(charvec.open(DATA / "subwords.bin"), " \n\t\r\v\f\0\u3000\u00a0")
+    assert vectors.chars == ["\u00a0", "\u3000"]
+    assert {entry.status for entry in vectors.missing} == {Status.REMOVED}
+
+
 def test_the_hash_takes_bytes_as_signed() -> None:
     """For ASCII it is FNV-1a, for which the draft of its authors gives these values; beyond it is not."""
     assert [fnv1a(data) for data in (b"", b"a", b"foobar")] == [0x811C9DC5, 0xE40C292C, 0xBF9CF968]
