@@ -43,8 +43,8 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
-    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5", "safetensors", "tensorflow", "sharded", "pytorch", "gguf", "hdf5"),
-    *("word2vec_text", "word2vec_binary", "fasttext", "word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays"),
+    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5"),
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays"),
 )
 
 

@@ -16,9 +16,7 @@ from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
-    *("fasttext", "gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
-    *("word2vec-binary", "word2vec-text"),
-    *("gguf", "hdf5", "pytorch", "safetensors", "tensorflow"),
+    *("gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
     *("fasttext", "numpy", "word2vec-binary", "word2vec-text"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
