@@ -314,7 +314,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
     records: RecordSink | None = None
-    if (options.field or options.column) and (codec or reader in TEXTS):
+    if (options.field or options.column) and (codec or reader.NAME in TEXTS):
         from charvec.records import wrap
 
         records = wrap(name, source.head, sink, options)
@@ -371,4 +371,4 @@ def _may_be_text(head: bytes, codec: str) -> bool:
 def is_plain_utf8(path: str, head: bytes, options: Options) -> bool:
     """Whether a file, by how it begins, can be counted range by range: UTF-8, and every character by itself."""
     steps = options.field or options.column or options.normalize or options.graphemes or may_hold_others(head)
-    return not steps and told_codec(path, head, options) is None and choose(head) is utf8
+    return not steps and told_codec(path, head, options) is None and choose(head).NAME == utf8.NAME

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from charvec.commands import MEMBERS, Member, member
 from charvec.errors import CharvecError, OutOfMemory, ReadWriteError, UsageError
@@ -24,8 +23,31 @@ __all__ = ["main", "run"]
 BUG = 70
 
 
+class _Formatter(argparse.HelpFormatter):
+    """argparse's own, which it makes for every single argument, told how wide the terminal is.
+
+    It would ask :mod:`shutil`, which loads three compression libraries: 3 ms of every start.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Columns of the terminal, as :func:`shutil.get_terminal_size` tells them."""
+    with contextlib.suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse, with its complaints in our form."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError("E-USAGE", message, help=self._hint())
@@ -150,10 +172,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem.__cause__ = error
         return _fail(problem, debug, as_json)
     except BrokenPipeError:
-        return _die(getattr(signal, "SIGPIPE", 13))
+        return _die("SIGPIPE", 13)
     except KeyboardInterrupt:
         complain("charvec: interrupted")
-        return _die(signal.SIGINT)
+        return _die("SIGINT", 2)
     except UnicodeEncodeError as error:
         problem = UsageError(
             "E-PATH",
@@ -199,10 +221,13 @@ def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
     return error.exit_code
 
 
-def _die(number: int) -> int:
+def _die(name: str, number: int) -> int:
     """End as the signal would have ended the process, so that shells and scripts see it."""
     _drop_stdout()
     if os.name == "posix":
+        import signal
+
+        number = getattr(signal, name)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     return 128 + number

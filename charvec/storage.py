@@ -15,7 +15,8 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, cast
+from threading import Thread
+from typing import Any, BinaryIO, NoReturn, cast
 
 from charvec import formats
 from charvec.errors import (
@@ -177,9 +178,11 @@ class _Output(io.RawIOBase):
     about a disk or a memory that fails while the file is written, not about anyone's intent.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: str) -> None:
         self._file = file
+        self._path = path  # for messages
         self._portions: list[tuple[int, int]] = []  # length and checksum
+        self._same = 0  # portions, after the first one, that were read back and are the same
         self._again = False
 
     def writable(self) -> bool:
@@ -201,6 +204,35 @@ class _Output(io.RawIOBase):
             self._portions.append((len(part), zlib.crc32(part)))
         return len(view)
 
+    def flush(self) -> None:
+        """Bring what was written to the disk and compare it, but for the first portion, which may change.
+
+        Whoever has something to do before the end of the file is known does it meanwhile in another thread, as the disk
+        does its part: of the 33 ms that saving 15 MB took, 8 are spent waiting for it and 15 with a digest.
+        """
+        if self._again or self._file.closed or not self._portions:
+            return
+        self._file.flush()
+        faults: list[BaseException] = []
+
+        def synchronise() -> None:
+            try:
+                os.fsync(self._file.fileno())
+            except BaseException as error:  # what the system tells once must not get lost
+                faults.append(error)
+
+        waiting = Thread(target=synchronise)
+        waiting.start()
+        try:
+            self._file.seek(sum(length for length, _ in self._portions[: 1 + self._same]))
+            for length, checksum in self._portions[1 + self._same :]:
+                self._compare(length, checksum)
+                self._same += 1
+        finally:
+            waiting.join()
+        if faults:
+            raise faults[0]
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go back to the beginning, to write the first portion again."""
         if (offset, whence) != (0, io.SEEK_SET):
@@ -208,22 +240,34 @@ class _Output(io.RawIOBase):
         self._again = True
         return self._file.seek(0)
 
-    def verify(self, path: str) -> None:
-        """Compare what is in the file with what was written.
+    def verify(self) -> None:
+        """Compare what is in the file with what was written, where that was not done yet, and bring it to the disk.
 
         Raises:
             DamagedFile: ``E-WRITE-VERIFY``.
         """
         self._file.flush()
         self._file.seek(0)
-        same = all(zlib.crc32(self._file.read(length)) == checksum for length, checksum in self._portions)
-        if not same or self._file.read(1):
-            raise DamagedFile(
-                "E-WRITE-VERIFY",
-                f"{path}: what was read back is not what was written",
-                path=path,
-                help="check the disk",
-            )
+        for number, (length, checksum) in enumerate(self._portions):
+            if 0 < number <= self._same:
+                self._file.seek(length, io.SEEK_CUR)
+            else:
+                self._compare(length, checksum)
+        if self._file.read(1):
+            self._refuse()
+        os.fsync(self._file.fileno())
+
+    def _compare(self, length: int, checksum: int) -> None:
+        if zlib.crc32(self._file.read(length)) != checksum:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise DamagedFile(
+            "E-WRITE-VERIFY",
+            f"{self._path}: what was read back is not what was written",
+            path=self._path,
+            help="check the disk",
+        )
 
 
 @contextlib.contextmanager
@@ -245,10 +289,9 @@ def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
             if overwrite and os.path.exists(target):
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
-            output = _Output(file)
+            output = _Output(file, path)
             yield cast(BinaryIO, output)
-            output.verify(path)
-            os.fsync(descriptor)
+            output.verify()
         if overwrite:
             os.replace(temporary, target)
         else:
@@ -287,10 +330,9 @@ def _sync_folder(folder: str) -> None:
 
 def _sweep(folder: str, prefix: str) -> None:
     """Remove temporary files that killed runs left behind for this very output."""
-    pattern = re.compile(re.escape(prefix) + r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp")
     with contextlib.suppress(OSError):
         for each in os.listdir(folder):
-            leftover = pattern.fullmatch(each)
+            leftover = each.startswith(prefix) and re.fullmatch(r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp", each[len(prefix) :])
             if leftover and not _alive(int(leftover[1])):
                 os.unlink(os.path.join(folder, each))
 

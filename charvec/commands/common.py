@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
@@ -89,6 +88,8 @@ def left_out_note(path: str, left_out: list[str]) -> list[Note]:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
+    import json
+
     sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
 
 

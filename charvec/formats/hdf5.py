@@ -72,6 +72,7 @@ def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
         file.write(bytes(HEADER))
         for part in parts:
             file.write(part)
+        file.flush()
     finally:
         hashing.join()
     file.seek(0)

@@ -175,7 +175,7 @@ def inside(folder: str, name: str, *, by: str) -> str:
     return os.path.join(folder, *parts)
 
 
-_LFS = re.compile(rb"version https://git-lfs[^\n]*\n(?:.*\n)*?oid sha256:([0-9a-f]+)\n(?:.*\n)*?size (\d+)")
+_LFS = rb"version https://git-lfs[^\n]*\n(?:.*\n)*?oid sha256:([0-9a-f]+)\n(?:.*\n)*?size (\d+)"
 
 
 def unrecognised(file: File, wanted: str) -> CharvecError:
@@ -195,7 +195,7 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
     if not head:
         return DamagedFile("E-EMPTY", f"{path} is empty", path=path, found="0 bytes", help=again)
     if head.startswith(b"version https://git-lfs"):
-        pointer = _LFS.match(head)
+        pointer = re.match(_LFS, head)
         promise = (
             f"; the pointer promises {int(pointer[2]):,} bytes (sha256 {pointer[1][:8].decode()}...)" if pointer else ""
         )

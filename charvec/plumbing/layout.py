@@ -85,7 +85,8 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
     if problem:
         raise UsageError("E-META", f"source: {problem}", help="see docs/vector-file.md, Provenance")
     # names of files that are not UTF-8 hold lone surrogates, which JSON cannot carry: each is written out as "\udcff"
-    text = re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text)
+    if not text.isascii():
+        text = re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text)
     columns: dict[str, NDArray[Any]] = {
         "codepoints": vectors.codepoints,
         "vectors": vectors.stored,

@@ -23,9 +23,12 @@ _LOOK = 16
 #: Bytes given at first to the decoder of each part but the first. What a decoder does not need it gives back as a copy,
 #: and with a file of a million empty parts all time would go into these copies.
 _TASTE = 1 << 12
-#: Blocks handed over at once: waking the other thread costs a tenth of the time that decompressing one block takes.
-_BATCH = 4
-#: Batches decompressed ahead of their reader.
+#: Bytes that a thread which reads ahead asks for; it hands over what one step of the decoder gives of them. It works
+#: without the interpreter's lock, but must wait for it behind every step, until the other thread has counted what it
+#: has. So a step should take as long as counting what came of the step before: with steps of one block, handed over by
+#: four, more than half of the counting by NumPy did not run beside the decompression.
+_STRIDE = 1 << 20
+#: Strides decompressed ahead of their reader.
 _AHEAD = 3
 #: Seconds to wait for the end of a thread. Only one that waits for the other end of a pipe needs longer.
 _PATIENCE = 2.0
@@ -169,7 +172,7 @@ class Inflated:
         self._fault: OSError | None = None
 
     def read(self, size: int) -> bytes:
-        """As :class:`Readable` says.
+        """As :class:`Readable` says; but where more than a block is asked for, a block or more may do.
 
         Decoders do not tell how far they came before they found damage, so that up to ``size`` bytes before that place
         are left out, which with most kinds of damage are wrong ones.
@@ -180,7 +183,8 @@ class Inflated:
             OSError: when reading the compressed bytes fails.
         """
         parts: list[bytes] = []
-        while size and self._fault is None:
+        lacking = max(0, size - BLOCK)  # that much may be
+        while size > lacking and self._fault is None:
             try:
                 part = self._step(size)
             except OSError as error:
@@ -335,7 +339,7 @@ class Stream(io.RawIOBase):
         self._ahead = ahead
         self._begun = self._ended = False
         self._pump: _Pump | None = None
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         """It is."""
@@ -352,8 +356,11 @@ class Stream(io.RawIOBase):
         if self.closed:
             raise ValueError("the stream is closed")
         if not self._rest:
-            self._rest = self._more(size)
-        part = self._rest[:size]
+            part = self._more(size)
+            if len(part) <= size:
+                return part
+            self._rest = memoryview(part)
+        part = bytes(self._rest[:size])
         self._rest = self._rest[size:]
         return part
 
@@ -400,7 +407,7 @@ def _start(inner: Readable) -> _Pump | None:
 
 
 class _Pump:
-    """A thread that reads blocks and puts them into a queue, :data:`_BATCH` at once, :data:`_AHEAD` times that at most.
+    """A thread that reads ahead, :data:`_AHEAD` times at most, and puts what it has read into a queue.
 
     It does not know the stream it works for, so that one which nobody uses any more is closed, and so ends its thread.
     """
@@ -409,22 +416,19 @@ class _Pump:
         from queue import SimpleQueue  # which few scans need
 
         self._inner = inner
-        self._batches: SimpleQueue[list[bytes | BaseException]] = SimpleQueue()
-        self._batch: list[bytes | BaseException] = []  # taken from the queue, last block first
+        self._queue: SimpleQueue[bytes | BaseException] = SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="charvec read-ahead", daemon=True)
         self._thread.start()
 
     def take(self) -> bytes:
-        """The next block, shorter than a block at the end and before damage."""
-        if not self._batch:
-            self._batch = self._batches.get()[::-1]
-            self._room.release()
-        block = self._batch.pop()
-        if isinstance(block, BaseException):
-            raise block
-        return block
+        """The next bytes, fewer than a block at the end and before damage."""
+        part = self._queue.get()
+        self._room.release()
+        if isinstance(part, BaseException):
+            raise part
+        return part
 
     def stop(self) -> None:
         """End the thread."""
@@ -436,19 +440,12 @@ class _Pump:
         more = True
         while more:
             self._room.acquire()
-            batch: list[bytes | BaseException] = []
-            while more and len(batch) < _BATCH:
-                if self._stopped:
-                    return
-                more = self._read_into(batch)
-            self._batches.put(batch)
-
-    def _read_into(self, batch: list[bytes | BaseException]) -> bool:
-        """Read a block; whether there may be another one."""
-        try:
-            block = self._inner.read(BLOCK)
-        except BaseException as error:
-            batch.append(error)
-            return False
-        batch.append(block)
-        return len(block) == BLOCK
+            if self._stopped:
+                return
+            try:
+                part = self._inner.read(_STRIDE)
+            except BaseException as error:
+                self._queue.put(error)
+                return
+            self._queue.put(part)
+            more = len(part) >= BLOCK

@@ -59,7 +59,7 @@ def codepoint(char: str) -> str:
     return f"U+{ord(char):04X}"
 
 
-_CODEPOINT = re.compile(r"[Uu]\+([0-9A-Fa-f]{4,8})")
+_CODEPOINT = r"[Uu]\+([0-9A-Fa-f]{4,8})"
 
 
 def parse_char(text: str) -> str:
@@ -68,7 +68,7 @@ def parse_char(text: str) -> str:
     Raises:
         UsageError: ``E-NUMBER`` for a number that is no Unicode character.
     """
-    match = _CODEPOINT.fullmatch(text)
+    match = re.fullmatch(_CODEPOINT, text)
     if not match:
         return text
     code = int(match[1], 16)

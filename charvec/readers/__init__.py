@@ -9,12 +9,13 @@ file of that type to ``tests/data/texts``; the contract tests then run over it.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol, cast
 
-from charvec.readers import arrow, binary, parquet, unicode_bom, utf8
 from charvec.reading import Options, Outcome, Sink, Source
 
-__all__ = ["MEMBERS", "TEXTS", "Member", "choose"]
+__all__ = ["MEMBERS", "TEXTS", "Member", "choose", "members"]
 
 
 class Member(Protocol):
@@ -37,12 +38,19 @@ class Member(Protocol):
         """
 
 
-#: Every member. They recognise files by content and never the same one, so the order does not matter.
-MEMBERS: tuple[Member, ...] = (utf8, unicode_bom, parquet, arrow, binary)
-#: Those that read running text, which can hold records.
-TEXTS: tuple[Member, ...] = (utf8, unicode_bom)
+#: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
+#: commonest comes first, because a member is imported only when it is asked.
+MEMBERS = ("utf8", "unicode_bom", "parquet", "arrow", "binary")
+#: Names of those that read running text, which can hold records.
+TEXTS = ("utf-8", "unicode-bom")
+
+
+def members() -> Iterator[Member]:
+    """Every member, imported when its turn comes."""
+    for name in MEMBERS:
+        yield cast(Member, import_module(f"charvec.readers.{name}"))
 
 
 def choose(head: bytes) -> Member:
     """The member for a file that begins with ``head``; plain UTF-8 for what no other recognises."""
-    return next((member for member in MEMBERS if member.sniff(head)), utf8)
+    return next((member for member in members() if member.sniff(head)), next(members()))

@@ -10,7 +10,7 @@ import pytest
 
 import charvec
 from charvec.plumbing.counting import Tally
-from charvec.readers import MEMBERS, choose
+from charvec.readers import choose, members
 from charvec.reading import BLOCK, Options, Outcome, Source
 
 TEXTS = Path(__file__).parents[1] / "data" / "texts"
@@ -33,14 +33,14 @@ def text_of(tally: Tally) -> dict[str, int]:
 
 def test_every_member_has_golden_files() -> None:
     """A reader without one would not be tested."""
-    assert {path.name.split(".")[0] for path in GOLDEN} == {member.NAME for member in MEMBERS}
+    assert {path.name.split(".")[0] for path in GOLDEN} == {member.NAME for member in members()}
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
 def test_exactly_one_sniffer_says_yes(path: Path) -> None:
     """Order never matters, and it is the member the file is named after."""
     head = path.read_bytes()[:BLOCK]
-    assert [member.NAME for member in MEMBERS if member.sniff(head)] == [path.name.split(".")[0]]
+    assert [member.NAME for member in members() if member.sniff(head)] == [path.name.split(".")[0]]
     assert path.name.split(".")[0] == choose(head).NAME
 
 
@@ -51,7 +51,7 @@ def test_exactly_one_sniffer_says_yes_to_anything() -> None:
         data = path.read_bytes()
         for length in range(min(len(data), 40)):
             for head in (data[:length], data[:length] + chance.randbytes(9), data[:length] + b"\0" * 5):
-                assert sum(member.sniff(head) for member in MEMBERS) == 1, head
+                assert sum(member.sniff(head) for member in members()) == 1, head
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
