@@ -85,6 +85,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-NOT-2D": "An embedding is a matrix with one row for each piece; this tensor has another shape.",
     "E-QUANTISED": "The tensor is not stored as plain floating-point numbers. Integers mean nothing without their scales; use the "
     "checkpoint as it was before quantisation.",
+    "E-SCALES": "The tensor is stored together with scales, weights or a map to shared rows, and these do not fit it.",
     "E-ST-HEADER": f"The header of a safetensors file is malformed. {_DOWNLOAD}",
     "E-ST-SHAPE": f"In a safetensors header, a shape is malformed or does not fit its byte range. {_DOWNLOAD}",
     "E-ST-RANGE": f"In a safetensors header, a byte range overlaps another or leaves the file. {_DOWNLOAD}",
@@ -171,6 +172,10 @@ EXPLANATIONS: dict[str, str] = {
     "W-BINARY": "A file that is no text was skipped, or what is packed more than once, or a document that is a zip archive inside. With --ext "
     "only files of some suffixes are read.",
     "W-COMPRESSED": "A compressed file was skipped, because the package that reads it is missing. Install it, or pipe the text in.",
+    "W-CONFIG": "config.json beside the checkpoint is damaged. It only helps to find the input embedding and to check it; the rows are not "
+    "affected.",
+    "W-CONFIG-ROWS": "config.json promises more rows than the matrix has: another tensor was meant, the vocabulary was cut, or the two files "
+    "are of different models.",
     "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
     "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
     "W-GREW": "A file grew while it was read. What it held when it was opened was counted.",
@@ -217,6 +222,8 @@ EXPLANATIONS: dict[str, str] = {
     "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
     "N-PARTS": "A GGUF model is split into several files. They were opened from the first on until the embedding was found; the others are not needed.",
     "N-FIELD": "Some records of a JSON Lines file lack the field named with --field, or have no text in it. There was nothing to count in them.",
+    "W-ADAPTER": "A LoRA adapter adds to the embedding when the model runs. charvec reads the table as it is stored; merge the adapter into the "
+    "model first (merge_and_unload) if its changes shall count.",
     "W-ARROW": "An Arrow file or stream is damaged, or comes in a way in which it cannot be read. What came before the damage was counted.",
     "W-BOMB": "A compressed sample grows to many times its size, or an archive has far too many members, as made to fill memories and disks. What came out before was counted. If the sample is genuine, raise --max-ratio.",
     "W-BZIP2": "A bzip2 file is damaged or cut short. What could be decompressed was counted.",

@@ -170,6 +170,7 @@ class Checkpoint:
             is asked for. A tensor is in ``tensors`` or in ``parts``, never in both.
         header_digest: BLAKE2b-256 (hex) of the header bytes that were read.
         full_names: other names a tensor is known by, e.g. the variable name of a TensorFlow 2 object graph key.
+        aliases: names of tensors that the file stores once under another name, with that name (tied weights).
         embedding: where the format itself says which tensor is the input embedding, its name and a clause that says
             how, which completes "'NAME' is ..."; otherwise it is looked for by name.
         vocabulary: where a checkpoint brings its own, the file that holds it (GGUF); or the vocabulary itself, where it
@@ -184,6 +185,7 @@ class Checkpoint:
     header_digest: str
     parts: Mapping[str, str] = field(default_factory=dict)
     full_names: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     embedding: tuple[str, str] | None = None
     vocabulary: str | Vocabulary = ""
     notes: tuple[Note, ...] = ()

@@ -23,7 +23,7 @@ LAYERS = (
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats"),
     (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
-        *("rows", "embedding", "extraction", "storage", "merging", "updating", "comparing"),
+        *("rows", "quantised", "finding", "embedding", "extraction", "storage", "merging", "updating", "comparing"),
     ),
     ("__init__",),
     ("torch", "dask", "commands", "cli"),

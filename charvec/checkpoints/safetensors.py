@@ -92,9 +92,10 @@ def read(file: File) -> Checkpoint:
     data_start = 8 + length
     tensors: dict[str, Tensor] = {}
     ranges: list[tuple[int, int, str]] = []
+    metadata: dict[str, str] = {}
     for name, entry in header.items():
         if name == "__metadata__":
-            _check_metadata(entry, refuse)
+            metadata = _metadata(entry, refuse)
             continue
         dtype, shape, begin, end = _entry(name, entry, refuse)
         if dtype in DTYPES:
@@ -130,12 +131,18 @@ def read(file: File) -> Checkpoint:
             refuse("E-ST-RANGE", f"tensor {name[:80]!r} overlaps the one before it")
         position = end
     _check_size(file, data_start + position)
-    return Checkpoint(path, NAME, {path: file.size}, tensors, blake2b(raw, digest_size=32).hexdigest())
+    # safetensors.torch.save_model stores tied weights once, and notes the other names as {other name: stored name}
+    aliases = {other: name for other, name in metadata.items() if name in tensors and other not in tensors}
+    digest = blake2b(raw, digest_size=32).hexdigest()
+    return Checkpoint(path, NAME, {path: file.size}, tensors, digest, aliases=aliases)
 
 
-def _check_metadata(entry: Any, refuse: Any) -> None:
-    if entry is not None and not (isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())):
+def _metadata(entry: Any, refuse: Any) -> dict[str, str]:
+    if entry is None:
+        return {}
+    if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
         refuse("E-ST-HEADER", "__metadata__ is not an object of strings")
+    return dict(entry)
 
 
 def _entry(name: str, entry: Any, refuse: Any) -> tuple[str, tuple[int, ...], int, int]:

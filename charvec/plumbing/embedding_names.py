@@ -1,7 +1,10 @@
 """Plumbing: the names input embeddings go by.
 
 Sources: the model classes of transformers, Google's releases (BERT, ALBERT, ELECTRA, XLNet, T5), keras-bert, PaddleNLP,
-Meta's and Mistral's releases.
+fairseq, Megatron, PEFT, Meta's, Mistral's and RWKV's releases.
+
+A name is judged by the path of the module it belongs to: ``model/wte``, ``transformer.wte.weight`` and
+``base_model.model.transformer.wte.base_layer.weight`` are all ``wte``.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["NAMES", "PREFIXES", "ranked_names", "strip_prefixes"]
+__all__ = ["NAMES", "PREFIXES", "bare_name", "is_adapter", "is_output", "ranked_names"]
 
-#: Prefixes that wrappers put before the names of the model proper; removed again and again.
+#: Prefixes that wrappers, and models around the model proper, put before its names; removed again and again.
 PREFIXES = (
     "module.",
     "_orig_mod.",
     "state_dict.",
+    "params.",
     "base_model.",
     "model.",
     "bert.",
@@ -31,71 +35,112 @@ PREFIXES = (
     "language_model.",
     "text_model.",
     "encoder.",
+    "sentence_encoder.",
 )
 
-#: Names of input embeddings after the prefixes are gone, in groups of equal rank, best first.
+#: Names of parameters within their module, removed from the end: those of torch, Paddle and TensorFlow, and of PEFT,
+#: which puts the table it trains, or a copy of it, one module deeper.
+_LEAF = re.compile(
+    r"(?<=.)[.](?:weights?(?:_packed)?|lookup_table|table|w_0|base_layer|token_adapter|original_module"
+    r"|modules_to_save(?:[.]default)?)$"
+)
+#: Those of Keras and Flax, which are names of modules elsewhere: removed only when what they end is no known name.
+_KERAS_LEAF = re.compile(r"(?<=.)[.]embeddings?$")
+#: What storing adds to the name of a variable.
+_STORED = re.compile(r":0$|/0$|/\.ATTRIBUTES/VARIABLE_VALUE$")
+
+#: Paths of input embeddings, without prefixes and leaves, in groups of equal rank, best first.
 NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("the name BERT and its relatives use", ("embeddings.word_embeddings.weight", "embeddings.tok_embeddings.weight")),
-    (
-        "the name TensorFlow releases use",
-        (
-            "bert/embeddings/word_embeddings",
-            "electra/embeddings/word_embeddings",
-            "roberta/embeddings/word_embeddings",
-            "embeddings/word_embeddings",
-            "model/transformer/word_embedding/lookup_table",
-            "model/wte",
-            "shared/embedding",
-        ),
-    ),
+    ("the name BERT and its relatives use", ("embeddings.word_embeddings", "embeddings.tok_embeddings")),
     # before `embed_tokens`, which repeats it in the encoder and in the decoder of the same file
-    ("the name T5 and BART share between encoder and decoder", ("shared.weight",)),
-    ("the name decoder models use", ("embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "embd.wte.weight")),
+    ("the name T5 and BART share between encoder and decoder", ("shared",)),
+    ("the name decoder models use", ("embed_tokens", "tok_embeddings", "wte", "embd.wte", "token_embd")),
     (
         "a name GLM, Falcon, BLOOM, XLNet, NeoX, Mamba, RWKV use",
         (
-            "embedding.word_embeddings.weight",
-            "word_embeddings.weight",
-            "word_embedding.weight",
-            "gpt_neox.embed_in.weight",
-            "backbone.embedding.weight",
-            "backbone.embeddings.weight",
-            "rwkv.embeddings.weight",
-            "embeddings.token_embedding.weight",
-        ),
-    ),
-    (
-        "the name static embedding models use",
-        (
-            "embedding.weight",
-            "embeddings",
-            "embedding_0.w_0",
+            "embedding.word_embeddings",
+            "word_embeddings",
             "word_embedding",
-            "embedding",
-            "Embedding-Token/embeddings",
+            "gpt_neox.embed_in",
+            "backbone.embedding",
+            "backbone.embeddings",
+            "rwkv.embeddings",
+            "embeddings.token_embedding",
+            "embeddings.token_embeddings",
+            "token_embeddings",
+            "token_embedding",
+            "input_embedding",
+            "tokens_embed",
+            "in_out_embed",
+            "Embedding-Token",
+            "Embedding-Token.Embedding-Token",
         ),
     ),
+    ("the name static embedding models use", ("embedding", "embeddings", "emb", "embedding_0")),
+    ("the name OPT uses", ("decoder.embed_tokens",)),
+    # a whole name here is a mere prefix elsewhere, so these come last
+    ("the name NeoBERT or CTRL uses", ("encoder", "w")),
 )
 
-#: Words in a name that mark a table which is not the input embedding.
+#: What every name that can be meant has in it. Most names have not, and models have thousands.
+_WORTH = re.compile(r"emb|wte|shared|(?:^|[./])(?:encoder|w)(?:[.]weight)?$", re.IGNORECASE)
+#: No real name is longer; judging one of megabytes would take minutes.
+_LONGEST = 1000
+#: Words in a path that mark a table which is never the input embedding: optimizers' state, other inputs, other ends.
 _NEVER = re.compile(
-    r"adam_[mv]|adam|_slot_|optimizer|exp_avg|momentum|position|token_type|segment|lm_head|output|(?:^|[./])cls(?:[./]|$)"
-    r"|pooler|lora|layer_?norm|per_layer|visual|vision",
+    r"adam|adagrad|adafactor|rmsprop|momentum|exp_avg|_slot_|optimi[sz]er|MovingAverage"
+    r"|position|token_type|segment|patch|output|lm_head|_head$|(?:^|[.])(?:cls|head)(?:[.]|$)|pooler|(?:^|[._])lora|prompt"
+    r"|(?<!pre)layer_?norm|per_layer|visual(?!_bert)|vision|audio|codec",
     re.IGNORECASE,
 )
-#: Names that are probably an input embedding where none of the table is there.
-_LIKELY = re.compile(r"(?:word|tok(?:en)?)_?embed|embed_tokens|\bwte\b|embed_in|shared|lookup_table", re.IGNORECASE)
+#: Words in a path that mark an input embedding of some part beside the main one: taken only where no other is there.
+_LESSER = re.compile(
+    r"(?:^|[._])(?:generator|decoder|draft|eagle|mtp|nextn|talker|code_predictor|qformer|dit|hash|patcher|target|ema"
+    r"|original_module)(?:[._]|$)|(?:^|[.])(?:layers?|blocks?|h|mtp_layers)[._]\d+(?:[.]|$)",
+    re.IGNORECASE,
+)
+#: Last parts of a path that are probably an input embedding's.
+_LIKELY = re.compile(
+    r"(?:^|[._])(?:(?:word|text|vocab|input|tok(?:en)?s?)_?emb(?:ed|edding)?s?|embed_(?:tokens|in)|tokens_embed|wte|shared)"
+    r"(?:_\d+)?$",
+    re.IGNORECASE,
+)
+#: Last parts that any table of embeddings has.
+_VAGUE = re.compile(r"(?:^|[.])emb(?:ed|edding)?s?(?:_\d+)?$", re.IGNORECASE)
+
+#: Tables at the other end of a model, which is the same one where the configuration says the two are tied.
+_OUTPUT = re.compile(
+    r"(?:^|[.])(?:lm_head|embed_out|output_layer|cls[.]predictions[.]decoder|generator_lm_head)[.]weight$"
+)
 
 
-def strip_prefixes(name: str) -> str:
-    """The name without what wrappers put before it."""
+def _path(name: str) -> str:
+    """The name with dots between its parts, without what storing adds."""
+    return _STORED.sub("", name).replace("/", ".")
+
+
+def bare_name(name: str) -> str:
+    """The path of a tensor's module within the model proper; never empty where the name is not."""
+    path = _path(name)
+    while (shorter := _LEAF.sub("", path)) != path:
+        path = shorter
     while True:
         for prefix in PREFIXES:
-            if name.startswith(prefix):
-                name = name[len(prefix) :]
+            if path.startswith(prefix) and path != prefix:
+                path = path[len(prefix) :]
                 break
         else:
-            return name
+            return path
+
+
+def is_output(name: str) -> bool:
+    """Whether this is the matrix at a language model's other end."""
+    return len(name) <= _LONGEST and _OUTPUT.search(_path(name)) is not None
+
+
+def is_adapter(names: Mapping[str, str]) -> bool:
+    """Whether these are tensors of a LoRA adapter alone, which changes a model and is none."""
+    return bool(names) and all("lora_" in name for name in names.values())
 
 
 def ranked_names(names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
@@ -104,19 +149,29 @@ def ranked_names(names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     Args:
         names: tensor name -> the name by which to judge it, in the order of the file.
     """
-    known: dict[int, list[str]] = {}
-    likely = []
-    for name, full in names.items():
-        spelt = full.removesuffix(":0").removesuffix("/0")
-        if _NEVER.search(spelt):
+    groups: dict[tuple[int, bool], list[str]] = {}
+    for name, spelt in names.items():
+        if len(spelt) > _LONGEST or not _WORTH.search(spelt):
             continue
-        bare = strip_prefixes(spelt)
-        rank = next((rank for rank, (_, group) in enumerate(NAMES) if bare in group), None)
+        path = _path(spelt)
+        rank = None if _NEVER.search(path) else _rank(bare_name(spelt))
         if rank is not None:
-            known.setdefault(rank, []).append(name)
-        elif _LIKELY.search(bare):
-            likely.append(name)
-    ranked = [(NAMES[rank][0], group) for rank, group in sorted(known.items())]
-    if likely:
-        ranked.append(("named like an embedding of tokens", likely))
-    return ranked
+            groups.setdefault((rank, _LESSER.search(path) is not None), []).append(name)
+    reasons = [reason for reason, _ in NAMES]
+    # a known name goes first whatever stands around it; among names merely like one, all lesser ones go last
+    order = sorted(groups, key=lambda group: (group[0] >= len(reasons) and group[1], *group))
+    reasons += ["named like an embedding of tokens", "named like an embedding"]
+    return [
+        (reasons[rank] + (", in a part of the model" if lesser else ""), groups[rank, lesser]) for rank, lesser in order
+    ]
+
+
+def _rank(bare: str) -> int | None:
+    """Place of a bare name among the groups; after :data:`NAMES` come the names that are like one of them."""
+    for form in dict.fromkeys((bare, _KERAS_LEAF.sub("", bare))):
+        for rank, (_, group) in enumerate(NAMES):
+            if form in group:
+                return rank
+        if _LIKELY.search(form):
+            return len(NAMES)
+    return len(NAMES) + 1 if _VAGUE.search(bare) else None
