@@ -173,6 +173,7 @@ def _provenance(
             "normalised_by": spelling.library,
         },
         "options": {"keep": [status.label for status in kept], "dtype": dtype},
+        **({"made_from": dict(checkpoint.made_from)} if checkpoint.made_from else {}),
         "samples": {
             "files": samples.files,
             "bytes": samples.bytes,

@@ -175,6 +175,7 @@ class Checkpoint:
             how, which completes "'NAME' is ..."; otherwise it is looked for by name.
         vocabulary: where a checkpoint brings its own, the file that holds it (GGUF); or the vocabulary itself, where it
             was read together with the matrix (word2vec).
+        made_from: provenance that a vector file brings of the model it was made of; stored with what is made of it.
         notes: remarks for the user.
     """
 
@@ -188,6 +189,7 @@ class Checkpoint:
     aliases: Mapping[str, str] = field(default_factory=dict)
     embedding: tuple[str, str] | None = None
     vocabulary: str | Vocabulary = ""
+    made_from: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
     def __iter__(self) -> Iterator[str]:

@@ -44,7 +44,7 @@ class Member(Protocol):
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
     *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5"),
-    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays"),
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
 )
 
 

@@ -46,10 +46,19 @@ OTHER_DTYPES = {"F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "C64": 8}
 PACKED_DTYPES = {"F4", "F6_E2M3", "F6_E3M2"}
 
 
+#: How charvec's own files go on behind the length; they bring their vocabulary.
+OWN = b'{"__metadata__":{"charvec":'
+
+
 def sniff(file: File) -> bool:
     """A length, then a JSON object; a damaged length is still recognised by the opening of the object."""
     head = file.head
-    if head[:4] in (b"GGUF", b"PK\x03\x04", b"\x93NUM", b"\x89HDF") or len(head) < 9 or _is_text(head[:8]):
+    if (
+        head[8:].startswith(OWN)
+        or head[:4] in (b"GGUF", b"PK\x03\x04", b"\x93NUM", b"\x89HDF")
+        or len(head) < 9
+        or _is_text(head[:8])
+    ):
         return False
     length = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and head[9:10] in (b'"', b"}", b" ", b"\n", b""):

@@ -17,7 +17,7 @@ from charvec.tensor import Checkpoint
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
     *("gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
-    *("fasttext", "numpy", "word2vec-binary", "word2vec-text"),
+    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
