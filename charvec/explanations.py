@@ -108,6 +108,7 @@ EXPLANATIONS: dict[str, str] = {
     "of the words holds a space. Save it as text, or with gensim's own save().",
     "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "
     "h5py or Keras and save it again, or ask for the weights as safetensors.",
+    "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
     "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",

@@ -43,7 +43,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
-    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5"),
+    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5", "flax"),
     *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
 )
 
@@ -61,6 +61,7 @@ FOLDER_FILES = (
     "pytorch_model.bin.index.json",
     "pytorch_model.bin",
     "tf_model.h5",
+    "flax_model.msgpack",
     "checkpoint",
     "model.onnx",
 )
@@ -80,6 +81,7 @@ FOLDER_SUFFIXES = (
     ".npy",
     ".keras",
     ".h5",
+    ".msgpack",
 )
 
 #: Folders in which sentence-transformers keeps the model proper.

@@ -88,7 +88,7 @@ _WORTH = re.compile(r"emb|wte|shared|(?:^|[./])(?:encoder|w)(?:[.]weight)?$", re
 _LONGEST = 1000
 #: Words in a path that mark a table which is never the input embedding: optimizers' state, other inputs, other ends.
 _NEVER = re.compile(
-    r"adam|adagrad|adafactor|rmsprop|momentum|exp_avg|_slot_|optimi[sz]er|MovingAverage"
+    r"adam|adagrad|adafactor|rmsprop|momentum|exp_avg|_slot_|optimi[sz]er|opt_state|MovingAverage"
     r"|position|token_type|segment|patch|output|lm_head|_head$|(?:^|[.])(?:cls|head)(?:[.]|$)|pooler|(?:^|[._])lora|prompt"
     r"|(?<!pre)layer_?norm|per_layer|visual(?!_bert)|vision|audio|codec",
     re.IGNORECASE,
