@@ -97,7 +97,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     vocabulary = (
         own
         if isinstance(own, Vocabulary) and vocab is None
-        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path), lowercase=lowercase)
+        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, name), lowercase=lowercase)
     )
     notes = [*checkpoint.notes, *choice.notes, *vocabulary.notes]
     rows = choice.tensor.rows

@@ -18,6 +18,7 @@ from typing import Protocol, cast
 from charvec.errors import Ambiguous, CharvecError, DamagedFile, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
+from charvec.plumbing.model_folders import inner_folder
 from charvec.tensor import Checkpoint, Tensor
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read", "tensor"]
@@ -84,8 +85,8 @@ FOLDER_SUFFIXES = (
     ".msgpack",
 )
 
-#: Folders in which sentence-transformers keeps the model proper.
-FOLDER_MODULES = ("0_Transformer", "0_StaticEmbedding")
+#: Folders within folders that are gone into at most.
+MAX_DEPTH = 4
 
 _TF_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _TF_STATE = re.compile(rb'^model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
@@ -139,7 +140,7 @@ def _has_data(prefix: str) -> bool:
     return any(name.startswith(stem) and _TF_DATA.fullmatch(name[len(stem) :]) for name in names)
 
 
-def _in_folder(folder: str) -> str:
+def _in_folder(folder: str, depth: int = 0) -> str:
     names = places.names(folder)
     for name in FOLDER_FILES:
         if name in names:
@@ -161,9 +162,9 @@ def _in_folder(folder: str) -> str:
     data = [name for name in names if _TF_DATA.search(name)]
     if data:
         return places.join(folder, data[0])
-    for name in FOLDER_MODULES:
-        if name in names and places.is_folder(places.join(folder, name)):
-            return _in_folder(places.join(folder, name))
+    part = inner_folder(folder, names) if depth < MAX_DEPTH else None
+    if part is not None and places.is_folder(part):
+        return _in_folder(part, depth + 1)
     raise NotFound(
         "E-NO-CHECKPOINT",
         f"{folder} holds no checkpoint",

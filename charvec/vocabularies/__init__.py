@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
+from charvec.plumbing.model_folders import vocabulary_folders
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read"]
@@ -67,22 +68,24 @@ FOLDER_FILES = (
 )
 
 
-def locate(model: str) -> str:
+def locate(model: str, root: str = "") -> str:
     """The vocabulary file that lies beside a checkpoint.
 
     Args:
         model: the checkpoint's file or its folder.
+        root: the folder that the user named, when the checkpoint was found somewhere inside it.
 
     Raises:
         NotFound: ``E-VOCAB-MISSING``.
     """
-    folder = model if places.is_folder(model) else places.parent(model)
-    found = [path for path in (places.join(folder, name) for name in FOLDER_FILES) if places.exists(path)]
-    if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
-        # the list of pieces of a WordPiece tokenizer, or a list of something else
-        return found[_is_other_than_wordpiece(found[1])]
-    if found:
-        return found[0]
+    folders = [model] if places.is_folder(model) else vocabulary_folders(model, root)
+    for folder in folders:
+        found = [path for path in (places.join(folder, name) for name in FOLDER_FILES) if places.exists(path)]
+        if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
+            # the list of pieces of a WordPiece tokenizer, or a list of something else
+            return found[_is_other_than_wordpiece(found[1])]
+        if found:
+            return found[0]
     raise NotFound(
         "E-VOCAB-MISSING",
         f"no vocabulary beside {model}",
