@@ -16,13 +16,8 @@ from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
-<<<<<<< HEAD
-    *("gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
-    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
-=======
     *("flax", "gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
-    *("fasttext", "numpy", "word2vec-binary", "word2vec-text"),
->>>>>>> f2554ac (Flax checkpoints: arrays of nested MessagePack maps, whole or in pieces, found without reading them)
+    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
