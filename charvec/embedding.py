@@ -7,6 +7,9 @@ import os
 from charvec import checkpoints, vocabularies
 from charvec.errors import DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
+from charvec.plumbing import places
+from charvec.plumbing.model_places import notes as remarks
+from charvec.plumbing.model_places import settle
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary
@@ -47,8 +50,9 @@ class TokenEmbedding:
     def files(self) -> list[str]:
         """Every file that belongs to the model, also shards that were not opened; nothing may be written over them."""
         checkpoint = self.checkpoint
-        files = [*checkpoint.files, *checkpoint.parts.values(), *self.tensor.paths]
-        return list(dict.fromkeys([*files, *self.vocabulary.files]))
+        files = [*checkpoint.files, *checkpoint.parts.values(), *self.tensor.paths, *self.vocabulary.files]
+        # of a model on the hub, what its cache holds
+        return list(dict.fromkeys(places.on_disk(path) or path for path in files))
 
 
 def bundled_model() -> str:
@@ -68,30 +72,55 @@ def bundled_model() -> str:
     )
 
 
+def is_local(model: str) -> bool:
+    """Whether a name is certainly that of something on this machine, as nearly all are."""
+    return os.path.lexists(model) or model == ""
+
+
+def settle_model(model: str, *, revision: str | None = None, download: bool = False) -> str:
+    """The path of a model, as :func:`charvec.plumbing.model_places.settle`; ``download`` allows whole files."""
+    path = settle(model, revision)
+    if places.is_remote(path):
+        from charvec.plumbing import remote_file
+
+        remote_file.begin(path, whole=download)
+    return path
+
+
 def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     model: str | os.PathLike[str] | None = None,
     *,
     vocab: str | os.PathLike[str] | None = None,
     tensor: str | None = None,
     lowercase: bool | None = None,
+    revision: str | None = None,
+    download: bool = False,
 ) -> TokenEmbedding:
     """Open a model: find its input embedding and its vocabulary. Only headers are read.
 
     Args:
-        model: file, folder or TensorFlow prefix; None for the bundled model.
+        model: file, folder or TensorFlow prefix; a model on the hub (``ORG/NAME``, ``hf://ORG/NAME@REVISION``) or a
+            URL, of which only headers and rows are fetched; None for the bundled model. What is there on this machine
+            is never looked for elsewhere.
         vocab: the vocabulary file, when it does not lie beside the checkpoint.
         tensor: name of the embedding tensor, when it is not to be found by name.
         lowercase: whether the tokenizer lower-cases (and strips accents), when its configuration does not say or is
             wrong.
+        revision: branch, tag or commit of a model on the hub.
+        download: fetch a whole file, to a temporary copy, from a server that sends no parts of files.
 
     Raises:
-        CharvecError: as :func:`charvec.checkpoints.read`, :func:`charvec.vocabularies.read` and :func:`find_embedding`;
+        CharvecError: as :func:`charvec.plumbing.model_places.settle`, :func:`charvec.checkpoints.read`,
+            :func:`charvec.vocabularies.read` and :func:`find_embedding`;
             DamagedFile ``E-VOCAB-ROWS`` when the vocabulary has more pieces than the matrix has rows.
     """
     name = os.fspath(model) if model is not None else bundled_model()
     if "\0" in name:
         raise UsageError("E-PATH", "a path cannot hold U+0000", help="check the name of the model")
-    checkpoint = checkpoints.read(name)
+    path = settle_model(name, revision=revision, download=download)
+    if places.is_remote(name):
+        name = path  # without secrets
+    checkpoint = checkpoints.read(path)
     choice = find_embedding(checkpoint, tensor)
     own = checkpoint.vocabulary
     vocabulary = (
@@ -99,7 +128,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         if isinstance(own, Vocabulary) and vocab is None
         else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, name), lowercase=lowercase)
     )
-    notes = [*checkpoint.notes, *choice.notes, *vocabulary.notes]
+    notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
     rows = choice.tensor.rows
     if vocabulary.size > rows:
         raise DamagedFile(

@@ -48,6 +48,13 @@ EXPLANATIONS: dict[str, str] = {
     "E-NOT-FOUND": "A file, folder or pattern that was named does not exist.",
     "E-NOT-A-FILE": "A folder, pipe or device was named where a file is read by position.",
     "E-REMOTE": "A server could not be reached or failed, also after several attempts, or the environment forbids the network.",
+    "E-REMOTE-CHANGED": "A file on a server changed while it was read, or since this process first read it. Parts of two files are no "
+    "file; run the command again. Models on the hub cannot change: their commit is fixed when they are opened.",
+    "E-WHOLE-FILE": "Only headers and rows are fetched of a remote model, a few percent of it; this server can only send all of a file. "
+    "Say --download to fetch it, or download the model yourself and name the copy.",
+    "E-REVISION": "--revision names a branch, tag or commit of a model on the hub; files and other URLs have none.",
+    "E-OFFLINE": "The hub cannot or must not be asked (HF_HUB_OFFLINE), and its cache on this machine lacks the model, the revision or the "
+    "file. `hf download ORG/NAME` puts a model into the cache where there is a network.",
     "E-SCHEDULER": "No Dask scheduler answers at the address given with --scheduler.",
     "E-PERMISSION": "The operating system denied access. Check owner and mode of the file and of its folders.",
     "E-NO-BUNDLED": "This installation lacks the small BERT that is the default model. Name a model with -m, or reinstall charvec.",
@@ -201,6 +208,7 @@ EXPLANATIONS: dict[str, str] = {
     "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure.",
     "W-READ": "A sample could not be read, or not to its end.",
     "W-REMOTE": "A remote folder could not be listed to its end, or a remote file not read. Everything else was.",
+    "W-HUB-CACHE": "The hub could not be reached, so the revision that its cache on this machine has was taken, which may be an older one.",
     "W-SHRANK": "A file became shorter while it was read. What was still there was counted.",
     "W-SPECIAL": "A pipe, socket or device inside a folder was passed over.",
     "W-SURROGATE": "The text holds lone surrogates, halves of characters, which are no characters themselves. They were left out.",

@@ -15,7 +15,9 @@ from charvec.dtypes import check_dtype, convert_rows
 from charvec.embedding import TokenEmbedding
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
+from charvec.plumbing import places
 from charvec.plumbing.files import File
+from charvec.plumbing.model_places import origin
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
@@ -148,7 +150,10 @@ def _provenance(
     dtype: str,
     rows_digest: str,
 ) -> dict[str, Any]:
-    """What the file says of where it comes from. Base names only, no times: the same inputs give the same bytes."""
+    """What the file says of where it comes from. Base names only, no times: the same inputs give the same bytes.
+
+    Of a model on the hub its name and commit, of a file behind a URL that, without secrets.
+    """
     checkpoint, tensor, vocabulary, samples = model.checkpoint, model.tensor, model.vocabulary, counts.samples
     files = dict(checkpoint.files)
     for path in tensor.paths:
@@ -161,14 +166,15 @@ def _provenance(
         "source": {
             **known["source"],
             "format": checkpoint.format,
-            "files": {os.path.basename(path): size for path, size in sorted(files.items())},
+            **origin(checkpoint.path),
+            "files": {places.base_name(path): size for path, size in sorted(files.items())},
             "quantised": tensor.quantised or False,
             "chosen_because": model.reason,
             "rows_blake2b": rows_digest,
         },
         "vocabulary": {
             **known["vocabulary"],
-            "file": os.path.basename(vocabulary.path),
+            "file": places.base_name(vocabulary.path),
             "size": vocabulary.size,
             "normalised_by": spelling.library,
         },
@@ -195,6 +201,8 @@ def dump(
     vocab: str | os.PathLike[str] | None = None,
     tensor: str | None = None,
     lowercase: bool | None = None,
+    revision: str | None = None,
+    download: bool = False,
     keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
     dtype: str = "float32",
     format: str | None = None,
@@ -216,6 +224,8 @@ def dump(
         vocab: as for :func:`charvec.open`.
         tensor: likewise.
         lowercase: likewise.
+        revision: likewise.
+        download: likewise.
         keep: as for :func:`lookup`.
         dtype: likewise.
         format: file format; None to go by the suffix of ``out``.
@@ -243,7 +253,7 @@ def dump(
     embedding = (
         model
         if isinstance(model, TokenEmbedding)
-        else open_model(model, vocab=vocab, tensor=tensor, lowercase=lowercase)
+        else open_model(model, vocab=vocab, tensor=tensor, lowercase=lowercase, revision=revision, download=download)
     )
     if out is not None:
         check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)

@@ -7,6 +7,7 @@ that memory stays near the size of the result however large the tensor is.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -16,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import NotFound, WrongFile
-from charvec.plumbing import gathering
+from charvec.plumbing import gathering, places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.places import exists
 from charvec.tensor import ITEM_BYTES, READABLE, Block, RowSource, Tensor
 
 __all__ = ["READABLE", "read_rows"]
@@ -95,12 +95,12 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
     # float64 beyond float32 becomes infinity, which the user is told of the finished vectors
     with closing(digest), ExitStack() as stack, np.errstate(over="ignore", invalid="ignore"):
         if tensor.source is not None:
-            _read_source(tensor.source, ids[order], order, result, digest)
+            _read_source(tensor.source, tensor.paths, ids[order], order, result, digest)
             return result, digest.hexdigest()
         files: dict[str, File] = {}
         for block in tensor.blocks:
             if block.path not in files:
-                if not exists(block.path):
+                if not places.exists(block.path):
                     raise NotFound(
                         "E-SHARD-MISSING",
                         f"{block.path}, a part of the checkpoint, is missing",
@@ -114,6 +114,7 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
 
 def _read_source(
     source: RowSource,
+    files: Iterable[str],
     ascending: NDArray[np.int64],
     order: NDArray[np.intp],
     result: NDArray[np.float32],
@@ -122,7 +123,9 @@ def _read_source(
     """Fill ``result`` from a source, in portions, so that what it gives never stands in memory as a whole."""
     first = _first_of_each(ascending)
     distinct, which = ascending[first], np.cumsum(first) - 1
-    count = max(1, gathering.CHUNK // max(1, 4 * result.shape[1]))
+    # a source that reads from a server is asked for more at once, so that it can put more together
+    portion = gathering.CHUNK << 4 if any(map(places.is_remote, files)) else gathering.CHUNK
+    count = max(1, portion // max(1, 4 * result.shape[1]))
     everything = source(distinct) if getattr(source, "in_one_pass", False) else None
     for start in range(0, len(distinct), count):
         part = slice(start, start + count)
@@ -157,7 +160,7 @@ def _read_block(
     whole = dense and width == block.row_stride == result.shape[1] * 4 and dtype == "float32" and not block.big_endian
     whole = whole and width > 0 and sys.byteorder == "little"
     buffer = memoryview(bytearray(max(gathering.CHUNK, width)))
-    for start, end in gathering.portions(wanted, block.row_stride, width):
+    for start, end in gathering.runs(file, block.offset, block.row_stride, width, wanted):
         base = int(wanted[start])
         span = int(wanted[end - 1]) - base
         raw = buffer[: span * block.row_stride + width]
@@ -206,9 +209,10 @@ def _read_columns(
     low, high = int(wanted[0]), int(wanted[-1])
     local = wanted - low
     distinct = _first_of_each(local)
+    start, length = block.offset + low * block.row_stride, (high - low) * block.row_stride + item
+    file.expect((start + column * block.column_stride, length) for column in range(block.columns))
     for column in range(block.columns):
-        offset = block.offset + low * block.row_stride + column * block.column_stride
-        raw = file.pread(offset, (high - low) * block.row_stride + item)
+        raw = file.pread(start + column * block.column_stride, length)
         cells = np.ndarray((high - low + 1, item), np.uint8, raw, strides=(block.row_stride, 1))[local]
         digest.update(np.ascontiguousarray(cells[distinct]).data)
         result[order, columns.start + column] = _float32(cells, dtype, block.big_endian)[:, 0]

@@ -351,6 +351,6 @@ def test_folders_devices_and_pipes_are_no_checkpoints(tmp_path: Path) -> None:
     for name, code, exit_code in (
         ("pipe", "E-NOT-A-FILE", 65),
         ("/dev/zero", "E-NOT-A-FILE", 65),
-        ("none", "E-NOT-FOUND", 66),
+        ("./none", "E-NOT-FOUND", 66),
     ):
         check_refusal(charvec_command("tensors", name, folder=tmp_path), code, exit_code)

@@ -19,6 +19,7 @@ from charvec.errors import Ambiguous, CharvecError, DamagedFile, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.model_folders import inner_folder
+from charvec.plumbing.model_places import settle
 from charvec.tensor import Checkpoint, Tensor
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read", "tensor"]
@@ -96,14 +97,15 @@ def locate(path: str | os.PathLike[str]) -> str:
     """The file to open for what a user calls a checkpoint.
 
     Args:
-        path: a file, a folder, a TensorFlow prefix (``bert_model.ckpt``), or any one file of a TensorFlow bundle.
+        path: a file, a folder, a TensorFlow prefix (``bert_model.ckpt``), or any one file of a TensorFlow bundle; also
+            behind a URL, or a model on the hub.
 
     Raises:
         NotFound: ``E-NOT-FOUND``; ``E-TF-NOINDEX`` when only the data file of a TensorFlow bundle is there;
             ``E-NO-CHECKPOINT`` when a folder holds no checkpoint.
         Ambiguous: ``E-AMBIGUOUS-FILE`` when a folder holds several.
     """
-    path = os.fspath(path)
+    path = settle(os.fspath(path))
     if places.is_folder(path):
         return locate(_in_folder(path))
     for prefix in (path, _TF_DATA.sub("", path), path.removesuffix(".meta")):
@@ -117,22 +119,22 @@ def locate(path: str | os.PathLike[str]) -> str:
             help="a checkpoint is a pair of files; put the .index file beside the .data file, "
             "then name either or the prefix",
         )
-    if not places.exists(path):
+    if not places.is_remote(path) and not places.exists(path):  # what a server says is told when it is opened
         raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help=_how_to_get(path))
-    if os.path.basename(path) == "checkpoint":
+    if places.base_name(path) == "checkpoint":
         return _follow_state(path)
     return path
 
 
 def _how_to_get(path: str) -> str:
-    """What to do about a checkpoint that is not there; a name as model hubs have them is probably meant as one."""
-    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) and not path.startswith("."):
-        return f"charvec downloads nothing; if it is a name on a hub, first: hf download {path} --local-dir {path}"
-    return "name a file or folder on this machine"
+    """What to do about a checkpoint that is not there; it could be meant as a model on the hub after all."""
+    if re.fullmatch(r"[\w-]+/[\w-][\w.-]*", path) and not path.endswith(FOLDER_SUFFIXES):
+        return f"check the path; a model on the hub is named hf://{path}"
+    return "check the path"
 
 
 def _has_data(prefix: str) -> bool:
-    folder, stem = os.path.split(prefix)
+    folder, stem = places.parent(prefix), places.base_name(prefix)
     try:
         names = places.names(folder)
     except CharvecError:

@@ -7,9 +7,8 @@ opened, by :func:`charvec.checkpoints.tensor`.
 
 from __future__ import annotations
 
-import os
-
 from charvec.errors import CharvecError, DamagedFile
+from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, inside
 from charvec.plumbing.safejson import MAX_BYTES, parse
@@ -53,7 +52,7 @@ def read(file: File) -> Checkpoint:
             path=file.path,
             help="download the index again",
         )
-    folder = os.path.dirname(file.path)
+    folder = places.parent(file.path)
     shards = {name: inside(folder, name, by=file.path) for name in dict.fromkeys(names.values())}
     return Checkpoint(
         file.path,

@@ -13,14 +13,13 @@ reading their rows finds that :attr:`charvec.tensor.Block.path` does not exist.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from bisect import bisect_left
 from collections.abc import Mapping
 from math import prod
 
-from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile, from_os_error
+from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile
+from charvec.plumbing import places
 from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, unrecognised
@@ -211,17 +210,12 @@ def _shards(path: str, index: Index) -> Mapping[str, int]:
     present: dict[str, int] = {}
     for number, wanted in sorted(needed.items()):
         shard = _shard_path(path, number, index.shards)
-        try:
-            status = os.stat(shard)
-        except (FileNotFoundError, NotADirectoryError):
+        if not places.is_file(shard):
             continue
-        except OSError as error:
-            raise from_os_error(error, shard) from None
-        if not stat.S_ISREG(status.st_mode):
-            continue
-        present[shard] = status.st_size
-        if status.st_size < wanted:
-            raise _short(shard, status.st_size, wanted)
+        with File(shard) as file:
+            present[shard] = file.size
+        if present[shard] < wanted:
+            raise _short(shard, present[shard], wanted)
     if needed and not present:
         shard = _shard_path(path, min(needed), index.shards)
         raise NotFound(

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
-from charvec.plumbing.terminal import complain, escape, shown
+from charvec.plumbing.model_places import origin
+from charvec.plumbing.terminal import complain, escape, shown, size
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -25,9 +26,11 @@ def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> Non
         "--model",
         metavar="MODEL",
         action="append" if several else "store",
-        help="checkpoint: file, folder or TensorFlow prefix; default: the small BERT that comes with charvec"
+        help="file, folder or TensorFlow prefix; a model on the hub (ORG/NAME, hf://ORG/NAME@REVISION) or a URL, of "
+        "which only the rows are fetched; default: the small BERT that comes with charvec"
         + ("; may be repeated" if several else ""),
     )
+    add_remote_arguments(group)  # type: ignore[arg-type]
     group.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     group.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
     casing = group.add_mutually_exclusive_group()
@@ -36,6 +39,16 @@ def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> Non
     )
     casing.add_argument(
         "--uncased", dest="lowercase", action="store_true", help="the tokenizer lower-cases and strips accents"
+    )
+
+
+def add_remote_arguments(parser: ArgumentParser) -> None:
+    """How a model that is not on this machine is read."""
+    parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a model on the hub")
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch all of a file, for this run only, from a server that sends no parts of files",
     )
 
 
@@ -53,14 +66,44 @@ def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
     """Open what the arguments say."""
     from charvec.embedding import open as open_
 
-    return open_(model, vocab=args.vocab, tensor=args.tensor, lowercase=args.lowercase)
+    watch_fetching(model, args)
+    return open_(
+        model,
+        vocab=args.vocab,
+        tensor=args.tensor,
+        lowercase=args.lowercase,
+        revision=args.revision,
+        download=args.download,
+    )
+
+
+def watch_fetching(model: str | None, args: Namespace) -> None:
+    """Show a bar for what is fetched of a model, and ask before a whole file is; both on a terminal only."""
+    from charvec.embedding import is_local
+
+    if model is None or (is_local(model) and is_local(getattr(args, "vocab", None) or "")):
+        return
+    from charvec.plumbing.progress import bar
+    from charvec.plumbing.remote_file import policy
+
+    policy.progress = lambda: bar(quiet=args.quiet)
+    policy.ask = _ask if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _ask(path: str, bytes_: int | None) -> bool:
+    """Whether all of a file shall be fetched."""
+    much = size(bytes_) if bytes_ is not None else "an unknown number of bytes"
+    sys.stderr.write(f"charvec: {escape(path)}: the server sends whole files only. Fetch {much}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def model_name(model: str | None, embedding: TokenEmbedding) -> str:
     """How a model is called in summaries."""
     if model is None:
         return "tiny-bert-zh, bundled with charvec (-m names another)"
-    return escape(embedding.name)
+    revision = origin(embedding.checkpoint.path).get("revision")
+    return escape(embedding.name + (f", commit {revision[:12]}" if revision else ""))
 
 
 def warn(notes: Iterable[Note], args: Namespace) -> None:

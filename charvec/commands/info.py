@@ -99,6 +99,8 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
         files = ", ".join(f"{name} ({size(count)})" for name, count in origin["files"].items())
         rows += [
             ["checkpoint", f"{files}, {origin['format']}"],
+            *([["from", f"{origin['repo']}, commit {origin.get('revision')}"]] if "repo" in origin else []),
+            *([["from", str(origin["url"])]] if "url" in origin else []),
             ["tensor", f"{origin['tensor']}, {' x '.join(map(str, origin['shape']))} {origin['dtype']}"],
             ["chosen", f"because {origin['chosen_because']}"],
             ["header", f"BLAKE2b {origin['header_blake2b']}"],

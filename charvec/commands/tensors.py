@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import print_json
+from charvec.commands.common import add_remote_arguments, print_json, watch_fetching
 from charvec.errors import CharvecError
 from charvec.plumbing.terminal import escape, number, size, table
 
@@ -15,8 +15,12 @@ HELP = "list the tensors of a checkpoint, and which is the input embedding"
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="file, folder or TensorFlow prefix (default: the bundled model)"
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="file, folder or TensorFlow prefix, model on the hub or URL (default: the bundled model)",
     )
+    add_remote_arguments(parser)
     parser.add_argument("--tensor", metavar="NAME", help="say whether this tensor could be used")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
 
@@ -24,9 +28,11 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print one line a tensor; the chosen one is marked. Exits as ``dump`` would when none can be chosen."""
     from charvec import checkpoints
-    from charvec.embedding import bundled_model, find_embedding
+    from charvec.embedding import bundled_model, find_embedding, settle_model
 
-    checkpoint = checkpoints.read(args.model or bundled_model())
+    watch_fetching(args.model, args)
+    path = settle_model(args.model or bundled_model(), revision=args.revision, download=args.download)
+    checkpoint = checkpoints.read(path)
     problem: CharvecError | None = None
     try:
         choice = find_embedding(checkpoint, args.tensor)

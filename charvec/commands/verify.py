@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import open_model, warn
+from charvec.commands.common import add_remote_arguments, open_model, warn
 from charvec.errors import UsageError
 from charvec.plumbing.terminal import escape, number, shown
 
@@ -29,6 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     parser.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
+    add_remote_arguments(parser)
     casing = parser.add_mutually_exclusive_group()
     casing.add_argument(
         "--cased",

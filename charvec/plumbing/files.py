@@ -9,9 +9,15 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, WrongFile, from_os_error
+from charvec.plumbing import places
+
+if TYPE_CHECKING:
+    from charvec.plumbing.remote_file import Reader
 
 __all__ = ["File", "cut_short", "inside", "read_whole", "unrecognised"]
 
@@ -20,24 +26,38 @@ HEAD = 4096
 
 
 class File:
-    """A file opened for positioned reads.
+    """A file opened for positioned reads: one on this machine, behind a URL, or in a model on the hub.
 
     Attributes:
         path: as given, for messages.
         size: bytes when it was opened.
         head: the first 4,096 bytes, or fewer.
+        remote: whether each reading that was not announced with :meth:`expect` may be a request to a server.
 
     Raises:
         NotFound, PermissionDenied, ReadWriteError: when it cannot be opened.
         UsageError: ``E-PATH`` for a name that no file can have.
         WrongFile: ``E-NOT-A-FILE`` when it is a folder, a device or a pipe.
+        CharvecError: of a remote file as :func:`charvec.plumbing.remote_file.known`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        self._fd = -1
+        self._reader: Reader | None = None
+        local = places.on_disk(self.path)
+        self.remote = local is None
+        if local is None:
+            from charvec.plumbing.remote_file import Reader, known
+
+            remote = known(self.path)
+            self._reader = Reader(remote)
+            self.size = remote.size
+            self.head = self.pread(0, min(HEAD, self.size))
+            return
         try:
             # O_NONBLOCK: opening a pipe nobody writes to would hang before fstat could tell what it is
-            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            self._fd = os.open(local, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise from_os_error(error, self.path) from None
         except ValueError:  # U+0000 or half of a surrogate pair
@@ -58,6 +78,11 @@ class File:
             os.close(self._fd)
             raise
 
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Announce what will be read next, offsets and lengths in ascending order; for a local file nothing happens."""
+        if self._reader is not None:
+            self._reader.expect(ranges)
+
     def pread(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``.
 
@@ -67,6 +92,8 @@ class File:
         """
         if offset < 0 or length < 0 or offset + length > self.size:
             self._short(offset, length)
+        if self._reader is not None:
+            return bytes(self._reader.read(offset, length))
         parts = []
         while length:
             try:
@@ -84,6 +111,9 @@ class File:
         """Fill ``buffer`` (bytes, writable, contiguous) from ``offset``; raises as :meth:`pread` does."""
         if offset < 0 or offset + len(buffer) > self.size:
             self._short(offset, len(buffer))
+        if self._reader is not None:
+            buffer[:] = self._reader.read(offset, len(buffer))
+            return
         while len(buffer):
             try:
                 count = os.preadv(self._fd, [buffer], offset)
@@ -95,7 +125,7 @@ class File:
             offset += count
 
     def _short(self, offset: int, length: int) -> None:
-        present = os.fstat(self._fd).st_size
+        present = self.size if self.remote else os.fstat(self._fd).st_size
         raise DamagedFile(
             "E-TRUNCATED",
             f"{self.path} is cut short: bytes {offset:,} to {offset + length:,} are needed",
@@ -106,7 +136,9 @@ class File:
         )
 
     def close(self) -> None:
-        """Give the descriptor back; closing twice is fine."""
+        """Give the descriptor back, fetch nothing more; closing twice is fine."""
+        if self._reader is not None:
+            self._reader.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -172,7 +204,7 @@ def inside(folder: str, name: str, *, by: str) -> str:
             path=by,
             help="do not use this file unless you know who made it; its parts must lie beside it",
         )
-    return os.path.join(folder, *parts)
+    return places.join(folder, *parts)
 
 
 _LFS = rb"version https://git-lfs[^\n]*\n(?:.*\n)*?oid sha256:([0-9a-f]+)\n(?:.*\n)*?size (\d+)"
@@ -205,7 +237,9 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
             f"{path} is a Git LFS pointer, not {wanted}",
             path=path,
             found=f"{file.size:,} bytes{promise}",
-            help=f"run `git lfs pull` in {folder}, or download the file again",
+            help="name the address that the weights themselves are downloaded from"
+            if file.remote
+            else f"run `git lfs pull` in {folder}, or download the file again",
         )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     for start, name in _PAGES:

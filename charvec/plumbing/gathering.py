@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.plumbing.files import File
 
-__all__ = ["CHUNK", "gather", "portions"]
+__all__ = ["CHUNK", "gather", "portions", "runs"]
 
 #: Bytes read and converted at once. Measured flat from 256 KiB to 4 MiB; less memory waits for the digest.
 CHUNK = 1 << 18
@@ -18,13 +18,14 @@ CHUNK = 1 << 18
 GAP = 32768
 
 
-def portions(wanted: NDArray[np.int64], stride: int, width: int) -> Iterator[tuple[int, int]]:
+def portions(wanted: NDArray[np.int64], stride: int, width: int, gap: int = GAP) -> Iterator[tuple[int, int]]:
     """Runs of wanted rows with small gaps, each of which fits into one chunk, or is a single row.
 
     Args:
         wanted: int64 [n], ascending; repetitions allowed.
         stride: bytes from one row to the next.
         width: bytes of a row that are read.
+        gap: bytes between wanted rows that are read over.
 
     Yields:
         start and end of the run in ``wanted``.
@@ -33,10 +34,30 @@ def portions(wanted: NDArray[np.int64], stride: int, width: int) -> Iterator[tup
     while start < len(wanted):
         window = wanted[start : start + max(1, CHUNK // max(1, stride)) + 1]
         fits = (window - window[0]) * stride + width <= CHUNK
-        near = np.diff(window) * stride <= stride + GAP
+        near = np.diff(window) * stride <= stride + gap
         end = start + 1 + int(np.argmin(np.concatenate((fits[1:] & near, [False]))))
         yield start, end
         start = end
+
+
+def runs(file: File, offset: int, stride: int, width: int, wanted: NDArray[np.int64]) -> Iterable[tuple[int, int]]:
+    """As :func:`portions`, and a remote file is told what will be read: it decides which gaps are worth fetching.
+
+    Args:
+        file: an open file.
+        offset: where row 0 starts.
+        stride: as for :func:`portions`.
+        width: likewise.
+        wanted: likewise.
+    """
+    if not file.remote:
+        return portions(wanted, stride, width)
+    found = list(portions(wanted, stride, width, 0))
+    file.expect(
+        (offset + first * stride, (last - first) * stride + width)
+        for first, last in ((int(wanted[start]), int(wanted[end - 1])) for start, end in found)
+    )
+    return found
 
 
 def gather(
@@ -58,7 +79,7 @@ def gather(
         CharvecError: as :meth:`charvec.plumbing.files.File.pread_into`.
     """
     buffer = memoryview(bytearray(max(CHUNK, width)))
-    for start, end in portions(wanted, stride, width):
+    for start, end in runs(file, offset, stride, width, wanted):
         base, span = int(wanted[start]), int(wanted[end - 1] - wanted[start])
         raw = buffer[: span * stride + width]
         file.pread_into(raw, offset + base * stride)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,7 +70,7 @@ class Normalizer:
             if value is not None or (ours == "strip_accents" and theirs in source):
                 self.settings[ours] = value
                 if ours == "lowercase":
-                    self.origin = os.path.basename(path)
+                    self.origin = places.base_name(path)
 
 
 def read_normalizer(vocabulary: str) -> Normalizer:
@@ -126,7 +125,7 @@ def read_object(path: str) -> dict[str, Any]:
         WrongFile: ``E-TOO-LARGE``.
         CharvecError: as :class:`charvec.plumbing.files.File`.
     """
-    name = os.path.basename(path)
+    name = places.base_name(path)
     data = read_whole(path, limit=MAX_BYTES)
     value = parse(data, path, code="E-TOKENIZER", what=name, digits=MAX_DIGITS)
     if not isinstance(value, dict):

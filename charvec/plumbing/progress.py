@@ -14,8 +14,8 @@ __all__ = ["Bar", "Progress", "Silent", "bar"]
 class Progress(Protocol):
     """What a long job reports to."""
 
-    def start(self, total: int | None) -> None:
-        """Begin; ``total`` is the number of bytes to come, None when unknown."""
+    def start(self, total: int | None, what: str = "scan") -> None:
+        """Begin ``what``; ``total`` is the number of bytes to come, None when unknown."""
 
     def advance(self, count: int) -> None:
         """So many bytes more are done."""
@@ -27,7 +27,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def start(self, total: int | None) -> None:
+    def start(self, total: int | None, what: str = "scan") -> None:
         """Nothing to show."""
 
     def advance(self, count: int) -> None:
@@ -43,12 +43,12 @@ class Bar:
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def start(self, total: int | None) -> None:
+    def start(self, total: int | None, what: str = "scan") -> None:
         """Show the bar."""
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=total, unit="B", unit_scale=True, unit_divisor=1024, desc="scan", leave=False, dynamic_ncols=True
+            total=total, unit="B", unit_scale=True, unit_divisor=1024, desc=what, leave=False, dynamic_ncols=True
         )
 
     def advance(self, count: int) -> None:

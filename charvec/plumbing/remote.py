@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from charvec.errors import CharvecError, MissingPackage, NotFound, ReadWriteError, UsageError
 from charvec.plumbing import remote_stream
+from charvec.plumbing.addresses import is_url
 from charvec.plumbing.remote_faults import causes, judge, shown_url, translated
 from charvec.valueclass import dataclass
 
@@ -27,8 +28,6 @@ TIMEOUT = 60
 MOST_PAGES = 10_000
 DEEPEST = 20
 
-_NAME = r"[a-z][a-z0-9+.\-]+"
-_URL = re.compile(rf"{_NAME}(?:::{_NAME})*://")
 _HTTP = ("http", "https")
 
 T = TypeVar("T")
@@ -58,7 +57,7 @@ class RemoteFile:
 
 def is_remote(name: str) -> bool:
     """Whether a name is a URL, ``s3://…`` or chained ``zip://a.txt::s3://…``, and no local file is called so."""
-    return _URL.match(name) is not None and not os.path.lexists(name)
+    return is_url(name)
 
 
 def local_path(url: str) -> str | None:

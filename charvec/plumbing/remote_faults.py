@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 from charvec.errors import CharvecError, DamagedFile, NotFound, PermissionDenied, ReadWriteError
 
-__all__ = ["ChangedError", "causes", "judge", "reason", "shown_url", "status_of", "translated"]
+__all__ = ["SECRET", "USER", "ChangedError", "causes", "judge", "reason", "shown_url", "status_of", "translated"]
 
-_USER = re.compile(r"(?<=://)[^/@\s?#]+@")
-_SECRET = re.compile(
+USER = re.compile(r"(?<=://)[^/@\s?#]+@")
+SECRET = re.compile(
     r"(?<=[?&;])([^=&;#\s]*(?:token|sig|secret|key|pass|pwd|auth|credential|jwt|session|code)[^=&;#\s]*=)[^&;#\s'\")]+",
     re.IGNORECASE,
 )
@@ -24,7 +24,7 @@ _SECRET = re.compile(
 
 def shown_url(text: str) -> str:
     """A URL, or a text with URLs in it, as it can be shown: user names, passwords and tokens become ``***``."""
-    return _SECRET.sub(r"\1***", _USER.sub("***@", text))
+    return SECRET.sub(r"\1***", USER.sub("***@", text))
 
 
 class ChangedError(OSError):
@@ -106,7 +106,7 @@ def reason(error: BaseException) -> str:
 
 _CREDENTIALS = {
     "s3": "give credentials as for the AWS tools; FSSPEC_S3_ANON=true reads public data without any",
-    "hf": "check the name; private and gated data need a token in HF_TOKEN",
+    "hf": "check the name; private and gated data need a token in HF_TOKEN, gated data also your consent on their page",
 }
 
 

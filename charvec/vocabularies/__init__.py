@@ -18,6 +18,7 @@ from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.model_folders import vocabulary_folders
+from charvec.plumbing.model_places import settle
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read"]
@@ -107,7 +108,7 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
     """Read a vocabulary.
 
     Args:
-        path: the file.
+        path: the file, also behind a URL or in a model on the hub (``hf://…``).
         lowercase: overrides what configuration files beside it say about lower-casing, unless None.
 
     Raises:
@@ -115,7 +116,8 @@ def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Voca
             :func:`charvec.plumbing.files.unrecognised`.
         CharvecError: as the members do.
     """
-    with File(path) as file:
+    name = os.fspath(path)
+    with File(settle(name) if places.is_remote(name) else name) as file:
         for member in members():
             if member.sniff(file):
                 return member.read(file, lowercase)

@@ -8,7 +8,6 @@ models of Qwen, told by ``tokenizer_config.json``, compose (NFC); the others lea
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -93,7 +92,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
 
 def _merges_of(path: str) -> str | None:
     """The path of the merges that belong to a vocabulary, by its name."""
-    folder, name = places.parent(path), os.path.basename(path)
+    folder, name = places.parent(path), places.base_name(path)
     for end, merges in MERGES.items():
         if name.endswith(end):
             return places.join(folder, name.removesuffix(end) + merges)
