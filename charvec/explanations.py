@@ -125,6 +125,7 @@ EXPLANATIONS: dict[str, str] = {
     "are no rows, merges of pieces that do not exist, parts that the tokenizers library cannot use.",
     "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
     "E-CHARSMAP": f"The table by which a SentencePiece model normalises characters is malformed. {_DOWNLOAD}",
+    "E-TIKTOKEN": f"A file of tiktoken ranks has a line that is no base64 and number, or one piece or rank twice. {_DOWNLOAD}",
     "E-PIECE-ROWS": "In some models the row of a piece is not its place in the SentencePiece file: fairseq moved all pieces by one or "
     "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's.",
     # -- samples

@@ -16,15 +16,11 @@ from typing import Any
 
 from charvec.errors import Ambiguous, DamagedFile, Note
 from charvec.plumbing import places
-from charvec.plumbing.files import read_whole
-from charvec.plumbing.safejson import parse
+from charvec.plumbing.normalizer import read_object
 from charvec.valueclass import dataclass, field
 
 __all__ = ["PieceRows", "read_piece_rows"]
 
-MAX_BYTES = 64_000_000
-#: transformers writes "no limit" as an integer of 31 digits, int(1e30).
-MAX_DIGITS = 64
 #: Largest shift of rows believed; the largest in use is 103.
 MAX_OFFSET = 1_000_000
 
@@ -137,7 +133,7 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
         Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing tells whether they are shifted although
             the file's name says that they may be.
         DamagedFile: ``E-TOKENIZER`` when a configuration file is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
-        CharvecError: as :func:`charvec.plumbing.files.read_whole`.
+        CharvecError: as :func:`charvec.plumbing.normalizer.read_object`.
     """
     result = PieceRows()
     tokenizer_config = _read_object(places.join(places.parent(path), "tokenizer_config.json"), result)
@@ -204,12 +200,8 @@ def _offset(config: dict[str, Any], path: str) -> int:
 
 
 def _read_object(path: str, result: PieceRows) -> dict[str, Any]:
+    """The object of a configuration file; an empty one when there is no such file."""
     if not places.exists(path):
         return {}
     result.files.append(path)
-    value = parse(
-        read_whole(path, limit=MAX_BYTES), path, code="E-TOKENIZER", what=os.path.basename(path), digits=MAX_DIGITS
-    )
-    if not isinstance(value, dict):
-        raise DamagedFile("E-TOKENIZER", f"{path} is not a JSON object", path=path, help="download the file again")
-    return value
+    return read_object(path)

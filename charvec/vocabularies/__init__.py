@@ -47,7 +47,7 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest comes first, because a member is imported only when it is asked.
-MEMBERS = ("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece")
+MEMBERS = ("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken")
 
 
 def members() -> Iterator[Member]:
@@ -66,6 +66,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 FOLDER_FILES = (
     *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model"),
+    "qwen.tiktoken",
 )
 
 
