@@ -139,13 +139,14 @@ def test_strings_are_a_sequence() -> None:
     words = [b"", b"a", b"bc", b"\0" * 300]
     raw = b"".join(map(L.string, words))
     ends = np.cumsum([8 + len(word) for word in words]).tolist()
-    strings = Strings(raw, gguf_file.array("q", ends))
+    strings = Strings(b"xy" + raw + b"z", 2, gguf_file.array("q", ends))
     assert list(strings) == words == strings[:] and len(strings) == 4
     assert (strings[-1], strings[1], strings[1:3], strings[::-1]) == (words[-1], b"a", words[1:3], words[::-1])
     assert b"bc" in strings and strings.index(b"bc") == 2
     with pytest.raises(IndexError):
         strings[4]
-    assert strings == Strings(raw, gguf_file.array("q", ends)) != words
+    assert strings == Strings(bytearray(raw), 0, gguf_file.array("q", ends)) != words
+    assert list(Strings(b"", 0, gguf_file.array("q"))) == []
 
 
 def test_long_headers_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

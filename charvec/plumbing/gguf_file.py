@@ -39,8 +39,8 @@ MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
 MAX_ALIGNMENT = 1 << 20
 MAX_DEPTH = 4  # arrays in arrays, which the specification allows and nobody writes
 
-#: Bytes read at first and added at least.
-PORTION = 1 << 18
+#: Bytes read at once at most.
+PORTION = 1 << 20
 
 #: numpy's letters for the plain value types; 8 is a string, 9 an array.
 _PLAIN = {0: "u1", 1: "i1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "?", 10: "u8", 11: "i8", 12: "f8"}
@@ -55,9 +55,9 @@ class Strings(Sequence[bytes]):
     ``list(strings)`` cuts 152,000 of them in some 20 ms.
     """
 
-    def __init__(self, raw: bytes, ends: array[int]) -> None:
-        """Take the bytes of the array, each string behind its length, and where each string ends."""
-        self._raw, self._ends = raw, ends
+    def __init__(self, raw: bytes | bytearray, start: int, ends: array[int]) -> None:
+        """Take the header, where the array begins in it, and how far from there each string ends."""
+        self._raw, self._start, self._ends = raw, start, ends
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -71,14 +71,19 @@ class Strings(Sequence[bytes]):
             return [self[each] for each in range(*place.indices(len(self)))]
         place = range(len(self))[place]
         start = self._ends[place - 1] if place else 0
-        return self._raw[start + 8 : self._ends[place]]
+        return bytes(self._raw[self._start + start + 8 : self._start + self._ends[place]])
 
     def __iter__(self) -> Iterator[bytes]:
-        raw, ends = self._raw, self._ends
+        # slices of bytes are bytes; those of the buffer would have to be converted one by one
+        raw, ends = self._bytes(), self._ends
         return (raw[start + 8 : end] for start, end in zip(chain((0,), ends), ends, strict=False))
 
+    def _bytes(self) -> bytes:
+        """The array, each string behind its length."""
+        return bytes(memoryview(self._raw)[self._start : self._start + (self._ends[-1] if self._ends else 0)])
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Strings) and self._raw == other._raw and len(self) == len(other)
+        return isinstance(other, Strings) and self._bytes() == other._bytes()
 
     __hash__ = None  # type: ignore[assignment]  # as of a list
 
@@ -198,9 +203,10 @@ class _Cursor:
             _refuse(self.file, f"a header of more than {MAX_HEADER:,} bytes", self.position)
         if end > self.file.size:
             raise cut_short(self.file.path, self.file.size, " inside its header")
-        # twice as much each time: few reads, and little is read that is not needed
-        target = min(max(end, 2 * len(self.raw), PORTION), self.file.size)
-        self.raw += self.file.pread(len(self.raw), target - len(self.raw))
+        while end > len(self.raw):
+            # growing portions: few reads, and little is read that is not needed
+            portion = min(max(len(self.raw), 1 << 16), PORTION)
+            self.raw += self.file.pread(len(self.raw), min(portion, self.file.size - len(self.raw)))
 
     def number(self, code: str) -> int:
         """An unsigned integer of 4 (I) or 8 (Q) bytes."""
@@ -283,7 +289,7 @@ class _Cursor:
             _refuse(self.file, "a string longer than any header", self.position)
         self.need(position)
         self.position = position
-        return Strings(bytes(memoryview(self.raw)[start:position]), ends)
+        return Strings(self.raw, start, ends)
 
 
 def _tensor_info(cursor: _Cursor) -> TensorInfo:
