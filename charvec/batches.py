@@ -13,7 +13,6 @@ import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, BinaryIO
 
 from charvec.counts import Counts, Samples
@@ -357,6 +356,8 @@ def told_codec(path: str, head: bytes, options: Options) -> str | None:
 
 
 def _applies(glob: str, path: str) -> bool:
+    from fnmatch import fnmatch
+
     return not glob or fnmatch(path, glob) or fnmatch(os.path.basename(path), glob)
 
 

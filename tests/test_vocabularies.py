@@ -171,22 +171,29 @@ def test_inert_characters(
 @pytest.mark.parametrize("lowercase", [True, False])
 @pytest.mark.parametrize("strip_accents", [None, True, False])
 @pytest.mark.parametrize("clean_text", [True, False])
-def test_characters_known_without_the_library(lowercase: bool, strip_accents: bool | None, clean_text: bool) -> None:
-    """White space vanishes and A to Z fold, or stay, in every BERT normaliser: the other two short cuts."""
-    normalizer = BertNormalizer(clean_text=clean_text, strip_accents=strip_accents, lowercase=lowercase)
+@pytest.mark.parametrize("handle_chinese_chars", [True, False])
+def test_characters_known_without_the_library(
+    lowercase: bool, strip_accents: bool | None, clean_text: bool, handle_chinese_chars: bool
+) -> None:
+    """White space, capital letters, kana with marks, private use: what the rules say is what the library does."""
+    settings = {"lowercase": lowercase, "strip_accents": strip_accents, "clean_text": clean_text}
+    speller = wordpieces.WordPiece({}, {**settings, "handle_chinese_chars": handle_chinese_chars})
+    normalize = BertNormalizer(**settings, handle_chinese_chars=handle_chinese_chars).normalize_str
     split = BertPreTokenizer().pre_tokenize_str
-    for codepoint in wordpieces._BLANK:
-        assert split(normalizer.normalize_str(chr(codepoint))) == []
-    for codepoint in range(0x41, 0x5B):
-        assert normalizer.normalize_str(chr(codepoint)) == (chr(codepoint).lower() if lowercase else chr(codepoint))
+    known = {codepoint: words for codepoint in range(0x11000) if (words := speller._known_words(codepoint)) is not None}
+    for codepoint, words in known.items():
+        assert words == [word for word, _ in split(normalize(chr(codepoint)))], hex(codepoint)
+    assert {0x3000, ord("Z"), ord("Ｚ"), ord("Ω"), ord("Я"), ord("Ⅷ"), ord("が"), ord("ポ"), 0xF8FF} <= set(known)
+    assert not any(wordpieces._is_inert(np.array(list(known), np.uint32)))
 
 
 def test_inert_characters_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose characters are all inert, blank or A to Z never imports `tokenizers`."""
+    """A run whose characters are all inert, or known by a rule, never imports `tokenizers`."""
     speller = wordpieces.WordPiece(pieces_of(BUNDLED), settings_of(True, None))
     monkeypatch.setattr(wordpieces.WordPiece, "_pipeline", lambda self: pytest.fail("asked the library"))
     codepoints = np.flatnonzero(wordpieces._is_inert(np.arange(0x110000, dtype=np.uint32)))
-    codepoints = np.concatenate((codepoints, range(0x41, 0x5B), [0x09, 0x0A, 0x0D, 0x20, 0x3000])).astype(np.uint32)
+    known = [*range(0x41, 0x5B), *range(0xFF21, 0xFF3B), *map(ord, "ΑΩЯⅫがポヾ\ue000"), 0x09, 0x0A, 0x0D, 0x20, 0x3000]
+    codepoints = np.concatenate((codepoints, known)).astype(np.uint32)
     assert speller(codepoints).library == ""
 
 
