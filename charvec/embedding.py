@@ -10,6 +10,7 @@ from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
 from charvec.plumbing.model_places import notes as remarks
 from charvec.plumbing.model_places import settle
+from charvec.shifting import shift_notes
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary
@@ -96,7 +97,9 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     revision: str | None = None,
     download: bool = False,
 ) -> TokenEmbedding:
-    """Open a model: find its input embedding and its vocabulary. Only headers are read.
+    """Open a model: find its input embedding and its vocabulary.
+
+    Only headers are read, and a few rows to tell a vocabulary that is shifted against its matrix.
 
     Args:
         model: file, folder or TensorFlow prefix; a model on the hub (``ORG/NAME``, ``hf://ORG/NAME@REVISION``) or a
@@ -126,7 +129,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     vocabulary = (
         own
         if isinstance(own, Vocabulary) and vocab is None
-        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, name), lowercase=lowercase)
+        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, path), lowercase=lowercase)
     )
     notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
     rows = choice.tensor.rows
@@ -148,4 +151,5 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
                 vocabulary.path,
             )
         )
+    notes += shift_notes(choice.tensor, vocabulary)
     return TokenEmbedding(name, checkpoint, choice.tensor, choice.reason, vocabulary, tuple(notes))

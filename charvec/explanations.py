@@ -223,6 +223,9 @@ EXPLANATIONS: dict[str, str] = {
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
     "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "
     "of word vectors, as in gensim. Or pieces share a row: then all of them have it.",
+    "W-VOCAB-SHIFTED": "The rows of the vocabulary's [unused] placeholders, which training hardly touches, are alike in every BERT. Here the rows "
+    "that are alike lie one or more lines higher or lower than the placeholders: a line of the vocabulary was lost or added, and every later "
+    "character would get its neighbour's vector. Download the vocabulary again.",
     "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
     # -- notes, shown with -v
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "

@@ -93,6 +93,8 @@ class Vocabulary:
         files: every file that was read, the vocabulary and configuration files beside it.
         notes: remarks for the user.
         extended: one more than the largest row id of tokens added later, 0 without any; the matrix need not have them.
+        unused: rows of placeholders (``[unused7]``) in a vocabulary whose lines are its rows; their vectors were hardly
+            ever trained, which tells a vocabulary that is shifted against its matrix.
     """
 
     path: str
@@ -104,3 +106,4 @@ class Vocabulary:
     files: tuple[str, ...]
     notes: tuple[Note, ...] = ()
     extended: int = 0
+    unused: tuple[int, ...] = ()

@@ -51,4 +51,18 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         settings,
         (path, *normalizer.files),
         tuple(notes),
+        unused=_unused(pieces) if b"[unused" in data else (),
     )
+
+
+def _unused(pieces: dict[str, int]) -> tuple[int, ...]:
+    """Rows of ``[unused0]``, ``[unused1]`` and so on, ascending; they are numbered without a gap."""
+    rows = [pieces["[unused0]"]] if "[unused0]" in pieces else []
+    for number in range(1, len(pieces)):
+        row = pieces.get(f"[unused{number}]")
+        # a few lines may have been lost
+        if row is None and not any(f"[unused{number + step}]" in pieces for step in range(1, 5)):
+            break
+        if row is not None:
+            rows.append(row)
+    return tuple(sorted(rows))
