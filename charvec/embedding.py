@@ -8,6 +8,7 @@ from charvec import checkpoints, vocabularies
 from charvec.errors import DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
+from charvec.plumbing.dictionary import refuse_casing
 from charvec.plumbing.model_places import notes as remarks
 from charvec.plumbing.model_places import settle
 from charvec.shifting import shift_notes
@@ -131,6 +132,14 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         if isinstance(own, Vocabulary) and vocab is None
         else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, path), lowercase=lowercase)
     )
+    if isinstance(own, Vocabulary) and vocab is None:
+        refuse_casing(own.path, lowercase)
+        vocabulary = own
+    else:
+        beside = own if isinstance(own, str) and own else None
+        vocabulary = vocabularies.read(
+            vocab or beside or vocabularies.locate(checkpoint.path, name), lowercase=lowercase
+        )
     notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
     rows = choice.tensor.rows
     if vocabulary.size > rows:

@@ -118,6 +118,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
+    "E-VOCAB-ENTRY": "A vocabulary of pieces with ids has an entry that is no piece with an id, or its numbers are counts and no ids. An id is "
+    "the row of the matrix, from 0.",
     "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
     "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",

@@ -163,11 +163,8 @@ ROWS: dict[str, tuple[dict[str, bytes], str | None, int]] = {
     "vo-dup": ({ST: GOOD, "vocab.txt": lines(swap(60, PIECES[10]))}, "W-VOCAB-DUP", 0),
     "vo-newline-token": ({ST: GOOD, "vocab.txt": lines(swap(7, "\n"))}, "E-VOCAB-ROWS", 65),
     "vo-more": ({ST: GOOD, "vocab.txt": lines([*PIECES, "x", "y"])}, "E-VOCAB-ROWS", 65),
-    "vo-swapped": (
-        {ST: GOOD, "vocab.txt": json.dumps({p: i for i, p in enumerate(PIECES)}).encode()},
-        "E-VOCAB-ROWS",
-        65,
-    ),
+    "vo-swapped": ({ST: GOOD, "vocab.txt": json.dumps({p: i for i, p in enumerate(PIECES)}).encode()}, None, 0),
+    "vo-json-list": ({ST: GOOD, "vocab.txt": json.dumps(PIECES).encode()}, "E-VOCAB-ROWS", 65),
     "vo-utf16": ({ST: GOOD, "vocab.txt": "\n".join(PIECES).encode("utf-16")}, "E-VOCAB-ENCODING", 65),
     "vo-gbk": ({ST: GOOD, "vocab.txt": "\n".join(PIECES).encode("gbk")}, "E-VOCAB-ENCODING", 65),
     "tj-good": ({ST: GOOD, "tokenizer.json": b'{"normalizer":{"type":"BertNormalizer","lowercase":false}}'}, None, 0),

@@ -111,7 +111,7 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
         settings = ", ".join(f"{key}={value}" for key, value in vocabulary["settings"].items())
         rows += [
             ["vocabulary", f"{vocabulary['file']}, {vocabulary['kind']}, {number(vocabulary['size'])} pieces"],
-            ["normaliser", settings],
+            *([["normaliser", settings]] if settings else []),
         ]
     if "samples" in source:
         samples = source["samples"]

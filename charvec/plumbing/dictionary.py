@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.errors import UsageError
 from charvec.status import Status
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Spelling
 
-__all__ = ["Dictionary", "is_utf8", "one_character"]
+__all__ = ["Dictionary", "is_utf8", "one_character", "refuse_casing"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,17 @@ def is_utf8(word: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def refuse_casing(path: str, lowercase: bool | None) -> None:
+    """Refuse to change the casing of words that stand for themselves.
+
+    Raises:
+        UsageError: ``E-CASING`` unless ``lowercase`` is None.
+    """
+    if lowercase is not None:
+        raise UsageError(
+            "E-CASING",
+            f"{path} maps words to rows as they stand; --cased and --uncased cannot change it",
+            help="leave the option out (in Python: lowercase=None)",
+        )

@@ -47,7 +47,10 @@ class Member(Protocol):
 
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest comes first, because a member is imported only when it is asked.
-MEMBERS = ("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken")
+MEMBERS = (
+    *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken"),
+    *("numbered", "word_ids", "word_list"),
+)
 
 
 def members() -> Iterator[Member]:
@@ -64,7 +67,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 #: Names of vocabulary files in model folders, best first. A list of WordPiece is a tenth of its ``tokenizer.json``, and
 #: says the same.
 FOLDER_FILES = (
-    *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json"),
+    *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json", "word2id.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model"),
     "qwen.tiktoken",
 )

@@ -15,6 +15,7 @@ from charvec.errors import UsageError
 from charvec.plumbing import byte_alphabet, places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, read_whole
+from charvec.plumbing.merges import merges_of
 from charvec.plumbing.normalizer import MAX_BYTES, read_object
 from charvec.plumbing.tokenizer_document import MAX_PIECES, Document, parse_whole, refuse
 from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
@@ -24,15 +25,13 @@ __all__ = ["NAME", "read", "sniff"]
 
 NAME = "vocab-json"
 
-#: The file of merges beside a vocabulary, by the end of the vocabulary's name.
-MERGES = {"vocab.json": "merges.txt", "encoder.json": "vocab.bpe"}
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\d')
 SUFFIX = "</w>"
 
 
 def sniff(file: File) -> bool:
     """A JSON object whose first value is a number, with merges beside it."""
-    return _OBJECT.match(file.head) is not None and places.is_file(_merges_of(file.path) or "")
+    return _OBJECT.match(file.head) is not None and places.is_file(merges_of(file.path) or "")
 
 
 def read(file: File, lowercase: bool | None = None) -> Vocabulary:
@@ -51,7 +50,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
             help="leave the option out (in Python: lowercase=None)",
         )
     vocab, data = parse_whole(file)
-    merges_path = str(_merges_of(path))
+    merges_path = str(merges_of(path))
     merges = _merges(merges_path)
     folder = places.parent(path)
     config, added, files = _beside(folder, vocab)
@@ -88,15 +87,6 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         document.notes,
         document.extended,
     )
-
-
-def _merges_of(path: str) -> str | None:
-    """The path of the merges that belong to a vocabulary, by its name."""
-    folder, name = places.parent(path), places.base_name(path)
-    for end, merges in MERGES.items():
-        if name.endswith(end):
-            return places.join(folder, name.removesuffix(end) + merges)
-    return None
 
 
 def _merges(path: str) -> list[str]:
