@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from charvec.plumbing import places
 
 __all__ = ["merges_of"]
@@ -14,7 +12,7 @@ MERGES = {"vocab.json": "merges.txt", "encoder.json": "vocab.bpe"}
 
 def merges_of(path: str) -> str | None:
     """The path of the merges that belong to a vocabulary, by its name, whether they are there or not."""
-    folder, name = places.parent(path), os.path.basename(path)
+    folder, name = places.parent(path), places.base_name(path)
     for end, merges in MERGES.items():
         if name.endswith(end):
             return places.join(folder, name.removesuffix(end) + merges)
