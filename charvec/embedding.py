@@ -127,18 +127,13 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     checkpoint = checkpoints.read(path)
     choice = find_embedding(checkpoint, tensor)
     own = checkpoint.vocabulary
-    vocabulary = (
-        own
-        if isinstance(own, Vocabulary) and vocab is None
-        else vocabularies.read(vocab or str(own) or vocabularies.locate(checkpoint.path, path), lowercase=lowercase)
-    )
     if isinstance(own, Vocabulary) and vocab is None:
         refuse_casing(own.path, lowercase)
         vocabulary = own
     else:
         beside = own if isinstance(own, str) and own else None
         vocabulary = vocabularies.read(
-            vocab or beside or vocabularies.locate(checkpoint.path, name), lowercase=lowercase
+            vocab or beside or vocabularies.locate(checkpoint.path, path), lowercase=lowercase
         )
     notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
     rows = choice.tensor.rows

@@ -269,6 +269,14 @@ def test_a_text_that_begins_like_a_pickle(tmp_path: Path) -> None:
         assert sniffed(path) == ["word2vec-text"]
 
 
+def test_words_have_no_casing() -> None:
+    """They stand for themselves."""
+    for path in (TEXT / "tool.vec", BINARY / "tool.bin"):
+        with pytest.raises(CharvecError) as caught:
+            charvec.open(path, lowercase=True)
+        assert (caught.value.code, caught.value.exit_code) == ("E-CASING", 2)
+
+
 def test_the_whole_way(tmp_path: Path) -> None:
     """From samples to a vector file, with everything accounted for."""
     vectors = charvec.dump(DATA.parents[1] / "samples" / "texts", model=BINARY / "tool.bin", out=tmp_path / "zh.h5")
