@@ -101,6 +101,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-ST-DTYPE": "A safetensors header names an element type that does not exist.",
     "E-GGUF": f"The header of a GGUF file is malformed, of a version that is no longer in use, or newer than charvec knows. {_DOWNLOAD}",
     "E-ONNX": f"An ONNX file is malformed, or makes claims that do not fit together. {_DOWNLOAD}",
+    "E-OPENVINO": f"The XML file of an OpenVINO model is malformed, or has a document type, which could hold entities. {_DOWNLOAD}",
     "E-SHARD-INDEX": f"The index of a sharded checkpoint is malformed. {_DOWNLOAD}",
     "E-PICKLE": f"A pickle is malformed. {_DOWNLOAD}",
     "E-PICKLE-UNSAFE": "The file wants code run when it is loaded. Weights need none. If you trust its maker, load it with the program "

@@ -45,7 +45,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
-    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "hdf5", "flax"),
+    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
     *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
 )
 
@@ -66,6 +66,7 @@ FOLDER_FILES = (
     "flax_model.msgpack",
     "checkpoint",
     "model.onnx",
+    "openvino_model.xml",
 )
 #: Otherwise the only file with one of these suffixes.
 FOLDER_SUFFIXES = (
@@ -121,6 +122,8 @@ def locate(path: str | os.PathLike[str]) -> str:
         )
     if not places.is_remote(path) and not places.exists(path):  # what a server says is told when it is opened
         raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help=_how_to_get(path))
+    if path.endswith(".bin") and not places.is_remote(path) and places.is_file(path.removesuffix(".bin") + ".xml"):
+        return path.removesuffix(".bin") + ".xml"  # of an OpenVINO model, which is a pair of files
     if places.base_name(path) == "checkpoint":
         return _follow_state(path)
     return path

@@ -131,7 +131,7 @@ def read(file: File) -> Checkpoint:
 def _parts(file: File, header: Header, count: int) -> dict[str, tuple[int, Header]]:
     """Sizes and headers of the parts from the first to the one with the embedding, by path."""
     folder = places.parent(file.path)
-    match = _PART.fullmatch(file.path[len(folder) :].lstrip("/\\"))
+    match = _PART.fullmatch(places.base_name(file.path))
     if not match or int(match[3]) != count:
         if EMBEDDING in header.tensors and TOKENS in header.values:
             return {file.path: (file.size, header)}

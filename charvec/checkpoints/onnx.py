@@ -15,12 +15,11 @@ from charvec.errors import DamagedFile
 from charvec.plumbing import onnx_file, places
 from charvec.plumbing.affine_rows import NUMBERS, Affine, Elements, Varints
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.embedding_names import ranked_names
 from charvec.plumbing.files import File, cut_short, inside
 from charvec.plumbing.onnx_file import read_graph
 from charvec.plumbing.onnx_graph import Stored
-from charvec.plumbing.onnx_lookup import Lookup, chosen, lookups, tensor
-from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
+from charvec.plumbing.onnx_lookup import Lookup, lookups, tensor, verdict
+from charvec.tensor import ITEM_BYTES, READABLE, Block, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -31,7 +30,6 @@ MAX_FILES = 1 << 14
 #: Bytes of tensors that can only be read as a whole.
 MAX_WHOLE = 1 << 24
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
-FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
 def sniff(file: File) -> bool:
@@ -55,21 +53,10 @@ def read(file: File) -> Checkpoint:
             if name not in each.makers or len(entry.shape) == 2:
                 stored.setdefault(name, entry)
     tensors = {name: folder.tensor(entry) for name, entry in stored.items()}
-    found = [each for each in lookups(graph) if each.table.dtype in (*FLOATS, *INTEGERS)]
+    found = [each for each in lookups(graph) if each.table.dtype in (*READABLE, *INTEGERS)]
     for lookup in found:
         tensors[lookup.table.name] = folder.table(lookup) or tensors[lookup.table.name]
-    candidates = chosen(found)
-    embedding, full_names = None, {}
-    if len(candidates) > 1:
-        ranked = ranked_names({each.table.name: each.table.name for each in candidates})
-        best = ranked[0][1] if ranked else []
-        candidates = [each for each in candidates if each.table.name in best] or candidates
-    if len(candidates) == 1:
-        (only,) = candidates
-        embedding = only.table.name, f"the table in which the graph looks up its input {only.source!r}"
-    else:
-        # equally likely: the user must choose
-        full_names = {each.table.name: f"{each.source}.token_embedding" for each in candidates}
+    embedding, full_names = verdict(found)
     return Checkpoint(
         file.path,
         NAME,
@@ -121,7 +108,7 @@ class _Folder:
         place = self.place(stored)
         if place and stored.dtype in ITEM_BYTES:
             return Tensor.contiguous(stored.name, stored.shape, stored.dtype, *place)
-        source = self.elements(stored) if stored.dtype in FLOATS and len(stored.shape) == 2 else None
+        source = self.elements(stored) if stored.dtype in READABLE and len(stored.shape) == 2 else None
         return Tensor(stored.name, stored.shape, stored.dtype, source=source, files=(source.path,) if source else ())
 
     def elements(self, stored: Stored, shape: tuple[int, int] | None = None) -> Elements | Varints | None:
@@ -140,7 +127,7 @@ class _Folder:
     def table(self, lookup: Lookup) -> Tensor | None:
         """A table that is stored in another way than it is used; None for others, and when it cannot be read."""
         stored = lookup.table
-        if stored.dtype in FLOATS:
+        if stored.dtype in READABLE:
             place = self.place(stored) if lookup.transposed else None
             if not place:
                 return None
@@ -210,7 +197,7 @@ class _Folder:
         sizes = {1: (1, 1), rows * columns: shape, rows * (columns + columns % 2): (rows, columns + columns % 2)}
         matrices = [self.elements(part, sizes.get(prod(part.shape), (0, 0))) for part in parts]
         integers = self.elements(table)
-        if integers is None or None in matrices or parts[0].dtype not in FLOATS:
+        if integers is None or None in matrices or parts[0].dtype not in READABLE:
             return None
         scales, zero_points = matrices[0], matrices[1] if len(matrices) > 1 else None
         if scales is None or scales.rows * scales.columns not in (1, rows * columns):

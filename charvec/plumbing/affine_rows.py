@@ -91,6 +91,9 @@ class Varints:
     columns: int
     dtype: str
 
+    #: So that it is done once.
+    in_one_pass = True
+
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
         """Rows [n, columns], as of :class:`Elements`."""
         with File(self.path) as file:
@@ -132,6 +135,7 @@ class Affine:
         zero_points: what is subtracted, of the same shape as the scales or of one element.
         block: columns that share a scale, where scales have several columns but fewer than the matrix.
         zero: what is subtracted where there are no zero points.
+        rounded: whether the result has the type of the scales, as ONNX says.
     """
 
     integers: Elements | Varints
@@ -139,9 +143,15 @@ class Affine:
     zero_points: Elements | Varints | None = None
     block: int = 1
     zero: int = 0
+    rounded: bool = True
+
+    @property
+    def in_one_pass(self) -> bool:
+        """Whether each call reads all there is."""
+        return isinstance(self.integers, Varints)
 
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
-        """Rows as float32 [n, columns]; rounded to the type of the scales, as ONNX says."""
+        """Rows as float32 [n, columns]."""
         scales = self._spread(self.scales, ids)
         integers = self.integers(ids)
         if self.zero_points is not None:
@@ -150,7 +160,8 @@ class Affine:
             integers = integers - np.int32(self.zero)
         with np.errstate(all="ignore"):
             result = integers.astype(np.float32) * scales.astype(np.float32)
-            return result.astype(scales.dtype).astype(np.float32) if scales.dtype == np.float16 else result
+            half = self.rounded and scales.dtype == np.float16
+            return result.astype(np.float16).astype(np.float32) if half else result
 
     def _spread(self, matrix: Elements | Varints, ids: NDArray[np.int64]) -> NDArray[Any]:
         """Rows of scales or zero points, one for each column or for all."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from charvec.plumbing.embedding_names import ranked_names
 from charvec.plumbing.onnx_graph import Graph, Node, Stored
 from charvec.valueclass import dataclass
 
-__all__ = ["Lookup", "chosen", "lookups"]
+__all__ = ["Lookup", "lookups", "tensor", "verdict"]
 
 #: Operators that pass ids on, in another shape or type.
 _SAME_IDS = (
@@ -71,11 +72,26 @@ def lookups(top: Graph) -> Iterator[Lookup]:
                 )
 
 
-def chosen(found: list[Lookup]) -> list[Lookup]:
-    """Of the lookups those of pieces, by the names of the inputs; one for each table."""
+def verdict(found: list[Lookup]) -> tuple[tuple[str, str] | None, dict[str, str]]:
+    """Which of the tables is the input embedding: what :class:`charvec.tensor.Checkpoint` says as ``embedding``.
+
+    Of the lookups count those of pieces, by the names of the inputs, and where these do not tell, by those of tables.
+
+    Returns:
+        the name of the table and a clause that says why, or None; and when several are equally likely, so that the user
+        must choose, a name for each that says so.
+    """
     pieces = [each for each in found if not _OTHER_IDS.search(each.source)]
     named = [each for each in pieces if _PIECE_IDS.fullmatch(each.source)]
-    return list({each.table.name: each for each in reversed(named or pieces)}.values())[::-1]
+    tables = {each.table.name: each for each in reversed(named or pieces)}
+    if len(tables) > 1:
+        ranked = ranked_names({name: name for name in tables})
+        best = ranked[0][1] if ranked else list(tables)
+        tables = {name: each for name, each in tables.items() if name in best}
+    if len(tables) == 1:
+        ((name, only),) = tables.items()
+        return (name, f"the table in which the graph looks up its input {only.source!r}"), {}
+    return None, {name: f"{each.source}.token_embedding" for name, each in tables.items()}
 
 
 def _find(graph: Graph, name: str) -> tuple[Graph, Node | Stored | str] | None:

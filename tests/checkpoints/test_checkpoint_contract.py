@@ -16,7 +16,7 @@ from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
-    *("flax", "gguf", "hdf5", "onnx", "pytorch", "safetensors", "tensorflow"),
+    *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow"),
     *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
@@ -26,8 +26,8 @@ MEMBERS = {member.NAME: member for member in checkpoints.members()}
 
 
 def is_data(path: Path) -> bool:
-    """Whether it is the data file of a TensorFlow bundle, which has no marks to know it by."""
-    return ".data-" in path.name
+    """Whether it is the data file of a TensorFlow bundle or an OpenVINO model, which has no marks to know it by."""
+    return ".data-" in path.name or path.match("openvino/*.bin")
 
 
 GOLDEN = sorted(
