@@ -129,6 +129,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
     "E-CHARSMAP": f"The table by which a SentencePiece model normalises characters is malformed. {_DOWNLOAD}",
     "E-TIKTOKEN": f"A file of tiktoken ranks has a line that is no base64 and number, or one piece or rank twice. {_DOWNLOAD}",
+    "E-TOKENIZER-KIND": "A GGUF file holds a tokenizer of a kind that charvec does not know. The rows of such a model can be had by "
+    "its tokenizer.json, named with --vocab.",
     "E-PIECE-ROWS": "In some models the row of a piece is not its place in the SentencePiece file: fairseq moved all pieces by one or "
     "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's.",
     # -- samples
@@ -222,7 +224,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-UTF8": "Some bytes are not valid UTF-8. They were left out; the first is located by offset and line.",
     "W-OBJECTS": "An .npz file holds an array of Python objects, a pickle, which is never opened. If it is the vocabulary, save the words "
     "as an array of strings, or name them with --vocab.",
-    "W-TOKEN-BYTES": "Some words of the vocabulary are not UTF-8. They keep their rows, but are no characters.",
+    "W-TOKEN-BYTES": "Some words or tokens of the vocabulary are not UTF-8. They keep their rows, but are no characters.",
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
     "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "
     "of word vectors, as in gensim. Or pieces share a row: then all of them have it.",

@@ -27,6 +27,7 @@ class ByteSpeller:
         rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
         whole: whether a text that is a piece is taken whole, even if merging would not lead there.
         normalize: what a character becomes first; None when nothing is done to it.
+        fixed: row id of pieces that are looked for before anything is done to the text.
     """
 
     def __init__(
@@ -35,17 +36,21 @@ class ByteSpeller:
         rank: Callable[[bytes, bytes], int | None],
         whole: bool,
         normalize: Callable[[str], str] | None = None,
+        fixed: Mapping[bytes, int] | None = None,
     ) -> None:
         self.rows = rows
         self._rank = rank
         self._whole = whole
         self._normalize = normalize
+        self._fixed = fixed or {}
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
         return Spelling.of([self._spell(chr(codepoint)) for codepoint in codepoints.tolist()])
 
     def _spell(self, char: str) -> tuple[Status, tuple[int, ...]]:
+        if self._fixed and char.encode() in self._fixed:
+            return Status.EXACT, (self._fixed[char.encode()],)
         text = char if self._normalize is None else self._normalize(char)
         data = text.encode()
         parts = self._cut(data) if len(text) == 1 else [part for word in _words(text) for part in self._cut(word)]

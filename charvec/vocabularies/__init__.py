@@ -48,7 +48,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest comes first, because a member is imported only when it is asked.
 MEMBERS = (
-    *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken"),
+    *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken", "gguf"),
     *("numbered", "word_ids", "word_list"),
 )
 

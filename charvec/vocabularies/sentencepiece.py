@@ -19,8 +19,19 @@ from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.piece_rows import CHANGING, PieceRows, read_piece_rows
 from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields
-from charvec.plumbing.segmenting import Characters, Cutter, ScoredMerges, Unigram, Words
 from charvec.plumbing.spelling_text import SPACE, TextSpeller
+from charvec.plumbing.typed_pieces import (
+    BPE,
+    BYTE,
+    CHAR,
+    NORMAL,
+    UNIGRAM,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    WORD,
+    sort_pieces,
+)
 from charvec.valueclass import dataclass, field
 from charvec.vocabulary import Vocabulary
 
@@ -34,9 +45,7 @@ MAX_PIECES = 5_000_000
 #: The library's own limit, in bytes.
 MAX_PIECE = 8_000
 
-UNIGRAM, BPE, WORD, CHAR = 1, 2, 3, 4
 MODELS = {UNIGRAM: "unigram", BPE: "bpe", WORD: "word", CHAR: "char"}
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 _PIECE = {1: LEN, 2: I32, 3: VARINT}
 _TRAINER = {3: VARINT, 24: VARINT, 35: VARINT}
@@ -191,68 +200,41 @@ def _parse_piece(data: bytes, model: Model, scores: list[bytes]) -> None:
 
 
 def _speller(model: Model, around: PieceRows, path: str) -> TextSpeller:
-    """Sort the pieces by what text can do with them.
+    """How the model spells characters.
 
     Raises:
         DamagedFile: ``E-SENTENCEPIECE`` for what the library refuses as well.
     """
-    if model.kind not in MODELS:
-        raise _damaged(path, f"model type {model.kind}")
-    used: dict[str, float] = {}
-    rows: dict[str, int] = {}
-    others: dict[str, int] = {}
-    user_defined, unused, bytes_found = set(), set(), {}
-    unknown = 0
-    for place, (piece, score, kind) in enumerate(zip(model.pieces, model.scores, model.types, strict=True)):
-        if not piece or "\0" in piece or (len(piece) > MAX_PIECE // 4 and len(piece.encode()) >= MAX_PIECE):
-            raise _damaged(path, f"piece {place} is empty, too long, or holds U+0000")
-        if score != score:
-            raise _damaged(path, f"the score of piece {place} is no number")
-        table = rows if kind in (NORMAL, USER_DEFINED, UNUSED) else others
-        if piece in table:
-            raise _damaged(path, f"piece {piece[:80]!r} stands twice, at {table[piece] - around.offset} and {place}")
-        table[piece] = place + around.offset
-        if kind == UNUSED:
-            unused.add(piece)
-        elif kind == USER_DEFINED:
-            user_defined.add(piece)
-        elif kind == UNKNOWN:
-            unknown += 1
-        elif kind == BYTE:
-            bytes_found[piece] = place + around.offset
-        elif kind not in (NORMAL, CONTROL):
-            raise _damaged(path, f"piece {place} has type {kind}")
-        if table is rows:
-            used[piece] = score
-    byte_rows = [bytes_found.get(f"<0x{byte:02X}>", -1) for byte in range(256)]
-    if unknown != 1:
-        raise _damaged(path, f"{unknown} pieces for what is unknown")
-    if len(bytes_found) != 256 * model.byte_fallback or (model.byte_fallback and -1 in byte_rows):
-        raise _damaged(path, f"{len(bytes_found)} pieces for bytes")
-    # text never becomes an unused piece, but BPE merges through it
-    others.update((piece, rows.pop(piece)) for piece in unused)
-    cut: Cutter
-    if model.kind == UNIGRAM:
-        cut = Unigram({piece: score for piece, score in used.items() if piece not in unused}, user_defined)
-    elif model.kind == BPE:
-        cut = ScoredMerges(used, user_defined, unused)
-    elif model.kind == CHAR:
-        cut = Characters(user_defined)
-    else:
-        cut = Words(SPACE, model.suffix)
+    _check(model, path)
+    places = range(around.offset, around.offset + len(model.pieces))
+    pieces = sort_pieces(zip(model.pieces, model.scores, model.types, places, strict=True))
     charsmap = Charsmap(model.charsmap, path)
     prepare = around.prepare
 
     def normalize(char: str) -> str:
-        text = char if prepare is None else prepare(char)
-        return "".join(each if each in user_defined else charsmap(each) for each in text)
+        return charsmap(char) if prepare is None else "".join(map(charsmap, prepare(char)))
 
-    return TextSpeller(
-        rows,
-        cut,
-        normalize,
-        byte_rows if model.byte_fallback else (),
-        others,
-        SPACE if model.escape else " ",
-        model.suffix,
-    )
+    return pieces.speller(model.kind, normalize, space=SPACE if model.escape else " ", suffix=model.suffix)
+
+
+def _check(model: Model, path: str) -> None:
+    """Raise DamagedFile for what the library refuses."""
+    if model.kind not in MODELS:
+        raise _damaged(path, f"model type {model.kind}")
+    seen: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for place, (piece, score, kind) in enumerate(zip(model.pieces, model.scores, model.types, strict=True)):
+        if not piece or "\0" in piece or (len(piece) >= MAX_PIECE // 4 and len(piece.encode()) >= MAX_PIECE):
+            raise _damaged(path, f"piece {place} is empty, too long, or holds U+0000")
+        if score != score:
+            raise _damaged(path, f"the score of piece {place} is no number")
+        if not NORMAL <= kind <= BYTE:
+            raise _damaged(path, f"piece {place} has type {kind}")
+        table = seen[kind in (NORMAL, USER_DEFINED, UNUSED)]
+        if piece in table:
+            raise _damaged(path, f"piece {piece[:80]!r} stands twice, at {table[piece]} and {place}")
+        table[piece] = place
+    if model.types.count(UNKNOWN) != 1:
+        raise _damaged(path, f"{model.types.count(UNKNOWN)} pieces for what is unknown")
+    bytes_found = {piece for piece, kind in zip(model.pieces, model.types, strict=True) if kind == BYTE}
+    if bytes_found != ({f"<0x{byte:02X}>" for byte in range(256)} if model.byte_fallback else set()):
+        raise _damaged(path, f"{len(bytes_found)} pieces for bytes")

@@ -1,0 +1,201 @@
+"""The tokenizer inside a GGUF file: the keys ``tokenizer.ggml.*``.
+
+Source: gguf-py ``constants.py`` for the keys, llama.cpp ``llama-vocab.cpp`` for what they mean. The row ids are the
+tokens' places. What a GGUF file does not keep of a tokenizer is taken from what is known of its kind, so that a
+character has the row that the model's own tokenizer gives it:
+
+* ``llama``: SentencePiece BPE, merged by score, bytes for what is unknown;
+* ``t5``: SentencePiece Unigram, with the rules of its normaliser;
+* ``gpt2``: byte-level BPE, merged by the list of merges; the name of the pre-tokenizer tells whether words that are
+  pieces are taken whole, and whether text is composed first;
+* ``bert``: WordPiece, but the file keeps ``字`` as ``▁字`` and ``##字`` as ``字``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from charvec.errors import DamagedFile, Note, NotFound, WrongFile
+from charvec.plumbing.byte_alphabet import BYTES
+from charvec.plumbing.casing import refuse_casing
+from charvec.plumbing.charsmap import Charsmap
+from charvec.plumbing.files import File
+from charvec.plumbing.gguf_file import MAGIC, Strings, read_header
+from charvec.plumbing.normalizer import Normalizer
+from charvec.plumbing.spelling_bytes import ByteSpeller, nfc
+from charvec.plumbing.spelling_text import SPACE
+from charvec.plumbing.typed_pieces import BPE, CONTROL, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
+from charvec.plumbing.wordpieces import WordPiece, decide_casing
+from charvec.vocabulary import Speller, Vocabulary
+
+__all__ = ["NAME", "read", "sniff"]
+
+NAME = "gguf"
+
+#: Pre-tokenizers whose words are taken whole where they are pieces (llama.cpp, ``ignore_merges``).
+WHOLE = frozenset(
+    ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken", "youtu")
+)
+#: Pre-tokenizers of models whose own tokenizer composes text first (NFC), which llama.cpp leaves out.
+COMPOSED = frozenset(("qwen2", "qwen35"))
+
+
+def sniff(file: File) -> bool:
+    """``GGUF``."""
+    return file.head[:4] == MAGIC
+
+
+def read(file: File, lowercase: bool | None = None) -> Vocabulary:
+    """Read the tokenizer.
+
+    Raises:
+        DamagedFile: ``E-GGUF``, also for scores, types or merges that do not fit the tokens; ``E-CHARSMAP``.
+        NotFound: ``E-VOCAB-MISSING`` when the file holds no tokenizer.
+        WrongFile: ``E-TOKENIZER-KIND`` for a kind that charvec does not know.
+        UsageError: ``E-CASING`` when ``lowercase`` is given for any other kind than ``bert``.
+    """
+    path = file.path
+    header = read_header(file)
+    values = header.values
+    tokens = values.get("tokenizer.ggml.tokens")
+    if not isinstance(tokens, Strings) or not len(tokens):
+        raise NotFound(
+            "E-VOCAB-MISSING",
+            f"{path} holds no tokenizer",
+            path=path,
+            help="name the model's vocabulary with --vocab FILE (in Python: vocab=...)",
+        )
+    kind = values.get("tokenizer.ggml.model")
+    pieces, notes = _decoded(tokens, path)
+    speller: Speller
+    settings: dict[str, bool | str | None] = {"model": str(kind)[:80]}
+    if kind in ("llama", "t5"):
+        refuse_casing(path, f"GGUF {kind!r}", lowercase)
+        speller = _sentencepiece(values, pieces, UNIGRAM if kind == "t5" else BPE, path)
+    elif kind == "gpt2":
+        refuse_casing(path, "GGUF 'gpt2'", lowercase)
+        pre = str(values.get("tokenizer.ggml.pre", ""))[:80]
+        settings |= {"pre": pre, "normalizer": "NFC" if pre in COMPOSED else None}
+        speller = _byte_level(values, pieces, pre, path)
+    elif kind == "bert":
+        rows = _wordpieces(values, pieces, path)
+        normalizer = Normalizer()
+        why = decide_casing(normalizer, rows, lowercase)
+        settings |= normalizer.settings
+        casing = "uncased" if normalizer.settings["lowercase"] else "cased"
+        notes.append(Note("N-CASING", f"the vocabulary is {casing}: {why}", path))
+        speller = WordPiece(rows, normalizer.settings)
+    else:
+        raise WrongFile(
+            "E-TOKENIZER-KIND",
+            f"{path} holds a tokenizer of the kind {str(kind)[:80]!r}, which charvec does not know",
+            path=path,
+            found="known are llama, t5, gpt2 and bert",
+            help="name the tokenizer.json of the same model with --vocab, if it has one",
+        )
+    return Vocabulary(path, NAME, len(tokens), header.digest, speller, settings, (path,), tuple(notes))
+
+
+def _decoded(tokens: Strings, path: str) -> tuple[list[str | None], list[Note]]:
+    """The tokens as text; None for those that are none."""
+    pieces: list[str | None] = []
+    damaged = []
+    for place, token in enumerate(tokens):
+        try:
+            pieces.append(token.decode())
+        except UnicodeDecodeError:
+            pieces.append(None)
+            damaged.append(place)
+    if not damaged:
+        return pieces, []
+    listed = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
+    message = f"{path}: {len(damaged):,} tokens are not UTF-8 and belong to no character: rows {listed}"
+    return pieces, [Note("W-TOKEN-BYTES", message, path)]
+
+
+def _damaged(path: str, problem: str) -> DamagedFile:
+    return DamagedFile(
+        "E-GGUF",
+        f"{path}: damaged tokenizer: {problem}",
+        path=path,
+        help="download the file again; if its writer is at fault, tell its authors",
+    )
+
+
+def _numbers(values: Any, key: str, count: int, default: int, path: str) -> list[Any]:
+    """An array of numbers, one for each token; or the default for all, when it is not there."""
+    found = values.get(f"tokenizer.ggml.{key}")
+    if found is None:
+        return [default] * count
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iuf" or len(found) != count:
+        raise _damaged(path, f"{key} does not fit {count:,} tokens")
+    return list(found.tolist())
+
+
+def _sentencepiece(values: Any, pieces: list[str | None], model: int, path: str) -> Speller:
+    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
+    scores = _numbers(values, "scores", len(pieces), 0, path)
+    if any(score != score for score in scores):
+        raise _damaged(path, "a score is no number")
+    blob = values.get("tokenizer.ggml.precompiled_charsmap")
+    if blob is not None and (not isinstance(blob, np.ndarray) or blob.dtype.itemsize != 1):
+        raise _damaged(path, "precompiled_charsmap is no array of bytes")
+    charsmap = Charsmap(b"" if blob is None else blob.tobytes(), path)
+
+    def present() -> Iterator[tuple[str, float, int, int]]:
+        for row, (piece, score, kind) in enumerate(zip(pieces, scores, types, strict=True)):
+            if piece:
+                yield piece, score, kind, row
+
+    return sort_pieces(present()).speller(model, charsmap)
+
+
+def _byte_level(values: Any, pieces: list[str | None], pre: str, path: str) -> Speller:
+    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
+    rows: dict[bytes, int] = {}
+    fixed: dict[bytes, int] = {}
+    for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)):
+        if piece and kind == USER_DEFINED:
+            # written as it is, and looked for before anything else
+            fixed[piece.encode()] = row
+        elif piece and (kind == NORMAL or (len(piece) == 1 and piece > "~")):
+            # a special token can have the text by which one byte goes, and is then both
+            try:
+                rows[bytes([BYTES[char] for char in piece])] = row
+            except KeyError:
+                continue  # no run of bytes, and so no text becomes it
+    merges = values.get("tokenizer.ggml.merges")
+    if not isinstance(merges, Strings):
+        raise _damaged(path, "it has no merges")
+    ranks: dict[tuple[bytes, bytes], int] = {}
+    for place, merge in enumerate(merges):
+        left, blank, right = merge.decode("utf-8", "replace").partition(" ")
+        try:
+            pair = bytes([BYTES[char] for char in left]), bytes([BYTES[char] for char in right])
+        except KeyError:
+            raise _damaged(path, f"merge {place} is {merge[:60]!r}") from None
+        if not blank or not all(pair):
+            raise _damaged(path, f"merge {place} is {merge[:60]!r}")
+        ranks.setdefault(pair, place)
+
+    def rank(left: bytes, right: bytes) -> int | None:
+        return ranks.get((left, right))
+
+    return ByteSpeller(rows, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
+
+
+def _wordpieces(values: Any, pieces: list[str | None], path: str) -> dict[str, int]:
+    """Row ids of the pieces as ``vocab.txt`` spells them."""
+    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
+    rows = {}
+    for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)):
+        if piece is None:
+            continue
+        if kind == CONTROL or (piece.startswith("[") and piece.endswith("]") and len(piece) > 2):
+            rows[piece] = row
+        else:
+            rows[piece[1:] if piece.startswith(SPACE) else "##" + piece] = row
+    return rows

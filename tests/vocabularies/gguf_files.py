@@ -1,0 +1,85 @@
+"""GGUF files of tokenizers, written by the ``gguf`` package as llama.cpp's converters write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+
+def write_gguf(path: Path, model: str, tokens: list[Any], *, matrix: bool = True, **more: Any) -> Path:
+    """A file with a tokenizer and, unless told otherwise, an embedding of four columns whose rows are their ids."""
+    import gguf
+
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_tokenizer_model(model)
+    writer.add_token_list(tokens)
+    for name, value in more.items():
+        getattr(writer, f"add_{name}")(value)
+    if matrix:
+        rows = np.repeat(np.arange(len(tokens), dtype=np.float32)[:, None], 4, axis=1)
+        writer.add_tensor("token_embd.weight", rows)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def from_sentencepiece(source: Path, path: Path) -> Path:
+    """As the converters of Llama 2 (BPE) and T5 (Unigram)."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(source.read_bytes())
+    more: dict[str, Any] = {
+        "token_scores": [piece.score for piece in proto.pieces],
+        "token_types": [piece.type for piece in proto.pieces],
+    }
+    unigram = proto.trainer_spec.model_type == 1
+    if unigram and proto.normalizer_spec.precompiled_charsmap:
+        more["precompiled_charsmap"] = proto.normalizer_spec.precompiled_charsmap
+    return write_gguf(path, "t5" if unigram else "llama", [piece.piece for piece in proto.pieces], **more)
+
+
+def from_wordpieces(source: Path, path: Path) -> Path:
+    """As the converter of BERT: a mark before pieces that begin a word, and no ``##``."""
+    pieces = source.read_text("utf-8").removesuffix("\n").split("\n")
+    special = [piece.startswith("[") and piece.endswith("]") and len(piece) > 2 for piece in pieces]
+    tokens = [
+        piece if control else piece[2:] if piece.startswith("##") else "▁" + piece
+        for piece, control in zip(pieces, special, strict=True)
+    ]
+    return write_gguf(path, "bert", tokens, token_types=[CONTROL if control else NORMAL for control in special])
+
+
+def from_byte_level(source: Path, path: Path, pre: str) -> Path:
+    """As the converter of GPT-2, Llama 3 and Qwen 2, from a tokenizer.json; added tokens stand behind the others."""
+    document = json.loads(source.read_text("utf-8"))
+    rows = {piece: (row, NORMAL) for piece, row in document["model"]["vocab"].items()}
+    for token in document["added_tokens"]:
+        rows[token["content"]] = (token["id"], CONTROL if token["special"] else USER_DEFINED)
+    ordered = sorted(rows.items(), key=lambda item: item[1])
+    assert [row for _, (row, _) in ordered] == list(range(len(ordered)))
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in document["model"]["merges"]]
+    return write_gguf(
+        path,
+        "gpt2",
+        [piece for piece, _ in ordered],
+        tokenizer_pre=pre,
+        token_types=[kind for _, (_, kind) in ordered],
+        token_merges=merges,
+    )
+
+
+def from_byte_fallback(source: Path, path: Path) -> Path:
+    """Llama 2 from its tokenizer.json: the pieces behind the bytes were numbered in the order of their scores."""
+    vocabulary = json.loads(source.read_text("utf-8"))["model"]["vocab"]
+    tokens = sorted(vocabulary, key=lambda piece: int(vocabulary[piece]))
+    assert [vocabulary[piece] for piece in tokens] == list(range(len(tokens)))
+    types = [UNKNOWN, CONTROL, CONTROL] + [BYTE] * 256 + [NORMAL] * (len(tokens) - 259)
+    scores = [0.0] * 259 + [-float(place) for place in range(len(tokens) - 259)]
+    return write_gguf(path, "llama", tokens, token_scores=scores, token_types=types)
