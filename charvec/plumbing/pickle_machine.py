@@ -113,7 +113,13 @@ class Machine:
 
     def unsigned(self, width: int) -> int:
         """An unsigned little-endian integer of that many bytes."""
-        return int.from_bytes(self.take(width), "little")
+        # as `take` has it, written out for what runs most often
+        end = self.position + width
+        if end > len(self.data):
+            self.ran_out()
+        value = int.from_bytes(self.data[self.position : end], "little")
+        self.position = end
+        return value
 
     def line(self) -> bytes:
         """The bytes before the next line feed."""

@@ -33,6 +33,8 @@ def varint(data: bytes | memoryview, position: int, end: int | None = None) -> t
         Malformed: when it is cut short or exceeds 64 bits.
     """
     end = len(data) if end is None else end
+    if position < end and data[position] < 128:  # as most are: 4.3 to 3.3 ms for the index of a BERT
+        return data[position], position + 1
     value = shift = 0
     for place in range(position, min(position + 10, end)):
         byte = data[place]

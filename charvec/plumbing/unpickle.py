@@ -66,13 +66,14 @@ def load(
         data, path, allowed=allowed, persistent=persistent, start=start, base=base, what=what, advice=advice
     )
     steps = len(data) + 1 if max_steps is None else max_steps
+    end, step_of = len(data), OPCODES.get
     for _ in range(steps):
-        machine.begin = machine.position
-        if machine.begin >= len(data):
+        machine.begin = begin = machine.position
+        if begin >= end:
             machine.opcode = "STOP"
             machine.ran_out()
-        machine.opcode, step = OPCODES.get(data[machine.begin], UNKNOWN)
-        machine.position += 1
+        machine.opcode, step = step_of(data[begin], UNKNOWN)
+        machine.position = begin + 1
         try:
             step(machine)
             if machine.opcode == "STOP":
