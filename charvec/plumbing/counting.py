@@ -173,31 +173,21 @@ class Tally:
             # NumPy copies a string's characters twice as fast as the codec for UTF-32, which would refuse surrogates
             codepoints = np.array([text]).view(np.uint32)
             if len(text) < _SHORT:
-                self._add_sorted(codepoints, text)
+                distinct, numbers = np.unique(codepoints, return_counts=True)
+                low, high = distinct.searchsorted(_SURROGATES)
+                self._refuse_surrogates(text, bool(low != high))
+                if distinct[-1] >= len(self._table):
+                    self._extend()
+                self._table[distinct] += numbers
             else:
-                self._add_many(codepoints, text)
+                counts = np.bincount(codepoints)
+                self._refuse_surrogates(text, bool(counts[slice(*_SURROGATES)].any()))
+                self.add_counts(counts)
 
-    def _add_sorted(self, codepoints: NDArray[np.uint32], text: str) -> None:
-        distinct, numbers = np.unique(codepoints, return_counts=True)
-        low, high = distinct.searchsorted(_SURROGATES)
-        if low != high:
-            text.encode("utf-32-le")  # raises
-        if distinct[-1] >= len(self._table):
-            self._extend()
-        self._table[distinct] += numbers
-
-    def _add_many(self, codepoints: NDArray[np.uint32], text: str) -> None:
-        """Count by tables of a plane, and by sorting what lies beyond the first one.
-
-        With one table up to the highest code point, texts with emoji and Extension B took 1.6 times as long.
-        """
-        beyond = codepoints[codepoints >= _PLANE] if codepoints.max() >= _PLANE else codepoints[:0]
-        counts = np.bincount(np.minimum(codepoints, _PLANE) if len(beyond) else codepoints)
-        if counts[slice(*_SURROGATES)].any():
-            text.encode("utf-32-le")  # raises
-        self.add_counts(counts[:_PLANE])
-        if len(beyond):
-            self._add_sorted(beyond, "")
+    @staticmethod
+    def _refuse_surrogates(text: str, some: bool) -> None:
+        if some:
+            text.encode("utf-32-le")  # raises, and says where
 
     def add_texts(self, texts: list[str]) -> None:
         """Count several texts without lone surrogates; errors as :meth:`add_text`."""
