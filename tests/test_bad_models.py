@@ -335,7 +335,7 @@ def test_coverage_of_bad_and_good_models(build: Build, tmp_path: Path) -> None:
     done = charvec_command("coverage", "sample.txt", "-m", str(folder), "-m", "bad", folder=tmp_path)
     check_refusal(done, "E-LFS-POINTER", 65)
     done = charvec_command("coverage", "sample.txt", "-m", str(folder), "--json", "--fail-under", "99", folder=tmp_path)
-    (result,) = json.loads(done.stdout)
+    (result,) = json.loads(done.stdout)["models"]
     assert (done.returncode, result["distinct"], result["written_distinct"]) == (1, 63, 60)
     assert sum(share["occurrences"] for share in result["by_status"].values()) == result["occurrences"]
 

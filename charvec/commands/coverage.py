@@ -1,9 +1,11 @@
-"""``charvec coverage``: how much of the samples each model knows."""
+"""``charvec coverage``: how much of the samples each model knows, in one comparison."""
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from charvec.commands.common import (
@@ -15,14 +17,19 @@ from charvec.commands.common import (
     print_json,
     warn,
 )
-from charvec.commands.corpus import add_sample_arguments, sample_notes, scan_samples
-from charvec.plumbing.terminal import number, table
+from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
+from charvec.plumbing.terminal import escape, number, shown, table
 
 if TYPE_CHECKING:
-    from charvec.coverage import Share
+    from charvec.surveying import Comparison, Group
 
 NAME = "coverage"
 HELP = "how much of the samples one or several models know"
+
+#: Blocks and missed characters in the table; ``--html`` and ``--json`` have more.
+BLOCKS, MISSED = 8, 12
+#: Columns of the first two fields, and of one model.
+LEFT, EACH = 38, 13
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -36,14 +43,17 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="PERCENT",
         help="exit 1 when any model covers a smaller share of the text it sees",
     )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--json", action="store_true", help="JSON with everything instead of a table")
+    parser.add_argument("--html", metavar="FILE", help="also write the comparison as one page")
+    parser.add_argument("-f", "--force", action="store_true", help="replace FILE when it exists")
 
 
 def run(args: Namespace) -> int:
-    """Do it and print a table."""
+    """Do it and print the comparison."""
     from charvec.errors import UsageError
-    from charvec.extraction import cover
-    from charvec.status import Status, parse_keep
+    from charvec.status import parse_keep
+    from charvec.storage import check_target, write_whole
+    from charvec.surveying import compare_coverage
 
     keep = parse_keep(args.keep)
     if args.fail_under is not None and not 0 <= args.fail_under <= 100:
@@ -51,40 +61,103 @@ def run(args: Namespace) -> int:
             "E-PERCENT", f"--fail-under {args.fail_under} is no percentage", help="say a number from 0 to 100"
         )
     names: list[str | None] = args.model or [None]
+    if args.html:
+        check_target(args.html, overwrite=args.force)
     models = [open_model(args, name) for name in names]
-    counts = scan_samples(args, not_these=[file for model in models for file in model.files])
-    results = [cover(model, counts, keep) for model in models]
+    inputs = [file for model in models for file in model.files]
+    if args.html:
+        check_target(args.html, overwrite=args.force, inputs=inputs)
+    counts = scan_samples(args, not_this=args.html, not_these=inputs)
+    comparison = compare_coverage(models, counts, keep)
     for model in models:
         warn(model.notes, args)
     warn(sample_notes(counts), args)
+    if args.html:
+        from charvec.plumbing.coverage_page import coverage_page
+
+        page = coverage_page(comparison.as_dict(), describe(counts.samples), percent)
+        write_whole(args.html, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
     if args.json:
-        print_json(
-            [
-                {"model": model.name, "bundled_model": name is None, **result.as_dict()}
-                for name, model, result in zip(names, models, results, strict=True)
-            ]
-        )
+        plain = comparison.as_dict()
+        for name, each in zip(names, plain["models"], strict=True):
+            each["bundled_model"] = name is None
+        print_json(plain)
     else:
-        for name, model, result in zip(names, models, results, strict=True):
-            print(model_name(name, model))
-            rows = [["", "distinct", "", "occurrences", ""]]
-            for status in Status:
-                share = result.by_status[status]
-                if share.distinct:
-                    shares = ("", "") if status == Status.REMOVED else _shares(share, result.seen)
-                    rows.append([status.label, number(share.distinct), shares[0], number(share.occurrences), shares[1]])
-            shares = _shares(result.written, result.seen)
-            rows.append(
-                ["covered", number(result.written.distinct), shares[0], number(result.written.occurrences), shares[1]]
-            )
-            print(table(rows, right=(1, 2, 3, 4), indent="  "))
-    if args.fail_under is not None and any(result.occurrences * 100 < args.fail_under for result in results):
-        print(f"charvec: coverage is under {args.fail_under:g} %", file=sys.stderr)
+        called = [model_name(name, model) for name, model in zip(names, models, strict=True)]
+        print("\n".join(_report(comparison, called)))
+        if args.html and not args.quiet:
+            print(f"\nthe whole of it: {escape(args.html)}")
+    under = [each.name for each in comparison.models if each.coverage.occurrences * 100 < (args.fail_under or 0)]
+    if under:
+        print(f"charvec: coverage is under {args.fail_under:g} %: {escape(', '.join(under))}", file=sys.stderr)
         return 1
     return 0 if counts.samples.complete else 3
 
 
-def _shares(part: Share, whole: Share) -> tuple[str, str]:
-    """A part in percent of what the model sees: distinct characters, occurrences."""
-    distinct = percent(part.distinct / whole.distinct) if whole.distinct else ""
-    return distinct, percent(part.occurrences / whole.occurrences) if whole.occurrences else ""
+def _letters(count: int) -> list[str]:
+    """A, B, ... Z, A2, B2 ...: names short enough to head a column."""
+    return [chr(65 + place % 26) + (str(place // 26 + 1) if place > 25 else "") for place in range(count)]
+
+
+def _report(comparison: Comparison, called: Sequence[str]) -> Iterator[str]:
+    """Lines of the comparison, the models side by side, as many as the terminal has room for."""
+    letters = _letters(len(called))
+    yield table([[letter, name] for letter, name in zip(letters, called, strict=True)])
+    room = max(1, (_columns() - LEFT) // EACH)
+    for start in range(0, len(called), room):
+        chosen = range(start, min(start + room, len(called)))
+        yield ""
+        right = tuple(range(1, 2 + len(chosen)))
+        yield table(list(_rows(comparison, chosen, letters)), right=right)
+    missed = comparison.missed[:MISSED]
+    if missed:
+        yield ""
+        rows = [["missed by some, the commonest", "count", *letters]]
+        for each in missed:
+            rows.append([f"  {shown(each.char)}", number(each.count), *(status.label for status in each.statuses)])
+        yield table(rows, right=(1,))
+        if len(comparison.missed) > len(missed):
+            yield f"  and {number(len(comparison.missed) - len(missed))} more (--html, --json)"
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
+def _rows(comparison: Comparison, chosen: range, letters: Sequence[str]) -> Iterator[list[str]]:
+    from charvec.status import Status
+
+    models = [comparison.models[place] for place in chosen]
+    head = [letters[place] for place in chosen]
+    for title, key, total in (
+        ("of the text", "occurrences", comparison.total.occurrences),
+        ("of its distinct characters", "distinct", comparison.total.distinct),
+    ):
+        yield [title, number(total), *head]
+        yield ["  covered", "", *(percent(getattr(each.coverage, key)) for each in models)]
+        for status in Status:
+            parts = [getattr(each.coverage.by_status[status], key) for each in models]
+            if any(parts):
+                # what a model deletes is no part of what it sees
+                whole = [0 if status == Status.REMOVED else getattr(each.coverage.seen, key) for each in models]
+                cells = [percent(part / of) if of else number(part) for part, of in zip(parts, whole, strict=True)]
+                yield [f"  {status.label}", "", *cells]
+        complete = "completeness" if key == "distinct" else "text_completeness"
+        yield ["  completeness, 1 / pieces", "", *(percent(getattr(each, complete)) for each in models)]
+    yield ["covered, by script", "occurrences", *head]
+    yield from (_group(each, chosen) for each in comparison.scripts)
+    more = len(comparison.blocks) - BLOCKS
+    yield ["covered, by block" + (f" ({more} more in --html)" if more > 0 else ""), "occurrences", *head]
+    yield from (_group(each, chosen) for each in comparison.blocks[:BLOCKS])
+
+
+def _group(group: Group, chosen: range) -> list[str]:
+    cells = []
+    for place in chosen:
+        seen, covered = group.seen[place].occurrences, group.covered[place].occurrences
+        cells.append(percent(covered / seen) if seen else "deleted")
+    name = group.name.replace("_", " ")
+    return [f"  {name if len(name) < 34 else name[:32] + '…'}", number(group.total.occurrences), *cells]

@@ -1,0 +1,205 @@
+"""Verb: compare how much of the same samples several models know; reads no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.counts import Counts
+from charvec.coverage import Coverage, Share
+from charvec.embedding import TokenEmbedding
+from charvec.plumbing import scripts
+from charvec.status import DEFAULT_KEEP, Status, parse_keep
+from charvec.valueclass import dataclass
+
+__all__ = ["Comparison", "Group", "Known", "Missed", "compare_coverage"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What one model knows of the samples.
+
+    Attributes:
+        name: what the user called the model.
+        coverage: by status.
+        completeness: mean over the distinct characters that the model sees of 1 / number of pieces, 0 for one that it
+            does not know, as the tool vocab-coverage defines it; 1 when it sees none.
+        text_completeness: the same over all occurrences.
+    """
+
+    name: str
+    coverage: Coverage
+    completeness: float
+    text_completeness: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "model": self.name,
+            **self.coverage.as_dict(),
+            "completeness": self.completeness,
+            "text_completeness": self.text_completeness,
+        }
+
+
+@dataclass(frozen=True)
+class Group:
+    """The characters of one Unicode script or block.
+
+    Attributes:
+        name: Unicode's.
+        total: all of them in the samples.
+        seen: for each model, those that it does not delete.
+        covered: for each model, those with a status that is kept.
+    """
+
+    name: str
+    total: Share
+    seen: tuple[Share, ...]
+    covered: tuple[Share, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "name": self.name,
+            "distinct": self.total.distinct,
+            "occurrences": self.total.occurrences,
+            "seen": [{"distinct": each.distinct, "occurrences": each.occurrences} for each in self.seen],
+            "covered": [{"distinct": each.distinct, "occurrences": each.occurrences} for each in self.covered],
+        }
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A character that at least one model sees and does not cover.
+
+    Attributes:
+        char: the character.
+        count: how often it occurs.
+        block: its Unicode block.
+        statuses: its status in each model.
+    """
+
+    char: str
+    count: int
+    block: str
+    statuses: tuple[Status, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "char": self.char,
+            "codepoint": f"U+{ord(self.char):04X}",
+            "count": self.count,
+            "block": self.block,
+            "statuses": [status.label for status in self.statuses],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models and the same samples.
+
+    Attributes:
+        total: characters of the samples.
+        models: one each, in the order given.
+        scripts: by the Script property alone, so that they add up; the commonest first.
+        blocks: likewise.
+        missed: the commonest first.
+    """
+
+    total: Share
+    models: tuple[Known, ...]
+    scripts: tuple[Group, ...]
+    blocks: tuple[Group, ...]
+    missed: tuple[Missed, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "distinct": self.total.distinct,
+            "occurrences": self.total.occurrences,
+            "unicode": scripts.UNICODE_VERSION,
+            "models": [each.as_dict() for each in self.models],
+            "scripts": [each.as_dict() for each in self.scripts],
+            "blocks": [each.as_dict() for each in self.blocks],
+            "missed": [each.as_dict() for each in self.missed],
+        }
+
+
+def compare_coverage(
+    models: Sequence[TokenEmbedding],
+    counts: Counts,
+    keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
+) -> Comparison:
+    """How much of the samples each model knows: by status, by Unicode script and block, and what they miss.
+
+    Args:
+        models: as :func:`charvec.open` gives them.
+        counts: as :func:`charvec.scan` gives them.
+        keep: statuses that count as covered.
+    """
+    kept = parse_keep(keep)
+    known, statuses = [], []
+    for model in models:
+        spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
+        coverage = Coverage.of(spelling.status, counts.occurrences, kept)
+        known.append(Known(model.name, coverage, *_completeness(spelling, counts.occurrences)))
+        statuses.append(spelling.status)
+    total = Share(len(counts.codepoints), int(counts.occurrences.sum()))
+    seen = [status != Status.REMOVED for status in statuses]
+    covered = [np.isin(status, np.array(kept, np.uint8)) for status in statuses]
+    of_block = scripts.blocks(counts.codepoints)
+
+    def groups(ids: NDArray[Any], names: Sequence[str]) -> tuple[Group, ...]:
+        def shares(mask: NDArray[np.bool_]) -> list[Share]:
+            distinct = np.bincount(ids[mask], minlength=len(names)).tolist()
+            # in floating point, as bincount's weights are, exact up to 2**53
+            occurrences = np.bincount(ids[mask], counts.occurrences[mask], len(names)).tolist()
+            return [Share(number, int(sum_)) for number, sum_ in zip(distinct, occurrences, strict=True)]
+
+        whole = shares(np.ones(len(ids), np.bool_))
+        each_seen, each_covered = [shares(mask) for mask in seen], [shares(mask) for mask in covered]
+        found = [
+            Group(
+                name,
+                whole[place],
+                tuple(each[place] for each in each_seen),
+                tuple(each[place] for each in each_covered),
+            )
+            for place, name in enumerate(names)
+            if whole[place].distinct
+        ]
+        return tuple(sorted(found, key=lambda group: (-group.total.occurrences, group.name)))
+
+    lost = np.zeros(len(counts.codepoints), np.bool_)
+    for sees, covers in zip(seen, covered, strict=True):
+        lost |= sees & ~covers
+    places = np.flatnonzero(lost)
+    # by count, then by code point: the same samples give the same order
+    places = places[np.argsort(-counts.occurrences[places].astype(np.int64), kind="stable")]
+    missed = tuple(
+        Missed(
+            chr(counts.codepoints[place]),
+            int(counts.occurrences[place]),
+            scripts.BLOCKS[of_block[place]],
+            tuple(Status(int(status[place])) for status in statuses),
+        )
+        for place in places.tolist()
+    )
+    by_script = groups(scripts.script_ids(counts.codepoints), scripts.SCRIPTS)
+    return Comparison(total, tuple(known), by_script, groups(of_block, scripts.BLOCKS), missed)
+
+
+def _completeness(spelling: Any, occurrences: NDArray[np.uint64]) -> tuple[float, float]:
+    """By distinct characters, and by occurrences."""
+    pieces = np.diff(spelling.row_offsets)
+    reached = (spelling.status <= Status.BYTES) & (pieces > 0)
+    score = np.where(reached, 1 / np.maximum(pieces, 1), 0.0)
+    seen = spelling.status != Status.REMOVED
+    if not seen.any():
+        return 1.0, 1.0
+    return float(score[seen].mean()), float(np.average(score[seen], weights=occurrences[seen].astype(np.float64)))

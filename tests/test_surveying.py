@@ -1,0 +1,160 @@
+"""One comparison of several models: its numbers add up, its pages stay inert."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_embedding import save, table
+
+import charvec
+from charvec.cli import main
+from charvec.commands.common import percent
+from charvec.counts import Counts
+from charvec.coverage import Share
+from charvec.plumbing import scripts
+from charvec.plumbing.coverage_page import coverage_page
+from charvec.status import DEFAULT_KEEP, Status
+from charvec.surveying import compare_coverage
+
+PIECES = ["[PAD]", "[UNK]", *"一二三abcかᄀ", "##ᅡ", "々"]
+#: exact 一 a か, composed 가 (two pieces), normalised A, unknown 四 😀, deleted U+3000.
+TEXT = "一一一aか가A四四😀\u3000"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> charvec.TokenEmbedding:
+    """A small uncased model."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save(folder / "model.safetensors", {"embeddings.word_embeddings.weight": table(len(PIECES))})
+    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n", "utf-8")
+    return charvec.open(folder)
+
+
+def counted(text: str) -> Counts:
+    """Counts of a text."""
+    return Counts.from_mapping({char: text.count(char) for char in text})
+
+
+def test_numbers(model: charvec.TokenEmbedding) -> None:
+    """Worked out by hand: completeness counts 가 as one half, 四 and 😀 as nothing, U+3000 not at all."""
+    comparison = compare_coverage([model], counted(TEXT))
+    (known,) = comparison.models
+    assert comparison.total == Share(8, 11)
+    assert known.coverage.written == Share(5, 7)
+    assert known.completeness == pytest.approx(4.5 / 7)
+    assert known.text_completeness == pytest.approx(6.5 / 10)
+    assert [(each.char, each.count, each.block) for each in comparison.missed] == [
+        ("四", 2, "CJK Unified Ideographs"),
+        ("😀", 1, "Emoticons"),
+    ]
+    by_script = {group.name: group for group in comparison.scripts}
+    assert by_script["Han"].total == Share(2, 5) and by_script["Han"].covered == (Share(1, 3),)
+    assert by_script["Common"].total == Share(2, 2) and by_script["Common"].seen == (Share(1, 1),)
+
+
+def test_everything_adds_up(model: charvec.TokenEmbedding) -> None:
+    """Scripts and blocks sum to the whole, for two models, over many characters, whatever is kept."""
+    other = charvec.open()
+    random = np.random.default_rng(3)
+    codepoints = np.unique(random.choice(0xD000, 4000)).astype(np.uint32)
+    counts = Counts(codepoints, random.integers(1, 1000, len(codepoints)).astype(np.uint64))
+    for keep in (DEFAULT_KEEP, (Status.EXACT,)):
+        comparison = compare_coverage([model, other], counts, keep)
+        for groups in (comparison.scripts, comparison.blocks):
+            assert sum((group.total for group in groups), Share(0, 0)) == comparison.total
+            for place, known in enumerate(comparison.models):
+                assert sum((group.seen[place] for group in groups), Share(0, 0)) == known.coverage.seen
+                assert sum((group.covered[place] for group in groups), Share(0, 0)) == known.coverage.written
+        numbers = [each.count for each in comparison.missed]
+        assert numbers == sorted(numbers, reverse=True)
+        kept = set(keep)
+        assert all({*each.statuses} - kept - {Status.REMOVED} for each in comparison.missed)
+        assert comparison.models[1].coverage == charvec.cover(other, counts, keep)
+
+
+def test_nothing_at_all(model: charvec.TokenEmbedding) -> None:
+    """No characters are all known."""
+    comparison = compare_coverage([model], Counts.none())
+    assert comparison.models[0].completeness == 1 and comparison.scripts == comparison.missed == ()
+    assert "nothing" in coverage_page(comparison.as_dict(), "no files", percent)
+
+
+class Tags(HTMLParser):
+    """Collects the elements, attributes and the text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'--><svg/onload=alert(1)>",
+    "\x1b[31m\u202e\u2066",
+    "</title></style><script>",
+    "javascript:alert(1)",
+    "\ud800&amp;",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_pages_stay_inert(model: charvec.TokenEmbedding, name: str) -> None:
+    """No name and no character makes an element, an attribute or anything that a browser would act upon."""
+    every = np.array([each for each in range(0x110000) if not 0xD800 <= each < 0xE000 and each % 7 == 0], np.uint32)
+    marks = np.array([ord(char) for char in "<>&\"'\x00\x1b\u202e\u2066\u200f\ufeff\u2028"], np.uint32)
+    codepoints = np.union1d(every[:: len(every) // 400], marks)
+    counts = Counts(codepoints, np.full(len(codepoints), 2, np.uint64))
+    comparison = compare_coverage([model, model], counts).as_dict()
+    comparison["models"][0]["model"] = name
+    page = coverage_page(comparison, name, percent)
+    page.encode("utf-8")
+    assert "default-src 'none'" in page
+    tags = Tags()
+    tags.feed(page)
+    allowed = "html head meta title style body h1 h2 p small table thead tbody tr th td meter bdi"
+    assert tags.tags <= set(allowed.split())
+    assert tags.attributes <= {"lang", "charset", "http-equiv", "content", "name", "class", "value"}
+    assert not set(tags.text) & set("\x00\x1b\u202e\u2066\u200f\u2028")
+    if name.isprintable():
+        assert name in tags.text
+
+
+def test_the_command(
+    model: charvec.TokenEmbedding, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Table within 80 columns, JSON, page; the page is not written over anything; the threshold is for every model."""
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(TEXT, "utf-8")
+    several = [word for _ in range(5) for word in ("-m", "model")]
+    assert main(["coverage", "text.txt", *several]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.count("A  ") and "E  model" in out and "四 U+56DB" in out
+    assert main(["coverage", "text.txt", "-m", "model", "--json", "--html", "page.html"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["models"][0]["written_occurrences"] == 7 and said["unicode"] == scripts.UNICODE_VERSION
+    assert Path("page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert main(["coverage", "text.txt", "-m", "model", "--html", "page.html"]) == 73
+    assert main(["coverage", "text.txt", "-m", "model", "--html", "page.html", "-f", "-q"]) == 0
+    assert main(["coverage", "text.txt", "-m", "model", "--html", "model/vocab.txt", "-f"]) == 73
+    capsys.readouterr()
+    for threshold, code in (("60", 0), ("71", 1)):
+        assert main(["coverage", "text.txt", "-m", "model", "--fail-under", threshold]) == code
+    Path("han.txt").write_text("是的", "utf-8")
+    assert main(["coverage", "han.txt", "-m", "model", "--fail-under", "0.1"]) == 1
+    assert "model" in capsys.readouterr().err
