@@ -69,7 +69,7 @@ class Added:
     content: str
     row: int
     special: bool
-    #: As it stands in the file.
+    #: For the library, as it stands in the file.
     entry: dict[str, Any]
 
 
@@ -111,6 +111,8 @@ class Document:
         kind = _type_of(model, path)
         rows = _rows(model.get("vocab"), path, kind)
         pieces = dict(rows)
+        if kind == "BPE":
+            _check_merges(model, pieces, path)
         added = tuple(_added(value.get("added_tokens"), path))
         normalizer, pre_tokenizer = value.get("normalizer"), value.get("pre_tokenizer")
         _check_steps(normalizer, path, "normalizer")
@@ -303,6 +305,8 @@ def _type_of(model: dict[str, Any], path: str) -> str:
         merges = model.get("merges")
         if not isinstance(merges, list) or len(merges) > 2 * MAX_PIECES:
             refuse(path, "the merges are no list")
+        if not all(merge.count(" ") == 1 if isinstance(merge, str) else _is_pair(merge) for merge in merges):
+            refuse(path, "some merge is not two pieces")
     if kind == "Unigram":
         unknown = model.get("unk_id")
         if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(model.get("vocab") or ())):
@@ -310,6 +314,23 @@ def _type_of(model: dict[str, Any], path: str) -> str:
     elif not isinstance(model.get("unk_token"), (str, type(None))):
         refuse(path, "the unknown token is no text")
     return str(kind)
+
+
+def _check_merges(model: dict[str, Any], pieces: dict[str, int], path: str) -> None:
+    """Refuse merges of another vocabulary."""
+    prefix = len(str(model.get("continuing_subword_prefix") or ""))
+    for merge in model["merges"]:
+        first, second = merge.split(" ") if isinstance(merge, str) else merge
+        if first not in pieces or second not in pieces or first + second[prefix:] not in pieces:
+            refuse(
+                path,
+                f"the merge of {first[:40]!r} and {second[:40]!r} is not in the vocabulary",
+                "vocabulary and merges belong to different models, or one was edited; download them together again",
+            )
+
+
+def _is_pair(merge: Any) -> bool:
+    return isinstance(merge, list) and len(merge) == 2 and isinstance(merge[0], str) and isinstance(merge[1], str)
 
 
 def _rows(vocab: Any, path: str, kind: str) -> list[tuple[str, int]]:
@@ -346,7 +367,8 @@ def _added(entries: Any, path: str) -> Iterator[Added]:
         content, row = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
         if not isinstance(content, str) or type(row) is not int or not 0 <= row < MAX_ID:
             refuse(path, f"{str(entry)[:80]!r} is no added token with its id")
-        yield Added(content, row, entry.get("special") is True, entry)
+        switches = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+        yield Added(content, row, entry.get("special") is True, {**switches, **entry})
 
 
 def _row_notes(rows: list[tuple[str, int]], pieces: dict[str, int], path: str) -> tuple[Note, ...]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from charvec.plumbing import byte_alphabet
 from charvec.plumbing.tokenizer_document import Document, guarded, steps
+from charvec.plumbing.tokenizer_shortcut import certain_ids, certain_text
 from charvec.status import Status
 from charvec.vocabulary import Spelling
 
@@ -57,6 +58,8 @@ class TokenizerSpeller:
         self._inside: Any = None
         self._whole: Any = None
         self._edges: dict[str, int] | None = None
+        self._text_of = certain_text(document)
+        self._ids_of = certain_ids(document)
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates).
@@ -64,11 +67,25 @@ class TokenizerSpeller:
         Raises:
             DamagedFile: ``E-TOKENIZER`` when the library cannot use the tokenizer.
         """
-        entries: list[Entry] = []
         chars = [chr(codepoint) for codepoint in codepoints.tolist()]
-        for start in range(0, len(chars), SLICE):
-            entries += self._ask(chars[start : start + SLICE])
-        return Spelling.of(entries, _library() if chars else "")
+        entries: list[Entry | None] = [None] * len(chars)
+        if self._text_of is not None:
+            entries = [self._certain(char, self._text_of(char)) for char in chars]
+        asked = [place for place, entry in enumerate(entries) if entry is None]
+        for start in range(0, len(asked), SLICE):
+            places = asked[start : start + SLICE]
+            for place, entry in zip(places, self._ask([chars[place] for place in places]), strict=True):
+                entries[place] = entry
+        return Spelling.of([entry for entry in entries if entry is not None], _library() if asked else "")
+
+    def _certain(self, char: str, text: str | None) -> Entry | None:
+        """Status and rows of a character that reaches the model as this text; None when only the library knows."""
+        ids = self._ids_of(text) if text else ()
+        if text is None or ids is None:
+            return None
+        entry = self._classify(char, list(ids)) if ids else self._lost(char, Status.UNKNOWN if text else Status.REMOVED)
+        found = entry[0] in (Status.EXACT, Status.NORMALIZED)
+        return entry if found or text not in self._pieces_at_edges() else None
 
     def _ask(self, chars: list[str]) -> list[Entry]:
         if self._inside is None:
@@ -105,11 +122,10 @@ class TokenizerSpeller:
         while len(ids) > 1 and self._names.get(ids[0]) == self._mark:
             # a blank that stands before what the character became; it is a row of every text
             ids = ids[1:]
-        if not ids or not self._nobody.isdisjoint(ids):
-            own = self.pieces.get(self._form(char))
-            if own is not None and own not in self._nobody:
-                return Status.UNREACHABLE, (own,)
-            return (Status.UNKNOWN if ids or self._drops(char) else Status.REMOVED), ()
+        if not ids:
+            return self._lost(char, Status.UNKNOWN if self._drops(char) else Status.REMOVED)
+        if not self._nobody.isdisjoint(ids):
+            return self._lost(char, Status.UNKNOWN)
         if len(ids) == 1:
             row = ids[0]
             text = self._text(row)
@@ -120,6 +136,11 @@ class TokenizerSpeller:
             return (Status.NORMALIZED if len(text) == 1 else Status.COMPOSED), (row,)
         whole = all(self._text(row) is not None for row in ids)
         return (Status.COMPOSED if whole else Status.BYTES), tuple(ids)
+
+    def _lost(self, char: str, status: Status) -> Entry:
+        """What to say of a character without pieces: unreachable, if there is one that is itself."""
+        own = self.pieces.get(self._form(char), NOBODY)
+        return (status, ()) if own in self._nobody else (Status.UNREACHABLE, (own,))
 
     def _look_at_edges(self, chars: list[str], entries: list[Entry]) -> None:
         """Give characters that are no piece inside a word the piece they are at its edge, if there is one."""

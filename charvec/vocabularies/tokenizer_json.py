@@ -11,8 +11,9 @@ import re
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.tokenizer_casing import apply_casing
-from charvec.plumbing.tokenizer_document import Document, parse_whole
+from charvec.plumbing.tokenizer_document import Document, parse_whole, steps
 from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.wordpieces import MAX_WORD, WordPiece
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -44,14 +45,28 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     value, data = parse_whole(file)
     document = Document.of(value, path)
     document, settings, files, notes = apply_casing(document, lowercase)
+    berts = {key: value for key, value in settings.items() if not isinstance(value, str)}
     return Vocabulary(
         path,
         document.kind,
         document.size,
         blake2b(data, digest_size=32).hexdigest(),
-        TokenizerSpeller(document),
+        WordPiece(document.pieces, berts) if _is_berts(document) else TokenizerSpeller(document),
         settings,
         (path, *files),
         (*document.notes, *notes),
         document.extended,
+    )
+
+
+def _is_berts(document: Document) -> bool:
+    """Whether it is BERT's own pipeline in every part, of which more is certain without the library."""
+    parts = document.normalizer, document.pre_tokenizer
+    model = document.model
+    return (
+        document.type == "WordPiece"
+        and [[step.get("type") for step in steps(part)] for part in parts] == [["BertNormalizer"], ["BertPreTokenizer"]]
+        and model.get("continuing_subword_prefix", "##") == "##"
+        and model.get("max_input_chars_per_word", MAX_WORD) == MAX_WORD
+        and all(token.special and len(token.content) > 1 for token in document.added)
     )

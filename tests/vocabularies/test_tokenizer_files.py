@@ -192,7 +192,7 @@ BAD = {
     "added": (plain(added_tokens={"a": 1}), "E-TOKENIZER"),
     "added-id": (plain(added_tokens=[{"content": "x", "id": -1}]), "E-TOKENIZER"),
     "added-content": (plain(added_tokens=[{"content": None, "id": 1}]), "E-TOKENIZER"),
-    "added-parts": (plain(added_tokens=[{"content": "x", "id": 3}]), "E-TOKENIZER"),
+    "added-parts": (plain(added_tokens=[{"content": "x", "id": 3, "lstrip": 7}]), "E-TOKENIZER"),
     "normalizer": (plain(normalizer="NFC"), "E-TOKENIZER"),
     "normalizer-type": (plain(normalizer={"type": "Rot13"}), "E-TOKENIZER"),
     "normalizer-deep": (plain(normalizer=DEEP), "E-TOKENIZER"),
@@ -232,7 +232,7 @@ def test_damaged_documents(tmp_path: Path, name: str) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(data)
     with pytest.raises(CharvecError) as caught:
-        vocabularies.read(path).spell(np.array([0x61, 0x3B1, 0x1F602], np.uint32))
+        vocabularies.read(path).spell(np.array([0x61, 0x78, 0x3B1, 0x1F602], np.uint32))
     assert (caught.value.code, caught.value.exit_code) == (code, 65)
     assert str(path) in str(caught.value)
 
