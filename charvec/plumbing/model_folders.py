@@ -24,6 +24,8 @@ PARTS = (
     "text_encoder",  # Diffusers; the tokenizer lies in a folder beside it
     "variables",  # TensorFlow's SavedModel
     "original",  # Meta's own file, where only that was fetched
+    "onnx",  # Optimum and Transformers.js
+    "openvino",  # sentence-transformers
 )
 #: Where, below the folder of the weights or one above it, the vocabulary may lie; "" is that folder itself.
 VOCABULARY_FOLDERS = ("", "tokenizer", "assets")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import charvec
 from charvec import checkpoints
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
@@ -75,6 +76,19 @@ def test_weights_beside_the_model(tmp_path: Path) -> None:
         assert refusal(path) == "E-PATH-ESCAPE"
     path.write_bytes(raw.replace(b"\x0a\x06length\x12\x042048", b"\x0a\x06length\x12\x042x48"))
     assert refusal(path) == "E-ONNX"
+
+
+@pytest.mark.parametrize("folder", ["", "onnx"])
+def test_folders(folder: str, tmp_path: Path) -> None:
+    """As Optimum leaves them: the model, perhaps in a folder of its own, and the vocabulary at the top."""
+    (tmp_path / folder).mkdir(exist_ok=True)
+    shutil.copy(DATA / "dynamic.onnx", tmp_path / folder / "model.onnx")
+    shutil.copy(DATA / "traced.onnx", tmp_path / folder / "model_other.onnx")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(chr, range(0x4E00, 0x4E00 + 27))]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf-8")
+    model = charvec.open(tmp_path)
+    vectors = charvec.lookup(model, {"\u4e00": 2, "\u4e1a": 1})
+    np.testing.assert_array_equal(vectors["\u4e1a"], np.load(DATA / "dynamic.npy")[31])
 
 
 def refusal(path: Path) -> str:
