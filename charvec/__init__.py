@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from charvec.selection import select
     from charvec.status import Status
     from charvec.storage import load, save
+    from charvec.trimming import trim
     from charvec.updating import update
     from charvec.vectors import CharVectors
 
@@ -59,6 +60,7 @@ __all__ = [
     "scan",
     "select",
     "torch",
+    "trim",
     "update",
 ]
 
@@ -82,6 +84,7 @@ _HOMES = {
     "scan": "charvec.scanning",
     "select": "charvec.selection",
     "torch": None,
+    "trim": "charvec.trimming",
     "update": "charvec.updating",
 }
 

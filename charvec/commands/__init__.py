@@ -45,6 +45,7 @@ MEMBERS = (
     "update",
     "merge",
     "diff",
+    "trim",
     "similar",
     "nearest",
     "explain",

@@ -1,0 +1,350 @@
+"""Verb: a smaller model, with only the pieces that texts made of given characters can become.
+
+Every such text has the same pieces before and after, and so the same hidden states; the row ids change, and a map of
+them is written. Other tensors are copied byte for byte, piece by piece.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec import checkpoints
+from charvec.counts import Counts
+from charvec.embedding import TokenEmbedding
+from charvec.errors import OutputError, UsageError, WrongFile
+from charvec.plumbing import places
+from charvec.plumbing.piece_closure import kept_pieces, normalised
+from charvec.plumbing.safetensors_writer import Part
+from charvec.plumbing.tokenizer_document import Document, steps
+from charvec.plumbing.trimmed_files import ids_in
+from charvec.plumbing.trimmed_folder import read_json, write_rest, write_weights
+from charvec.plumbing.vocabulary_tables import is_vocabulary_table
+from charvec.tensor import Checkpoint, Tensor
+from charvec.valueclass import dataclass
+from charvec.version import __version__
+
+__all__ = ["Trimmed", "trim"]
+
+_UNUSED = re.compile(r"\[unused\d+\]")
+#: Texts made of kept characters that are cut with both tokenizers before anything is given out.
+PROBES = 200
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """What became of a model.
+
+    Attributes:
+        folder: where it is.
+        old_ids: int64 [n]: the old row id of each new one.
+        pieces: number of pieces before.
+        cut: names of the tensors that lost rows.
+        old_bytes: bytes of all tensors before.
+        new_bytes: and after.
+        files: what the folder holds.
+        characters: characters the model keeps, after its normaliser.
+    """
+
+    folder: str
+    old_ids: NDArray[np.int64]
+    pieces: int
+    cut: tuple[str, ...]
+    old_bytes: int
+    new_bytes: int
+    files: tuple[str, ...]
+    characters: int
+
+
+def trim(
+    model: TokenEmbedding,
+    counts: Counts,
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    unused: bool = False,
+) -> Trimmed:
+    """Write a folder with a smaller copy of a model.
+
+    Kept are: special and added tokens, all single bytes, and every piece that a text made of characters of ``counts``
+    can become. The new ids are in the order of the old. For every such text the new tokenizer gives the same pieces;
+    that is proven on random ones before the folder gets its name.
+
+    Args:
+        model: as :func:`charvec.open` gives it, from a Hugging Face folder.
+        counts: the characters to keep, as :func:`charvec.scan` gives them.
+        out: the folder to write.
+        overwrite: replace the folder when it exists.
+        unused: keep pieces such as ``[unused1]``.
+
+    Raises:
+        WrongFile: ``E-TRIM-TOKENIZER`` for a kind of tokenizer that cannot be trimmed; ``E-TRIM-TENSOR`` for a tensor
+            that cannot be copied, or of which it is unknown whether it belongs to the vocabulary.
+        OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
+        CharvecError: as the readers of checkpoints and vocabularies.
+    """
+    source = places.parent(model.checkpoint.path)
+    out = os.fspath(out)
+    _check_folder(out, source, overwrite)
+    document = _document(model)
+    config = read_json(places.join(source, "config.json"))
+    chars = _characters(document, counts)
+    old_ids = _old_ids(model, document, chars, config, source, unused)
+    shards = _shards(model.checkpoint)
+    parts, cut = _parts(model, shards, old_ids, config)
+    temporary = f"{out.rstrip(os.sep)}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        os.mkdir(temporary)
+        new_bytes = write_weights(parts, temporary)
+        write_rest(document, old_ids, model.tensor.rows, source, temporary, _origin(model, old_ids, chars))
+        _prove(document, old_ids, counts, temporary)
+        _replace(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    old_bytes = sum(tensor.nbytes for tensors in shards.values() for tensor in tensors)
+    files = sorted(os.path.relpath(os.path.join(top, name), out) for top, _, names in os.walk(out) for name in names)
+    return Trimmed(out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, tuple(files), len(chars))
+
+
+def _check_folder(out: str, source: str, overwrite: bool) -> None:
+    parent = os.path.dirname(os.path.abspath(out))
+    if not os.path.isdir(parent):
+        raise OutputError(
+            "E-OUTPUT-NO-FOLDER", f"the folder of {out} does not exist", path=out, help=f"make it: mkdir -p {parent}"
+        )
+    if os.path.lexists(out):
+        if os.path.exists(source) and os.path.samefile(out, source or "."):
+            raise OutputError("E-OUTPUT-IS-INPUT", f"{out} is the model itself", path=out, help="name another folder")
+        if not os.path.isdir(out) or os.path.islink(out):
+            raise OutputError("E-OUTPUT-FOLDER", f"{out} is no folder", path=out, help="name another")
+        if not overwrite and os.listdir(out):
+            raise OutputError(
+                "E-OUTPUT-EXISTS", f"{out} exists", path=out, help="say -f to replace it, or name another folder"
+            )
+        if os.listdir(out) and not os.path.exists(os.path.join(out, "trimming.json")):
+            raise OutputError(
+                "E-OUTPUT-EXISTS",
+                f"{out} is no folder that charvec wrote; it is not replaced",
+                path=out,
+                help="remove it yourself, or name another folder",
+            )
+
+
+def _replace(temporary: str, out: str) -> None:
+    """Give the folder its name. Folders cannot be exchanged in one step: an old one is moved aside first."""
+    aside = ""
+    if os.path.lexists(out):
+        aside = temporary + ".old"
+        os.rename(out, aside)
+    os.rename(temporary, out)
+    if aside:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _document(model: TokenEmbedding) -> Document:
+    """The tokenizer of a model.
+
+    Raises:
+        WrongFile: ``E-TRIM-TOKENIZER``.
+    """
+    speller: Any = model.vocabulary.spell
+    document = getattr(speller, "document", None)
+    if isinstance(document, Document):
+        return document
+    pieces, settings = getattr(speller, "pieces", None), getattr(speller, "settings", None)
+    if model.vocabulary.kind != "wordpiece" or not isinstance(pieces, dict) or not isinstance(settings, Mapping):
+        raise WrongFile(
+            "E-TRIM-TOKENIZER",
+            f"{model.vocabulary.path}: a vocabulary of kind {model.vocabulary.kind} cannot be trimmed",
+            path=model.vocabulary.path,
+            help="vocab.txt, tokenizer.json, and vocab.json with merges.txt can; transformers converts most tokenizers "
+            "to tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+        )
+    return Document.of(
+        {
+            "model": {
+                "type": "WordPiece",
+                "vocab": pieces,
+                "unk_token": "[UNK]",
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+            },
+            "normalizer": {"type": "BertNormalizer", **settings},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "added_tokens": [
+                {"id": row, "content": piece, "special": True}
+                for piece, row in pieces.items()
+                if piece in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+            ],
+        },
+        model.vocabulary.path,
+    )
+
+
+def _size(document: Document) -> int:
+    return len({*document.pieces.values(), *(token.row for token in document.added)})
+
+
+def _characters(document: Document, counts: Counts) -> set[str]:
+    """What the normaliser makes of the characters to keep."""
+    normalizer = document.build(inside=False).normalizer
+    return normalised(counts, normalizer.normalize_str if normalizer is not None else str)
+
+
+def _old_ids(
+    model: TokenEmbedding, document: Document, chars: set[str], config: Any, source: str, unused: bool
+) -> NDArray[np.int64]:
+    """Row ids that stay, ascending: int64 [n]."""
+    kept = kept_pieces(document, chars)
+    kept -= _never_emitted(document, kept)
+    if not unused:
+        kept = {piece for piece in kept if not _UNUSED.fullmatch(piece)}
+    else:
+        kept |= {piece for piece in document.pieces if _UNUSED.fullmatch(piece)}
+    ids = {document.pieces[piece] for piece in kept} | {token.row for token in document.added}
+    named = ids_in(config) | ids_in(read_json(places.join(source, "generation_config.json")))
+    named |= ids_in(read_json(places.join(source, "tokenizer_config.json")))
+    ids |= {row for row in named if row in set(document.pieces.values())}
+    rows = model.tensor.rows
+    return np.array(sorted(row for row in ids if row < rows), np.int64)
+
+
+def _never_emitted(document: Document, pieces: set[str]) -> set[str]:
+    """Pieces of several characters with an ideograph, where the normaliser makes each ideograph a word of its own."""
+    apart = any(
+        step.get("type") == "BertNormalizer" and step.get("handle_chinese_chars") for step in steps(document.normalizer)
+    )
+    if document.type != "WordPiece" or not apart:
+        return set()
+    normalize = document.build(inside=False).normalizer.normalize_str
+    alone = {char for piece in pieces for char in piece if normalize(char) == f" {char} "}
+    return {piece for piece in pieces if len(piece) > 1 and not alone.isdisjoint(piece)}
+
+
+def _shards(checkpoint: Checkpoint) -> dict[str, list[Tensor]]:
+    """Tensors by the file of weights they go into, in the order of the checkpoint."""
+    if not checkpoint.parts:
+        return {"model.safetensors": list(checkpoint.tensors.values())}
+    shards = {}
+    count = len(set(checkpoint.parts.values()))
+    for number, path in enumerate(dict.fromkeys(checkpoint.parts.values()), 1):
+        opened = checkpoints.read(path)
+        name = f"model-{number:05d}-of-{count:05d}.safetensors" if count > 1 else "model.safetensors"
+        shards[name] = [tensor for tensor in opened.tensors.values() if checkpoint.parts.get(tensor.name) == path]
+    return shards
+
+
+def _parts(
+    model: TokenEmbedding, shards: Mapping[str, Sequence[Tensor]], old_ids: NDArray[np.int64], config: Any
+) -> tuple[dict[str, list[Part]], list[str]]:
+    """What is written of each tensor, and the names of those that lose rows.
+
+    Raises:
+        WrongFile: ``E-TRIM-TENSOR``.
+    """
+    rows = model.tensor.rows
+    # other sizes of the model that happen to be as large as its vocabulary
+    sizes = {value for key, value in _numbers(config) if key != "vocab_size"}
+    cut = []
+    parts: dict[str, list[Part]] = {}
+    for file, tensors in shards.items():
+        parts[file] = []
+        for tensor in tensors:
+            axes = [axis for axis, size in enumerate(tensor.shape) if size == rows]
+            if tensor.name == model.tensor.name or (axes and is_vocabulary_table(tensor.name)):
+                parts[file].append(Part(tensor, axes[0], old_ids))
+                cut.append(tensor.name)
+                continue
+            if axes and rows not in sizes:
+                raise WrongFile(
+                    "E-TRIM-TENSOR",
+                    f"tensor {tensor.name!r} of shape {list(tensor.shape)} is as long as the vocabulary; whether it "
+                    "belongs to it is unknown",
+                    path=next(iter(tensor.paths), None),
+                    help="please report the architecture; its model would not load with a shorter vocabulary",
+                )
+            parts[file].append(Part(tensor))
+    return parts, cut
+
+
+def _numbers(value: Any) -> list[tuple[str, int]]:
+    """Every integer of a configuration with its key."""
+    if not isinstance(value, dict):
+        return []
+    found = [(key, number) for key, number in value.items() if type(number) is int]
+    return found + [pair for inner in value.values() for pair in _numbers(inner)]
+
+
+def _origin(model: TokenEmbedding, old_ids: NDArray[np.int64], chars: set[str]) -> dict[str, Any]:
+    """Where the smaller model comes from. No times, no paths: the same inputs give the same bytes."""
+    return {
+        "charvec": __version__,
+        "source": {
+            "files": {os.path.basename(path): size for path, size in sorted(model.checkpoint.files.items())},
+            "header_blake2b": model.checkpoint.header_digest,
+            "tensor": model.tensor.name,
+            "rows": model.tensor.rows,
+        },
+        "vocabulary": {"kind": model.vocabulary.kind, "blake2b": model.vocabulary.digest},
+        "pieces": len(old_ids),
+        "characters": len(chars),
+    }
+
+
+def _prove(document: Document, old_ids: NDArray[np.int64], counts: Counts, folder: str) -> None:
+    """Random texts of kept characters become the same pieces with the tokenizer that was written.
+
+    Raises:
+        WrongFile: ``E-TRIM-TOKENIZER``.
+    """
+    from charvec import vocabularies
+
+    speller: Any = vocabularies.read(vocabularies.locate(folder)).spell
+    written = getattr(speller, "document", None)
+    if not isinstance(written, Document):
+        pieces = {piece: place for place, piece in enumerate(_pieces_of(document, old_ids))}
+        written = Document.of(
+            {
+                "model": {**document.model, "type": document.type, "vocab": pieces},
+                "normalizer": document.normalizer,
+                "pre_tokenizer": document.pre_tokenizer,
+                "added_tokens": [],
+            },
+            document.path,
+        )
+    old, new = document.build(inside=False), written.build(inside=False)
+    generator = random.Random(len(old_ids))
+    chars = [*counts, " "]
+    for _ in range(PROBES if len(counts) else 0):
+        text = "".join(generator.choices(chars, k=generator.randrange(1, 40)))
+        before, after = old.encode(text).tokens, new.encode(text).tokens
+        if before != after:
+            raise WrongFile(
+                "E-TRIM-TOKENIZER",
+                f"the trimmed tokenizer cuts {text!r} in another way; nothing was written",
+                path=document.path,
+                found=f"{before[:12]} became {after[:12]}",
+                help="please report this tokenizer; it has rules that charvec does not know",
+            )
+
+
+def _pieces_of(document: Document, old_ids: NDArray[np.int64]) -> list[str]:
+    pieces = {row: piece for piece, row in document.pieces.items()}
+    return [pieces[row] for row in old_ids.tolist()]
+
+
+def check_counts(counts: Counts) -> None:
+    """Refuse to trim a model to nothing.
+
+    Raises:
+        UsageError: ``E-COUNTS``.
+    """
+    if not len(counts):
+        raise UsageError("E-COUNTS", "the samples hold no character", help="name samples with text")
