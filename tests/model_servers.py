@@ -143,9 +143,9 @@ class ModelServer:
                     block = stream.read(stop - at)
             else:
                 block = file[1](at, stop)
-            request.wfile.write(block)
             with self._lock:
                 self.sent += len(block)
+            request.wfile.write(block)
 
     def asked(self, path: str) -> list[str | None]:
         """The parts that were asked for of a file."""

@@ -48,7 +48,7 @@ def add_remote_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--download",
         action="store_true",
-        help="fetch all of a file, for this run only, from a server that sends no parts of files",
+        help="fetch all of a file, for this run only, where a server or a format does not do with parts of it",
     )
 
 
@@ -90,10 +90,10 @@ def watch_fetching(model: str | None, args: Namespace) -> None:
     policy.ask = _ask if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() else None
 
 
-def _ask(path: str, bytes_: int | None) -> bool:
+def _ask(path: str, why: str, bytes_: int | None) -> bool:
     """Whether all of a file shall be fetched."""
     much = size(bytes_) if bytes_ is not None else "an unknown number of bytes"
-    sys.stderr.write(f"charvec: {escape(path)}: the server sends whole files only. Fetch {much}? [y/N] ")
+    sys.stderr.write(f"charvec: {escape(path)}: {why}. Fetch {much}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -19,6 +19,10 @@ transforms            normalisation and grapheme clusters, between a reader and 
 scripts               which script and which block a code point belongs to
 folders, ignoring     what is in a folder; .gitignore files and patterns like theirs
 remote                files behind URLs; remote_stream and remote_faults are its parts
+addresses             URLs as paths, without their secrets
+places, model_places  what is where; what a user calls a model, and where that is
+hub, modelscope       models on the hub and in its cache; in the cache of ModelScope
+remote_file           parts of files behind URLs; ranges, remote_reader and remote_places belong to it
 streams               decompressing, one thread ahead, within limits
 columnar              text columns of tables; arrow_text and arrow_types are its parts
 dotted, json_array    paths into JSON; arrays of records

@@ -17,7 +17,7 @@ from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, Wr
 from charvec.plumbing import places
 
 if TYPE_CHECKING:
-    from charvec.plumbing.remote_file import Reader
+    from charvec.plumbing.remote_reader import Reader
 
 __all__ = ["File", "cut_short", "inside", "read_whole", "unrecognised"]
 
@@ -48,7 +48,8 @@ class File:
         local = places.on_disk(self.path)
         self.remote = local is None
         if local is None:
-            from charvec.plumbing.remote_file import Reader, known
+            from charvec.plumbing.remote_file import known
+            from charvec.plumbing.remote_reader import Reader
 
             remote = known(self.path)
             self._reader = Reader(remote)

@@ -164,7 +164,7 @@ def _find(model: str, revision: str | None) -> Repo:
     delays = iter(remote_stream.DELAYS[:1])
     while True:
         try:
-            info = hub.HfApi().model_info(model, revision=revision, timeout=TIMEOUT)
+            info = hub.HfApi(endpoint=hub.constants.ENDPOINT).model_info(model, revision=revision, timeout=TIMEOUT)
             break
         except Exception as error:  # whatever the hub's client and the libraries below it raise
             kind, culprit = judge(error)

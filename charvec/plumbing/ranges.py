@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from charvec.plumbing import remote_stream
 from charvec.plumbing.remote_faults import ChangedError, judge, status_of
@@ -68,6 +69,7 @@ class Web:
         self._headers = headers or {}
         self._final: Any = None  # where the server sent us
         self._version: str | None = None
+        self._parts = False  # whether the server has sent parts
         self.size: int | None = None
 
     def submit(self, start: int, end: int) -> Future[bytes]:
@@ -123,6 +125,7 @@ class Web:
             if not place or int(place[1]) != begin or int(place[2]) >= int(place[3]):
                 raise OSError(errno.EIO, "the server sent another part than it was asked for")
             self._measured(int(place[3]))
+            self._parts = True
             await _receive(answer, got, min(end, int(place[3])) - start)
         return bytes(got)
 
@@ -130,6 +133,7 @@ class Web:
         """The answer of a server that takes no notice of what part it was asked for."""
         said = answer.headers.get("Content-Length", "")
         length = int(said) if said.isdigit() else None
+        self._parts = False
         if begin or (length if length is not None else 0) > SMALL:
             raise WholeError(length)
         whole = bytearray()
@@ -152,38 +156,49 @@ class Web:
             raise ChangedError(errno.EIO, "it changed on the server while it was read")
         self._version = version
 
-    def save(self, file: BinaryIO, advance: Any) -> Future[bytes]:
-        """Begin to fetch the whole file into ``file``, from the beginning after each lost connection.
+    def save(self, file: IO[bytes], advance: Callable[[int], None]) -> Future[bytes]:
+        """Begin to fetch the whole file into ``file``; after a lost connection what is missing, where parts are sent.
 
         Args:
             file: empty and open for writing.
-            advance: called with the number of bytes that came, negative when they were lost.
+            advance: called with the number of bytes that came, negative when they have to come once more.
         """
         return _running(self._system.loop, self._save(file, advance))
 
-    async def _save(self, file: BinaryIO, advance: Any) -> bytes:
+    async def _save(self, file: IO[bytes], advance: Callable[[int], None]) -> bytes:
         delays = iter(remote_stream.DELAYS)
         while True:
+            start = file.tell()
             try:
-                session = await self._system.set_session()
-                headers = {**self._system.kwargs.get("headers", {}), **self._headers}
-                options = {**self._system.kwargs, "headers": headers}
-                async with session.get(self._system.encode_url(self._url), **options) as answer:
-                    answer.raise_for_status()
-                    self._check(answer.headers)
-                    async for block in answer.content.iter_any():
-                        file.write(block)
-                        advance(len(block))
-                self.size = file.tell()
+                await self._rest(file, advance)
                 return b""
-            except Exception as error:
+            except Exception as error:  # aiohttp and what lies below it
+                if file.tell() - start >= PROGRESS and self._parts:
+                    delays = iter(remote_stream.DELAYS)
                 delay = next(delays, None) if judge(error)[0] == "passing" else None
                 if delay is None:
                     raise
+                await asyncio.sleep(delay)
+
+    async def _rest(self, file: IO[bytes], advance: Callable[[int], None]) -> None:
+        """Fetch what is missing in ``file``, all of it from a server that sends no parts."""
+        session = await self._system.set_session()
+        headers = {**self._system.kwargs.get("headers", {}), **self._headers}
+        if self._parts:
+            headers["Range"] = f"bytes={file.tell()}-"
+        async with session.get(
+            self._system.encode_url(self._url), **{**self._system.kwargs, "headers": headers}
+        ) as answer:
+            answer.raise_for_status()
+            self._check(answer.headers)
+            if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {file.tell()}-"):
                 advance(-file.tell())
                 file.seek(0)
                 file.truncate()
-                await asyncio.sleep(delay)
+            async for block in answer.content.iter_any():
+                file.write(block)
+                advance(len(block))
+        self._measured(file.tell())
 
 
 async def _receive(answer: Any, got: bytearray, length: int) -> None:

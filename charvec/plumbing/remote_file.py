@@ -1,44 +1,35 @@
-"""Plumbing: a remote file as :class:`charvec.plumbing.files.File` reads it, by position.
+"""Plumbing: remote files as this process knows them, read by position.
 
 What is read of a file's headers is kept for as long as the process lives, within limits, so that a small file is
-fetched once however often it is opened. Rows are announced before they are read: those that lie close together are
-fetched in one go, several such parts at the same time.
+fetched once however often it is opened.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from itertools import pairwise
 from typing import IO, Any
 
-from charvec.errors import CharvecError, DamagedFile, NotFound, ReadWriteError, UsageError, from_os_error
+from charvec.errors import CharvecError, DamagedFile, NotFound, ReadWriteError, UsageError
 from charvec.plumbing import addresses
 from charvec.plumbing.progress import Progress, Silent
 from charvec.plumbing.ranges import SMALL, Ranges, System, Web, WholeError
 from charvec.plumbing.remote import _Place, _version
 from charvec.plumbing.remote_faults import ChangedError, judge, translated
 
-__all__ = ["Reader", "Remote", "begin", "forget", "known", "policy"]
+__all__ = ["Remote", "begin", "forget", "known", "policy"]
 
 #: Bytes fetched first of a file, and at least; of a file of text or configuration, which is read as a whole.
 FIRST, FIRST_OF_TEXT = 1 << 16, 1 << 20
 #: Most bytes fetched ahead of what is read, once that much was read of a file.
 MOST_AHEAD = 4 << 20
-#: Bytes of headers and small files that are kept in all.
-KEPT = 128 << 20
-#: Parts that are fetched at the same time.
-AT_ONCE = 8
-#: Bytes of a part that holds several rows.
-PART = 4 << 20
-#: A gap of up to so many bytes between rows is fetched with them, as long as all gaps together take no more than the
-#: rows and ALLOWANCE: a request costs some 100 ms, in which 8 connections bring that much.
-GAP, ALLOWANCE = 1 << 18, 1 << 19
-#: A gap that is always fetched: smaller than what a request costs anyway.
-NEAR = 1 << 13
+#: Bytes of headers and small files that are kept in all, and of one file.
+KEPT, KEPT_OF_ONE = 128 << 20, 32 << 20
+#: Bytes that are fetched of a file without asking, unless they are the wanted rows: some formats have no index, and all
+#: of the file has to be read.
+UNASKED = 64 << 20
 #: Suffixes of files that are small, and read as a whole.
 _TEXT = (".json", ".txt", ".model", ".vocab", ".index", ".md", ".cfg")
 
@@ -48,11 +39,12 @@ class _Policy:
 
     Attributes:
         progress: makes the bar for what is fetched.
-        ask: whether a whole file of so many bytes (None: unknown) shall be fetched; None when nobody can be asked.
+        ask: whether a file shall be fetched whole: its path, why, its size (None: unknown); None when nobody can be
+            asked.
     """
 
     progress: Callable[[], Progress] = Silent
-    ask: Callable[[str, int | None], bool] | None = None
+    ask: Callable[[str, str, int | None], bool] | None = None
 
 
 policy = _Policy()
@@ -115,7 +107,8 @@ class Remote:
         self._spans: list[tuple[int, bytes]] = []  # what was fetched, where it begins
         self._file: IO[bytes] | None = None  # all of it
         self._read = 0  # bytes of headers fetched so far
-        self.ranges: Ranges = self._attempt(lambda: _ranges(path))
+        self._allowed = False  # whether all of it may be fetched
+        self.ranges: Ranges = self.attempt(lambda: _ranges(path))
         first = FIRST_OF_TEXT if addresses.base_name(path).endswith(_TEXT) else FIRST
         head = self.fetch(0, first if self.ranges.size is None else min(first, self.ranges.size))
         if self.ranges.size is None:
@@ -129,7 +122,8 @@ class Remote:
         self.head = head[:4096]
         self._keep(0, head)
 
-    def _attempt(self, action: Callable[[], Any]) -> Any:
+    def attempt(self, action: Callable[[], Any]) -> Any:
+        """Do something with the file system; its errors become ours."""
         try:
             return action()
         except (CharvecError, CancelledError):
@@ -144,13 +138,13 @@ class Remote:
         if start >= end:
             return b""
         part = self.wait(self.ranges.submit(start, end), start, end)
-        self._attempt(self.ranges.check)
+        self.attempt(self.ranges.check)
         return part
 
     def wait(self, coming: Future[bytes], start: int, end: int) -> bytes:
         """What was begun to fetch, whole."""
         try:
-            part: bytes = self._attempt(lambda: self._or_whole(coming, start, end))
+            part: bytes = self.attempt(lambda: self._or_whole(coming, start, end))
         except BaseException:
             coming.cancel()
             raise
@@ -166,32 +160,40 @@ class Remote:
             if error.size is not None and error.size <= SMALL:
                 whole: bytes = self.ranges.submit(0, 1).result()
                 return whole[start:end]
-            self._fetch_all(error.size)
+            self.consent("this server sends whole files only, no parts of them", error.size)
+            self._fetch_all()
             return self._from_file(start, end)
 
-    def _fetch_all(self, size: int | None) -> None:
-        """Fetch the whole file into a temporary one, if that is allowed."""
-        if self._file is not None:
+    def consent(self, why: str, size: int | None) -> None:
+        """Go on only when the user allows to fetch all of the file, or nearly.
+
+        Raises:
+            UsageError: ``E-WHOLE-FILE``.
+        """
+        if (
+            self._allowed
+            or addresses.parent(self.path) in _ALLOWED
+            or (policy.ask and policy.ask(self.path, why, size))
+        ):
+            self._allowed = True
             return
-        if addresses.parent(self.path) not in _ALLOWED and not (policy.ask and policy.ask(self.path, size)):
-            raise UsageError(
-                "E-WHOLE-FILE",
-                f"{self.path}: this server sends whole files only, no parts of them",
-                path=self.path,
-                found=f"{size:,} bytes would have to be fetched" if size is not None else "it does not say how large",
-                help="say --download (in Python: download=True) to fetch it all for this run",
-            )
-        assert isinstance(self.ranges, Web)
+        raise UsageError(
+            "E-WHOLE-FILE",
+            f"{self.path}: {why}",
+            path=self.path,
+            found=f"{size:,} bytes would have to be fetched" if size is not None else "it does not say how large",
+            help="say --download (in Python: download=True) to fetch it all for this run",
+        )
+
+    def _fetch_all(self) -> None:
+        """Fetch the whole file into a temporary one."""
+        if self._file is not None or not isinstance(self.ranges, Web):
+            return
         file = tempfile.TemporaryFile()  # noqa: SIM115 (it stays open as long as the process runs)
         bar = policy.progress()
         try:
-            bar.start(size, "fetch")
-            self.ranges.save(file, bar.advance).result()
-        except OSError as error:
-            file.close()
-            if error.filename is not None or judge(error)[0] != "broken":
-                raise
-            raise from_os_error(error, self.path, "writing a temporary copy of") from None
+            bar.start(self.ranges.size, "fetch")
+            self.wait(self.ranges.save(file, bar.advance), 0, 0)
         except BaseException:
             file.close()
             raise
@@ -208,11 +210,18 @@ class Remote:
     def _keep(self, start: int, part: bytes) -> None:
         self._spans.append((start, part))
         self._read += len(part)
+        while len(self._spans) > 2 and sum(len(span) for _, span in self._spans) > KEPT_OF_ONE:
+            del self._spans[1]  # the first is the head
         total = 0
         for each in [each for each in _KNOWN.values() if isinstance(each, Remote)][::-1]:
             total += sum(len(span) for _, span in each._spans)
             if total > KEPT and each is not self:
                 each._spans.clear()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether there is a copy of all of it."""
+        return self._file is not None
 
     def read(self, start: int, length: int) -> bytes:
         """Bytes that lie in the file, fetched with some more behind them unless they were fetched before."""
@@ -226,100 +235,14 @@ class Remote:
             if at <= start < at + len(span) and len(front) < at + len(span) - start:
                 front = span[start - at :]
                 begin = start + len(front)
+        if self._read + length > UNASKED and not self._allowed:
+            self.consent("this kind of file has to be read from its beginning to its end", self.size)
+            self._fetch_all()
+            return self.read(start, length)
         ahead = min(MOST_AHEAD, max(FIRST, self._read))
         part = self.fetch(begin, min(max(start + length, begin + ahead), self.size))
         self._keep(start, front + part)
         return (front + part)[:length]
-
-
-class Reader:
-    """Reading a remote file from one place.
-
-    Args:
-        remote: the file.
-    """
-
-    def __init__(self, remote: Remote) -> None:
-        self.remote = remote
-        self._parts: deque[tuple[int, int]] = deque()  # announced, not begun
-        self._coming: deque[tuple[int, int, Future[bytes]]] = deque()
-        self._now: tuple[int, bytes] = (0, b"")
-        self._bar: Progress = Silent()
-
-    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Say what will be read, by offset and length, in ascending order."""
-        self.close()
-        remote = self.remote
-        if remote._file is not None:
-            return
-        parts = [(max(0, start), min(end, remote.size)) for start, end in parts_of(ranges)]
-        self._parts.extend((start, end) for start, end in parts if start < end)
-        self._bar = policy.progress()
-        self._bar.start(sum(end - start for start, end in self._parts), "fetch")
-        self._begin()
-
-    def _begin(self) -> None:
-        while self._parts and len(self._coming) < AT_ONCE:
-            start, end = self._parts.popleft()
-            self._coming.append((start, end, self.remote.ranges.submit(start, end)))
-
-    def read(self, start: int, length: int) -> bytes | memoryview:
-        """Bytes that lie in the file."""
-        at, part = self._now
-        while not at <= start <= start + length <= at + len(part):
-            if not self._coming or start < self._coming[0][0] or self.remote._file is not None:
-                return self.remote.read(start, length)
-            at, end, coming = self._coming.popleft()
-            part = self.remote.wait(coming, at, end)
-            self._now = at, part
-            self._bar.advance(len(part))
-            self._begin()
-            if not self._coming:
-                self._bar.close()
-                self.remote._attempt(self.remote.ranges.check)
-        return memoryview(part)[start - at : start - at + length]
-
-    def close(self) -> None:
-        """Fetch no more."""
-        self._bar.close()
-        self._parts.clear()
-        while self._coming:
-            self._coming.popleft()[2].cancel()
-        self._now = (0, b"")
-
-
-def parts_of(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in ascending order, put together to parts that are fetched in one go each.
-
-    Args:
-        ranges: offset and length of each.
-
-    Returns:
-        beginning and end of each part; every range lies in one of them.
-    """
-    merged: list[list[int]] = []
-    wanted = 0
-    for start, length in ranges:
-        wanted += length
-        if merged and merged[-1][0] <= start <= merged[-1][1] and start + length - merged[-1][0] <= PART:
-            merged[-1][1] = max(merged[-1][1], start + length)
-        else:
-            merged.append([start, start + length])
-    gaps = sorted((after[0] - before[1], place) for place, (before, after) in enumerate(pairwise(merged)))
-    bridged: set[int] = set()
-    room = wanted + ALLOWANCE
-    for gap, place in gaps:
-        if gap > NEAR and (len(merged) - len(bridged) <= AT_ONCE or gap > min(GAP, room)):
-            break
-        bridged.add(place)
-        room -= max(gap, 0)
-    parts = merged[:1]
-    for place, each in enumerate(merged[1:]):
-        if place in bridged and each[1] - parts[-1][0] <= PART:
-            parts[-1][1] = max(parts[-1][1], each[1])
-        else:
-            parts.append(each)
-    return [(start, end) for start, end in parts]
 
 
 def _ranges(path: str) -> Ranges:
