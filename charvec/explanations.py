@@ -109,8 +109,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-PT-ZIP": f"A PyTorch file is a zip archive that PyTorch would not write: no data.pkl, encrypted, or damaged. {_DOWNLOAD}",
     "E-PT-STORAGE": "A tensor of a PyTorch file reaches beyond its storage.",
     "E-TF-INDEX": f"The index of a TensorFlow checkpoint is malformed or fails its checksum. {_DOWNLOAD}",
-    "E-TF-V1": "This is a TensorFlow checkpoint of the old single-file kind, which charvec does not read. TensorFlow can save it anew: "
-    "tf.compat.v1.train.Saver writes the newer kind by default.",
+    "E-TF-V1": f"A TensorFlow checkpoint of the old single-file kind is malformed or fails a checksum. {_DOWNLOAD}",
     "E-FASTTEXT": f"A fastText model is malformed, or of a version that charvec does not know. {_DOWNLOAD}",
     "E-WORD2VEC": "A binary file of word vectors holds no word where one should be: its bytes are shifted. gensim writes such files when one "
     "of the words holds a space. Save it as text, or with gensim's own save().",

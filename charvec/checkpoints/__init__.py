@@ -45,7 +45,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
-    *("safetensors", "tensorflow", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
+    *("safetensors", "tensorflow", "tensorflow_v1", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
     *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
 )
 

@@ -13,8 +13,6 @@ reading their rows finds that :attr:`charvec.tensor.Block.path` does not exist.
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from math import prod
 
@@ -25,7 +23,8 @@ from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, unrecognised
 from charvec.plumbing.leveldb import FOOTER, MAGIC
 from charvec.plumbing.protobuf import Malformed, varint
-from charvec.plumbing.tensorbundle import Entry, Extents, FirstVersion, Index, graph_names, parse, slice_key
+from charvec.plumbing.tensorbundle import Entry, Extents, Index, graph_names, parse, slice_key
+from charvec.plumbing.tensorslices import first_column, is_first_version, slice_lengths, tile
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]
@@ -38,12 +37,9 @@ MAX_GRAPH = 1 << 26
 #: The tensor that holds the object graph.
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
-#: How a checkpoint of the first version begins, which may be larger than an index: key "", then nested messages.
-_V1 = re.compile(rb"\0\0[\x80-\xff]{0,9}[\0-\x7f]\x0a")
-
 
 def sniff(file: File) -> bool:
-    """A table's magic at the end.
+    """A table's magic at the end, but not the beginning of a checkpoint of the first version.
 
     The one place where a name is consulted: of a file called ``*.index`` that is nothing else charvec knows, such as
     one cut short, it is more helpful to say that this index is damaged than that its format is unknown.
@@ -52,7 +48,7 @@ def sniff(file: File) -> bool:
         return False
     try:
         if file.size >= FOOTER and file.pread(file.size - len(MAGIC), len(MAGIC)) == MAGIC:
-            return True
+            return not is_first_version(file.head)
     except CharvecError:
         return False
     return file.path.endswith(".index") and unrecognised(file, "").code == "E-FORMAT" and not _is_text(file.head)
@@ -67,14 +63,11 @@ def read(file: File) -> Checkpoint:
 
     Raises:
         DamagedFile: ``E-TF-INDEX`` or ``E-TRUNCATED``.
-        WrongFile: ``E-TF-V1`` for a checkpoint of the first version; ``E-LFS-POINTER`` for a data file that is one;
-            ``E-TOO-LARGE``.
+        WrongFile: ``E-LFS-POINTER`` for a data file that is one; ``E-TOO-LARGE``.
         NotFound: ``E-SHARD-MISSING`` when there is no data file.
     """
     path = file.path
     if file.size > MAX_INDEX:
-        if _V1.match(file.head):
-            raise _first_version(path)
         raise WrongFile(
             "E-TOO-LARGE",
             f"{path} has {file.size:,} bytes, more than the limit of {MAX_INDEX:,} for a TensorFlow index",
@@ -85,8 +78,6 @@ def read(file: File) -> Checkpoint:
     try:
         index = parse(raw)
         tensors = {name: _tensor(name, entry, index, path) for name, entry in index.tensors.items()}
-    except FirstVersion:
-        raise _first_version(path) from None
     except Malformed as error:
         place = "" if error.offset is None else f" (at byte {error.offset:,})"
         raise DamagedFile(
@@ -109,15 +100,6 @@ def read(file: File) -> Checkpoint:
     )
 
 
-def _first_version(path: str) -> WrongFile:
-    return WrongFile(
-        "E-TF-V1",
-        f"{path} is a TensorFlow checkpoint of the first version: one file, without an index",
-        path=path,
-        help="restore it in TensorFlow with tf.compat.v1.train.Saver and save it again with write_version=SaverDef.V2",
-    )
-
-
 def _tensor(name: str, entry: Entry, index: Index, path: str) -> Tensor:
     if entry.dtype not in ITEM_BYTES:
         return Tensor(name, entry.shape, entry.dtype)
@@ -134,32 +116,22 @@ def _tensor(name: str, entry: Entry, index: Index, path: str) -> Tensor:
         return tensor
     filled = [block for block in known if block.rows * block.columns]
     filled.sort(key=lambda block: (block.row, block.column))
-    if not _tile(filled, tensor.rows, tensor.columns):
+    if not tile(filled, tensor.rows, tensor.columns):
         raise Malformed(f"the slices of {name[:80]!r} leave a hole or overlap", entry.place)
     return Tensor(name, entry.shape, entry.dtype, tuple(filled))
 
 
 def _block(name: str, extents: Extents, whole: Entry, index: Index, path: str) -> Block | None:
     """Where a slice lies; None when its columns are not neighbours, which takes a split along axis 2 or later."""
-    if len(extents) != len(whole.shape):
-        raise Malformed(f"a slice has {len(extents)} axes, the shape {len(whole.shape)}")
-    column = 0
-    lengths = []
-    for (start, length), size in zip(extents, whole.shape, strict=True):
-        if start < 0 or length < -1 or start + max(length, 0) > size:
-            raise Malformed(f"a slice runs from {start} to {start + length} along an axis of {size}")
-        lengths.append(length if length >= 0 else size - start)
+    lengths = slice_lengths(extents, whole.shape)
     entry = index.slices.get(slice_key(name, extents))
     if entry is None:
         raise Malformed(f"the slice {list(extents)} has no entry")
-    if entry.dtype != whole.dtype or entry.shape != tuple(lengths) or entry.slices:
+    if entry.dtype != whole.dtype or entry.shape != lengths or entry.slices:
         raise Malformed(f"the entry of the slice {list(extents)} has another shape or dtype")
-    partial = False
-    for axis in range(len(lengths) - 1, 0, -1):
-        if partial and lengths[axis] != 1:
-            return None
-        partial = partial or lengths[axis] != whole.shape[axis]
-        column += extents[axis][0] * prod(whole.shape[axis + 1 :])
+    column = first_column(extents, lengths, whole.shape)
+    if column is None:
+        return None
     item, columns = ITEM_BYTES[entry.dtype], prod(lengths[1:])
     return Block(
         _shard_path(path, entry.shard, index.shards),
@@ -172,29 +144,6 @@ def _block(name: str, extents: Extents, whole: Entry, index: Index, path: str) -
         column=column,
         big_endian=index.big_endian,
     )
-
-
-def _tile(blocks: list[Block], rows: int, columns: int) -> bool:
-    """Whether rectangles inside a matrix fill it without overlap.
-
-    A line sweeps over the rows and keeps the column ranges it cuts in order; a new one is compared with two neighbours.
-    """
-    if sum(block.rows * block.columns for block in blocks) != rows * columns:
-        return False
-    events = [(block.row, 1, block.column, block.column + block.columns) for block in blocks]
-    events += [(block.row + block.rows, 0, block.column, 0) for block in blocks]
-    starts: list[int] = []
-    ends: list[int] = []
-    for _, opens, start, end in sorted(events):
-        place = bisect_left(starts, start)
-        if not opens:
-            del starts[place], ends[place]
-        elif (place and ends[place - 1] > start) or (place < len(starts) and starts[place] < end):
-            return False
-        else:
-            starts.insert(place, start)
-            ends.insert(place, end)
-    return True
 
 
 def _shard_path(path: str, number: int, count: int) -> str:

@@ -9,12 +9,12 @@ values are the handles of data blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.protobuf import Malformed, varint
 
-__all__ = ["FOOTER", "MAGIC", "entries", "snappy"]
+__all__ = ["FOOTER", "MAGIC", "MAX_CONTENT", "TRAILER", "Room", "content", "entries", "handles", "snappy"]
 
 #: The last 8 bytes.
 MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
@@ -39,21 +39,54 @@ def entries(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
     Raises:
         Malformed: when the table breaks a rule of the format or swells beyond the caps.
     """
-    if len(data) < FOOTER or not data.endswith(MAGIC):
-        raise Malformed("it does not end with the magic bytes of a table", max(len(data) - len(MAGIC), 0))
-    footer = len(data) - FOOTER
-    end = len(data) - len(MAGIC)
-    handles = []
-    position = footer
-    for _ in range(4):
-        number, position = varint(data, position, end)
-        handles.append(number)
-    room = _Room(MAX_CONTENT)
-    for _ in _walk(data, handles[0], handles[1], room):  # the metaindex: nothing to know there
-        pass
+
+    def read(offset: int, size: int) -> bytes:
+        return data[offset : offset + size]
+
+    room = Room(MAX_CONTENT)
     previous: bytes | None = None
+    for begin, size in handles(read, len(data), room):
+        for key, value, place in _walk(read(begin, size + TRAILER), begin, room):
+            if previous is not None and key <= previous:
+                raise Malformed("the keys are not in order", place)
+            previous = key
+            yield key, value, place
+
+
+def handles(read: Callable[[int, int], bytes], length: int, room: Room) -> Iterator[tuple[int, int]]:
+    """Offset and size of every data block of a table, from its footer and its index block.
+
+    Args:
+        read: gives the bytes of the file at an offset, so many.
+        length: bytes of the file.
+        room: what is left of a cap.
+
+    Raises:
+        Malformed: when a rule is broken, blocks overlap, or one does not lie in the file.
+    """
+    tail = read(max(length - FOOTER, 0), min(length, FOOTER))
+    if len(tail) < FOOTER or not tail.endswith(MAGIC):
+        raise Malformed("it does not end with the magic bytes of a table", max(length - len(MAGIC), 0))
+    numbers, position = [], 0
+    for _ in range(4):
+        try:
+            number, position = varint(tail, position, FOOTER - len(MAGIC))
+        except Malformed as error:
+            raise Malformed(str(error), length - FOOTER + (error.offset or 0)) from None
+        numbers.append(number)
+    limit = length - FOOTER
+
+    def block(offset: int, size: int) -> bytes:
+        if offset + size + TRAILER > limit:
+            raise Malformed(f"a block handle leads to byte {offset + size + TRAILER:,} of {limit:,}", offset)
+        if size > MAX_CONTENT:
+            raise Malformed(f"an index of {size:,} bytes", offset)
+        return read(offset, size + TRAILER)
+
+    for _ in _walk(block(numbers[0], numbers[1]), numbers[0], room):  # the metaindex: nothing to know there
+        pass
     reached = 0
-    for _, handle, place in _walk(data, handles[2], handles[3], room):
+    for _, handle, place in _walk(block(numbers[2], numbers[3]), numbers[2], room):
         try:
             begin, position = varint(handle, 0)
             size, position = varint(handle, position)
@@ -62,49 +95,59 @@ def entries(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         if begin < reached:  # also what keeps one block from being read again and again
             raise Malformed("two blocks overlap", place)
         reached = begin + size + TRAILER
-        for key, value, place in _walk(data, begin, size, room):
-            if previous is not None and key <= previous:
-                raise Malformed("the keys are not in order", place)
-            previous = key
-            yield key, value, place
+        if reached > limit:
+            raise Malformed(f"a block handle leads to byte {reached:,} of {limit:,}", begin)
+        yield begin, size
 
 
-class _Room:
+class Room:
     """What is left of a cap."""
 
     def __init__(self, size: int) -> None:
         self.left = size
 
     def take(self, size: int, place: int) -> None:
+        """Use some.
+
+        Raises:
+            Malformed: when there is not so much left.
+        """
         self.left -= size
         if self.left < 0:
             raise Malformed(f"its content exceeds the limit of {MAX_CONTENT:,} bytes", place)
 
 
-def _content(data: bytes, offset: int, size: int, room: _Room) -> tuple[bytes, bool]:
-    """The content of a block, and whether it was compressed."""
-    end, limit = offset + size, len(data) - FOOTER
-    if end + TRAILER > limit:
-        raise Malformed(f"a block handle leads to byte {end + TRAILER:,} of {limit:,}", offset)
-    content, compression = data[offset:end], data[end]
-    if masked(crc32c(data[offset : end + 1])) != int.from_bytes(data[end + 1 : end + TRAILER], "little"):
-        raise Malformed("the checksum of a block does not match", offset)
+def content(raw: bytes, place: int, room: Room) -> tuple[bytes, bool]:
+    """The content of a block, and whether it was compressed.
+
+    Args:
+        raw: the block with its trailer.
+        place: where it lies in the file.
+        room: what is left of a cap.
+
+    Raises:
+        Malformed: when its checksum does not match, or it does not unpack.
+    """
+    size = len(raw) - TRAILER
+    plain, compression = raw[:size], raw[size]
+    if masked(crc32c(raw[: size + 1])) != int.from_bytes(raw[size + 1 :], "little"):
+        raise Malformed("the checksum of a block does not match", place)
     if compression == 0:
-        return content, False
+        return plain, False
     if compression != 1:
-        raise Malformed(f"compression {compression} is unknown", end)
+        raise Malformed(f"compression {compression} is unknown", place + size)
     try:
-        room.take(4 * size, offset)
-        content = snappy(content, limit=room.left)
+        room.take(4 * size, place)
+        plain = snappy(plain, limit=room.left)
     except Malformed as error:
-        raise Malformed(f"a snappy block: {error}", offset) from None
-    room.take(len(content), offset)
-    return content, True
+        raise Malformed(f"a snappy block: {error}", place) from None
+    room.take(len(plain), place)
+    return plain, True
 
 
-def _walk(data: bytes, base: int, size: int, room: _Room) -> Iterator[tuple[bytes, bytes, int]]:
+def _walk(raw: bytes, base: int, room: Room) -> Iterator[tuple[bytes, bytes, int]]:
     """Entries of the block at ``base``."""
-    block, compressed = _content(data, base, size, room)
+    block, compressed = content(raw, base, room)
     restarts = int.from_bytes(block[-4:], "little")
     end = len(block) - 4 - 4 * restarts
     if len(block) < 4 or end < 0:

@@ -15,7 +15,17 @@ from charvec.plumbing.leveldb import entries
 from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields, signed
 from charvec.tensor import ITEM_BYTES
 
-__all__ = ["MAX_SHARDS", "Entry", "Extents", "FirstVersion", "Index", "graph_names", "parse", "slice_key"]
+__all__ = [
+    "MAX_SHARDS",
+    "Entry",
+    "Extents",
+    "Index",
+    "graph_names",
+    "parse",
+    "shape_sizes",
+    "slice_extents",
+    "slice_key",
+]
 
 #: Caps: slices of a tensor, axes of a shape, data files (five digits in their names), fields of an object graph.
 MAX_SLICES = 1 << 14
@@ -69,10 +79,6 @@ _ENTRY = {1: VARINT, 2: LEN, 3: VARINT, 4: VARINT, 5: VARINT, 6: I32, 7: LEN}
 Extents = tuple[tuple[int, int], ...]
 
 
-class FirstVersion(Malformed):
-    """A table, but that of a checkpoint of the first version."""
-
-
 class Entry(NamedTuple):
     """A BundleEntryProto.
 
@@ -109,15 +115,12 @@ def parse(raw: bytes) -> Index:
     """Parse an index file.
 
     Raises:
-        FirstVersion: when the table is a checkpoint of the first version.
         Malformed: when a rule is broken; its offset is one in the index file.
     """
     table = entries(raw)
     key, value, place = next(table, (b"?", b"", 0))
     if key:
         raise Malformed("a LevelDB table without the header of a TensorFlow bundle", place)
-    if value.startswith(b"\x0a"):  # SavedTensorSlices, whose first field is a message
-        raise FirstVersion("a checkpoint of the first version", place)
     header = {1: 0, 2: 0}
     try:
         for number, _, content in fields(value, _HEADER):
@@ -154,7 +157,7 @@ def _entry(raw: bytes, place: int) -> Entry:
         if number == 1:
             code = value
         elif number == 2:
-            shape += _shape(value)
+            shape += shape_sizes(value)
         elif number == 3:
             shard = value
         elif number == 4:
@@ -164,7 +167,7 @@ def _entry(raw: bytes, place: int) -> Entry:
         elif number == 6:
             crc = value
         elif number == 7:
-            slices.append(_extents(value))
+            slices.append(slice_extents(value))
         if len(shape) > MAX_AXES or len(slices) > MAX_SLICES:
             raise Malformed(f"more than {MAX_AXES} axes or {MAX_SLICES:,} slices")
     if not 0 < code < 100:
@@ -180,7 +183,7 @@ def _entry(raw: bytes, place: int) -> Entry:
     return Entry(dtype, tuple(shape), shard, offset, size, crc, tuple(slices), place)
 
 
-def _shape(raw: bytes) -> list[int]:
+def shape_sizes(raw: bytes) -> list[int]:
     """Sizes of a TensorShapeProto."""
     sizes = []
     for number, _, value in fields(raw, {2: LEN, 3: VARINT}):
@@ -196,7 +199,7 @@ def _shape(raw: bytes) -> list[int]:
     return sizes
 
 
-def _extents(raw: bytes) -> Extents:
+def slice_extents(raw: bytes) -> Extents:
     """Extents of a TensorSliceProto."""
     extents: list[tuple[int, int]] = []
     for number, _, value in fields(raw, {1: LEN}):

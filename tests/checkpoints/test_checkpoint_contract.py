@@ -16,7 +16,7 @@ from charvec.tensor import Checkpoint
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
-    *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow"),
+    *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow", "tensorflow-v1"),
     *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
@@ -42,8 +42,6 @@ REFUSED = {
     "fasttext/compressed.ftz": "E-QUANTISED",
     "pytorch/q.bin": "E-PICKLE-UNSAFE",
     "pytorch/whole_module.pt": "E-PICKLE-UNSAFE",
-    "tensorflow/v1_f2/m": "E-TF-V1",
-    "tensorflow/v1_plain/model.ckpt": "E-TF-V1",
 }
 
 

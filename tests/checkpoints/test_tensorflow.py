@@ -16,7 +16,7 @@ import pytest
 
 from charvec import checkpoints
 from charvec.checkpoints import tensorflow
-from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
+from charvec.errors import CharvecError, DamagedFile, NotFound
 from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.files import File
 from charvec.plumbing.leveldb import FOOTER, MAGIC, entries
@@ -275,33 +275,6 @@ def test_real_index_in_snappy_with_a_missing_shard() -> None:
         "model.ckpt-0.index",
         "model.ckpt-0.data-00000-of-00002",
     ]
-
-
-@pytest.mark.parametrize("path", sorted(DATA.glob("v1_*/*")), ids=lambda path: path.parent.name)
-def test_first_version_is_named(path: Path, tmp_path: Path) -> None:
-    """A checkpoint of one file, also one larger than any index."""
-    with pytest.raises(WrongFile) as caught:
-        load(path)
-    assert caught.value.code == "E-TF-V1"
-    large = tmp_path / "large"
-    raw = path.read_bytes()
-    with large.open("wb") as file:
-        file.write(raw[:1000])
-        file.seek(tensorflow.MAX_INDEX)
-        file.write(raw[-48:])
-    with pytest.raises(WrongFile) as caught:
-        load(large)
-    assert caught.value.code == "E-TF-V1"
-
-
-def test_all_shared_first_versions() -> None:
-    """Every element type and partitioning."""
-    paths = sorted((SHARED / "generated").glob("v1_*/m*"))
-    if not paths:
-        pytest.skip("the shared fixtures are not beside this checkout")
-    for path in paths:
-        with pytest.raises(WrongFile, match="E-TF-V1"):
-            load(path)
 
 
 def test_big_endian(copy: Callable[[str], Path]) -> None:
@@ -711,7 +684,7 @@ def test_mutants(copy: Callable[[str], Path], name: str) -> None:
     """Nothing but a CharvecError, and never slow."""
     codes = fuzz(copy(name), 5000, seed=20)
     assert codes["E-TF-INDEX"] > 1000 and codes["read"] > 100
-    assert set(codes) <= {"read", "E-TF-INDEX", "E-TRUNCATED", "E-SHARD-MISSING", "E-TF-V1"}
+    assert set(codes) <= {"read", "E-TF-INDEX", "E-TRUNCATED", "E-SHARD-MISSING"}
 
 
 def test_mutants_of_the_object_graph(copy: Callable[[str], Path]) -> None:
