@@ -22,7 +22,7 @@ from charvec.plumbing.dictionary import is_utf8, one_character
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.entries import CHUNK, EntryIndex
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.word_vectors import BLANK, Layout, is_number, kind_of, layout_of, vocabulary_of, words_header
+from charvec.plumbing.word_vectors import BLANK, Layout, kind_of, layout_of, numbers, vocabulary_of, words_header
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 
@@ -188,14 +188,15 @@ class TextRows:
             wanted = ids.tolist()
             for place, line in enumerate(self.index.read(file, wanted, self._cut)):
                 parts = self.layout.split(line)
-                if parts is None or not all(map(is_number, parts[1])):
+                values = parts and numbers(parts[1])
+                if not values:
                     raise DamagedFile(
                         "E-TEXT-LINE",
                         f"{self.path}: the line of row {wanted[place]:,} is no word and {self.layout.dim:,} numbers",
                         path=self.path,
                         help="copy or download the file again",
                     )
-                result[place] = np.array(list(map(float, parts[1])), np.float64)
+                result[place] = np.array(values, np.float64)
         return result
 
     @staticmethod

@@ -16,6 +16,7 @@ from charvec.checkpoints import word2vec_binary, word2vec_text
 from charvec.errors import CharvecError
 from charvec.plumbing import entries
 from charvec.plumbing.files import File
+from charvec.plumbing.word_vectors import is_number, numbers
 from charvec.rows import read_rows
 from charvec.status import Status
 from charvec.tensor import Checkpoint
@@ -177,6 +178,35 @@ def check_characters(model: charvec.TokenEmbedding, words: list[str], matrix: ND
     for char in single:
         assert vectors[char].tobytes() == matrix[words.index(char)].tobytes()
         assert vectors.rows[vectors.chars.index(char)] == (words.index(char),)
+
+
+def test_numbers_are_those_that_programs_write() -> None:
+    """Both ways of telling agree, over everything short that could be one."""
+    generator = random.Random(3)
+    alphabet = [
+        b"0",
+        b"1",
+        b"9",
+        b".",
+        b"-",
+        b"+",
+        b"e",
+        b"E",
+        b"nan",
+        b"inf",
+        b"INFINITY",
+        b"_",
+        b" ",
+        b"",
+        b"x",
+        b"\xb2",
+    ]
+    fine = 0
+    for _ in range(20000):
+        value = b"".join(generator.choices(alphabet, k=generator.randrange(6)))
+        assert (numbers([value]) is not None) == is_number(value), value
+        fine += is_number(value)
+    assert fine > 1000
 
 
 def test_rows_in_any_order() -> None:
