@@ -118,9 +118,10 @@ def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.floa
     rows, digest = read_rows(model.tensor, ids)
     matrix = rows[: len(spelling)]
     start = len(spelling)
-    for place, piece in zip(composed.tolist(), pieces, strict=True):
-        matrix[place] = rows[start : start + len(piece)].mean(axis=0, dtype=np.float32)
-        start += len(piece)
+    with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are told of in the finished vectors
+        for place, piece in zip(composed.tolist(), pieces, strict=True):
+            matrix[place] = rows[start : start + len(piece)].mean(axis=0, dtype=np.float32)
+            start += len(piece)
     return matrix, digest
 
 

@@ -116,6 +116,8 @@ def _words(archive: Zip, member: Member, header: Header) -> Vocabulary:
     data = archive.content(member)
     order = ">" if header.big_endian else "<"
     cells = np.frombuffer(data, np.dtype(f"{order}{header.code}"), header.shape[0], header.start)
+    if header.code[0] == "U" and (cells.view(f"{order}u4") > 0x10FFFF).any():
+        archive.refuse(f"{member.name!r} holds what is no text")
     try:
         words = [word if isinstance(word, str) else word.decode() for word in cells.tolist()]
     except ValueError:

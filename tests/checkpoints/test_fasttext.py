@@ -74,6 +74,17 @@ def test_what_text_is_split_at_is_no_word() -> None:
     assert {entry.status for entry in vectors.missing} == {Status.REMOVED}
 
 
+def test_rows_that_are_not_finite(tmp_path: Path) -> None:
+    """Their mean is not finite either, of which the user is told; no warning of NumPy's comes through."""
+    path = tmp_path / "model.bin"
+    rows = np.array([[np.inf, 3e38], [-np.inf, 3e38]], "<f4")
+    good = pack(["我".encode()], buckets=1, ngrams=(3, 3))
+    place = good.index(struct.pack("<qq", 2, 2)) + 16
+    path.write_bytes(good[:place] + rows.tobytes() + good[place + 16 :])
+    vectors = charvec.lookup(charvec.open(path), "我")
+    assert np.isnan(vectors["我"][0]) and np.isinf(vectors["我"][1])
+
+
 def test_the_hash_takes_bytes_as_signed() -> None:
     """For ASCII it is FNV-1a, for which the draft of its authors gives these values; beyond it is not."""
     assert [fnv1a(data) for data in (b"", b"a", b"foobar")] == [0x811C9DC5, 0xE40C292C, 0xBF9CF968]

@@ -13,6 +13,7 @@ import pytest
 
 import charvec
 from charvec import checkpoints
+from charvec.cli import main
 from charvec.errors import CharvecError
 from charvec.plumbing import zips
 from charvec.rows import read_rows
@@ -113,6 +114,7 @@ NP_ROWS: dict[str, tuple[bytes, str]] = {
     "npz-two": (archive({"a.npy": npy(MATRIX), "b.npy": npy(MATRIX)}), "E-NO-TENSOR"),
     "npz-bzip2": (archive({"a.npy": npy(MATRIX)}, zipfile.ZIP_BZIP2), "E-ZIP"),
     "npz-no-text": (archive({"a.npy": npy(MATRIX), "vocab.npy": npy(np.array([b"\xff"]))}), "E-ZIP"),
+    "npz-no-character": (archive({"a.npy": npy(MATRIX), "vocab.npy": header("(1,)", "'<U1'", b"\0\0\x11\0")}), "E-ZIP"),
     "npz-words": (archive({"a.npy": npy(MATRIX), "vocab.npy": npy(np.array(list("0123456789")))}), "E-VOCAB-ROWS"),
 }
 
@@ -128,6 +130,20 @@ def test_hostile_arrays(row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (caught.value.code, caught.value.exit_code) == (code, 65)
     assert len(caught.value.message) < 500
     assert not (tmp_path / "CANARY_charvec").exists()
+
+
+@pytest.mark.parametrize("row", [row for row in NP_ROWS if row.startswith("np-")])
+def test_hostile_arrays_by_the_command(row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One message with a remedy, the documented exit code, and nothing is written."""
+    data, code = NP_ROWS[row]
+    (tmp_path / "model.npy").write_bytes(data)
+    (tmp_path / "text").write_text("我", "utf-8")
+    out = tmp_path / "out.h5"
+    assert main(["dump", str(tmp_path / "text"), "-m", str(tmp_path / "model.npy"), "-o", str(out)]) == 65
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith(f"charvec: error[{code}]: ")
+    assert "\n  help: " in told.err and "Traceback" not in told.err
+    assert not out.exists()
 
 
 def test_good_control(tmp_path: Path) -> None:
