@@ -337,9 +337,9 @@ class JsonLines:
         state, fast, steps = self._state, self._fast, self._steps
         key = steps[0][0] if len(steps) == 1 and steps[0][1] is None else None
         read = used = 0
+        limit = self._limit
         for number, record in enumerate(records):
-            halves = False
-            if fast is not None and len(record) <= self._limit:
+            if fast is not None and len(record) <= limit:
                 try:
                     value = fast(record)
                 except ValueError:
@@ -355,7 +355,7 @@ class JsonLines:
             if validate is not None:
                 validate()
                 validate = None
-            if len(record) > self._limit:
+            if len(record) > limit:
                 state.long = state.long.more(*place(number))
                 continue
             record = record.strip(_SPACE)
