@@ -1,18 +1,17 @@
 """Plumbing: what lies where in a zip file, without extracting anything.
 
-The directory is read by the standard library, over the positioned reads of :class:`~charvec.plumbing.files.File`.
-Members are then found through their local headers, because only those tell where the data begin.
+Members are found through their local headers, because only those tell where the data begin.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.plumbing.files import File, cut_short
+from charvec.plumbing.zip_directory import BadDirectory, directory
 from charvec.valueclass import dataclass
 
 __all__ = ["Member", "Zip"]
@@ -91,24 +90,19 @@ class Zip:
                 offset=tail_start + end,
                 help="download the file again; something was appended to it",
             )
+        self._end = tail_start + place
 
     def _read_directory(self) -> None:
-        import zipfile
-
         try:
-            with zipfile.ZipFile(_Reader(self)) as archive:
-                entries = archive.infolist()
-        except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, NotImplementedError, EOFError, OSError):
-            self.refuse("its directory cannot be read")
-        for entry in entries:
-            name = entry.orig_filename
-            if entry.flag_bits & 0x2041:
-                self.refuse(f"the member {name[:80]!r} is marked as encrypted")
-            if name in self.members:
-                self.refuse(f"the member {name[:80]!r} is there twice")
-            self.members[name] = Member(
-                name, entry.header_offset, entry.file_size, entry.compress_size, entry.compress_type
-            )
+            for entry in directory(self.file, self._end, MAX_DIRECTORY):
+                name = entry.name
+                if entry.flags & 0x2041:
+                    self.refuse(f"the member {name[:80]!r} is marked as encrypted")
+                if name in self.members:
+                    self.refuse(f"the member {name[:80]!r} is there twice")
+                self.members[name] = Member(name, entry.header, entry.size, entry.packed, entry.method)
+        except BadDirectory as error:
+            self.refuse(f"its directory {error}")
 
     def data_offset(self, member: Member) -> int:
         """Where the bytes of a member begin in the file."""
@@ -241,35 +235,3 @@ class Zip:
                 offset=member.header,
                 help=f"up to {MAX_MEMBER:,} bytes and {MAX_RATIO:,} times are read; ask for the weights as safetensors",
             )
-
-
-class _Reader(io.RawIOBase):
-    """What :mod:`zipfile` needs of a file, over positioned reads."""
-
-    def __init__(self, archive: Zip) -> None:
-        self._archive, self._position = archive, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._archive.file.size}[whence]
-        if origin + offset < 0:
-            raise OSError("before the file")
-        self._position = origin + offset
-        return self._position
-
-    def read(self, length: int = -1) -> bytes:
-        left = max(0, self._archive.file.size - self._position)
-        length = left if length is None or length < 0 else min(length, left)
-        if length > MAX_DIRECTORY:
-            self._archive.refuse(f"its directory claims {length:,} bytes; the limit is {MAX_DIRECTORY:,}")
-        data = self._archive.file.pread(self._position, length)
-        self._position += length
-        return data
