@@ -86,10 +86,16 @@ def _last_edge(unused: NDArray[np.int64], rows: int) -> int | None:
 
 def _alike(usual: NDArray[np.floating], lengths: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether each length is like that of the placeholders: by their median and its spread, whatever strays."""
-    middle = float(np.median(usual))
-    spread = float(np.median(np.abs(usual - middle)))
+    middle = _median(usual)
+    spread = _median(np.abs(usual - middle))
     alike: NDArray[np.bool_] = np.abs(lengths - middle) <= max(6 * 1.4826 * spread, 0.02 * middle)
     return alike
+
+
+def _median(numbers: NDArray[np.floating]) -> float:
+    """As :func:`numpy.median`, which loads NumPy's masked arrays: 8 ms of a run of 170."""
+    ordered = np.sort(numbers)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _shift(alike: NDArray[np.bool_], window: NDArray[np.int64], labels: NDArray[np.bool_]) -> int:
