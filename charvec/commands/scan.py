@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -38,6 +37,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Do it and print one line a character, commonest first: code point, character, count."""
+    import json
+
     from charvec.storage import check_target, write_whole
 
     out = None if args.out == "-" else args.out
