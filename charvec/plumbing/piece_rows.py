@@ -41,7 +41,7 @@ OFFSETS = {
 #: Tokenizers whose rows are not, and that hand text to SentencePiece as it is.
 PLAIN = (
     *("Baichuan", "BigBird", "CodeLlama", "Gemma", "GPTSw3", "InternLM", "InternLM2", "Llama", "MT5", "Mistral"),
-    *("Reformer", "RemBert", "Siglip", "SpeechT5", "T5", "UMT5", "Yi"),
+    *("Reformer", "RemBert", "SpeechT5", "T5", "UMT5", "Yi"),
 )
 #: Tokenizers that change text first: whether they lower-case unless told otherwise, and whether they strip accents.
 CHANGING = {"Albert": (True, True), "DebertaV2": (False, False), "FNet": (False, False), "XLNet": (False, True)}

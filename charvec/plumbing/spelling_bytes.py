@@ -23,7 +23,7 @@ class ByteSpeller:
     """Spells characters as they stand inside running text.
 
     Args:
-        rows: row id of every piece.
+        row: row id of a piece; None when there is no such piece.
         rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
         whole: whether a text that is a piece is taken whole, even if merging would not lead there.
         normalize: what a character becomes first; None when nothing is done to it.
@@ -32,13 +32,13 @@ class ByteSpeller:
 
     def __init__(
         self,
-        rows: Mapping[bytes, int],
+        row: Callable[[bytes], int | None],
         rank: Callable[[bytes, bytes], int | None],
         whole: bool,
         normalize: Callable[[str], str] | None = None,
         fixed: Mapping[bytes, int] | None = None,
     ) -> None:
-        self.rows = rows
+        self._row = row
         self._rank = rank
         self._whole = whole
         self._normalize = normalize
@@ -54,23 +54,24 @@ class ByteSpeller:
         text = char if self._normalize is None else self._normalize(char)
         data = text.encode()
         parts = self._cut(data) if len(text) == 1 else [part for word in _words(text) for part in self._cut(word)]
-        if len(parts) == 1 and data in self.rows:
-            if len(text) > 1:
-                return Status.COMPOSED, (self.rows[data],)
-            return (Status.EXACT if text == char else Status.NORMALIZED), (self.rows[data],)
-        word = b" " + data
-        if len(text) == 1 and word in self.rows and self._cut(word) == [word]:
-            return (Status.BOUNDARY if text == char else Status.NORMALIZED), (self.rows[word],)
-        rows = [self.rows.get(part) for part in parts]
+        rows = [self._row(part) for part in parts]
         known = tuple(row for row in rows if row is not None)
+        if len(parts) == len(known) == 1:
+            if len(text) > 1:
+                return Status.COMPOSED, known
+            return (Status.EXACT if text == char else Status.NORMALIZED), known
+        word = b" " + data
+        initial = self._row(word) if len(text) == 1 else None
+        if initial is not None and self._cut(word) == [word]:
+            return (Status.BOUNDARY if text == char else Status.NORMALIZED), (initial,)
         if len(known) < len(rows):
-            own = self.rows.get(char.encode())
+            own = self._row(char.encode())
             return (Status.UNKNOWN, ()) if own is None else (Status.UNREACHABLE, (own,))
         return (Status.COMPOSED if all(map(_is_text, parts)) else Status.BYTES), known
 
     def _cut(self, data: bytes) -> list[bytes]:
         """The pieces of a few bytes; of pairs that are merged equally early the leftmost goes first."""
-        if self._whole and data in self.rows:
+        if self._whole and self._row(data) is not None:
             return [data]
         parts = [data[place : place + 1] for place in range(len(data))]
         while len(parts) > 1:

@@ -5,17 +5,21 @@ Their types are those of ``sentencepiece_model.proto``; GGUF files took them ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from itertools import compress
 
 from charvec.plumbing.segmenting import Characters, Cutter, ScoredMerges, Unigram, Words
 from charvec.plumbing.spelling_text import SPACE, TextSpeller
 from charvec.valueclass import dataclass
 
 __all__ = ["BPE", "BYTE", "CHAR", "CONTROL", "NORMAL", "UNIGRAM", "UNKNOWN", "UNUSED", "USER_DEFINED", "WORD"]
-__all__ += ["TypedPieces", "sort_pieces"]
+__all__ += ["MAX_SCORE", "TypedPieces", "sort_pieces"]
 
 UNIGRAM, BPE, WORD, CHAR = 1, 2, 3, 4
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+#: Scores beyond are refused, so that no sum of some of them leaves float32.
+MAX_SCORE = 1e30
 
 
 @dataclass
@@ -64,24 +68,38 @@ class TypedPieces:
         return TextSpeller(self.rows, cut, normalized, self.byte_rows, self.others, space, suffix)
 
 
-def sort_pieces(pieces: Iterable[tuple[str, float, int, int]]) -> TypedPieces:
+def sort_pieces(pieces: Sequence[str], scores: Sequence[float], types: Sequence[int], first: int = 0) -> TypedPieces:
     """Sort pieces.
 
     Args:
-        pieces: text, score, type and row id of each; of those that stand twice the last is taken.
+        pieces: the text of each; of those of one kind that stand twice the last is taken.
+        scores: the score of each.
+        types: the type of each.
+        first: row id of the first; the others follow.
     """
-    result = TypedPieces({}, {}, {}, set(), set(), ())
+    rows = range(first, first + len(pieces))
+    # nearly all are ordinary ones, of which there may be hundreds of thousands
+    normal = [kind == NORMAL for kind in types]
+    plain = list(compress(pieces, normal))
+    result = TypedPieces(
+        dict(zip(plain, compress(rows, normal), strict=True)),
+        {},
+        dict(zip(plain, compress(scores, normal), strict=True)),
+        set(),
+        set(),
+        (),
+    )
     bytes_found = {}
-    for piece, score, kind, row in pieces:
-        if kind in (NORMAL, USER_DEFINED, UNUSED):
-            result.scores[piece] = score
-        if kind in (NORMAL, USER_DEFINED):
-            result.rows[piece] = row
-        else:
-            result.others[piece] = row
+    for place in (place for place, ordinary in enumerate(normal) if not ordinary):
+        piece, kind, row = pieces[place], types[place], rows[place]
+        if kind in (USER_DEFINED, UNUSED):
+            result.scores[piece] = scores[place]
         if kind == USER_DEFINED:
+            result.rows[piece] = row
             result.user_defined.add(piece)
-        elif kind == UNUSED:
+            continue
+        result.others[piece] = row
+        if kind == UNUSED:
             result.unused.add(piece)
         elif kind == BYTE:
             bytes_found[piece] = row

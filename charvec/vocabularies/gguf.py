@@ -13,13 +13,12 @@ character has the row that the model's own tokenizer gives it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from charvec.errors import DamagedFile, Note, NotFound, WrongFile
-from charvec.plumbing.byte_alphabet import BYTES
+from charvec.plumbing.byte_alphabet import CHARS
 from charvec.plumbing.casing import refuse_casing
 from charvec.plumbing.charsmap import Charsmap
 from charvec.plumbing.files import File
@@ -27,7 +26,7 @@ from charvec.plumbing.gguf_file import MAGIC, Strings, read_header
 from charvec.plumbing.normalizer import Normalizer
 from charvec.plumbing.spelling_bytes import ByteSpeller, nfc
 from charvec.plumbing.spelling_text import SPACE
-from charvec.plumbing.typed_pieces import BPE, CONTROL, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
+from charvec.plumbing.typed_pieces import BPE, CONTROL, MAX_SCORE, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
 from charvec.plumbing.wordpieces import WordPiece, decide_casing
 from charvec.vocabulary import Speller, Vocabulary
 
@@ -52,7 +51,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read the tokenizer.
 
     Raises:
-        DamagedFile: ``E-GGUF``, also for scores, types or merges that do not fit the tokens; ``E-CHARSMAP``.
+        DamagedFile: ``E-GGUF``, also for scores or types that do not fit the tokens, or no merges; ``E-CHARSMAP``.
         NotFound: ``E-VOCAB-MISSING`` when the file holds no tokenizer.
         WrongFile: ``E-TOKENIZER-KIND`` for a kind that charvec does not know.
         UsageError: ``E-CASING`` when ``lowercase`` is given for any other kind than ``bert``.
@@ -69,7 +68,8 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
             help="name the model's vocabulary with --vocab FILE (in Python: vocab=...)",
         )
     kind = values.get("tokenizer.ggml.model")
-    pieces, notes = _decoded(tokens, path)
+    pieces = list(tokens)
+    notes = _notes(pieces, path)
     speller: Speller
     settings: dict[str, bool | str | None] = {"model": str(kind)[:80]}
     if kind in ("llama", "t5"):
@@ -99,21 +99,24 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     return Vocabulary(path, NAME, len(tokens), header.digest, speller, settings, (path,), tuple(notes))
 
 
-def _decoded(tokens: Strings, path: str) -> tuple[list[str | None], list[Note]]:
-    """The tokens as text; None for those that are none."""
-    pieces: list[str | None] = []
-    damaged = []
-    for place, token in enumerate(tokens):
-        try:
-            pieces.append(token.decode())
-        except UnicodeDecodeError:
-            pieces.append(None)
-            damaged.append(place)
-    if not damaged:
-        return pieces, []
+def _notes(pieces: list[bytes], path: str) -> list[Note]:
+    """What the user should know of tokens that are no text."""
+    try:
+        b"\n".join(pieces).decode()
+        return []
+    except UnicodeDecodeError:
+        damaged = [place for place, piece in enumerate(pieces) if _text(piece) is None]
     listed = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
     message = f"{path}: {len(damaged):,} tokens are not UTF-8 and belong to no character: rows {listed}"
-    return pieces, [Note("W-TOKEN-BYTES", message, path)]
+    return [Note("W-TOKEN-BYTES", message, path)]
+
+
+def _text(piece: bytes) -> str | None:
+    """A token as text; None when it is none."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _damaged(path: str, problem: str) -> DamagedFile:
@@ -135,63 +138,55 @@ def _numbers(values: Any, key: str, count: int, default: int, path: str) -> list
     return list(found.tolist())
 
 
-def _sentencepiece(values: Any, pieces: list[str | None], model: int, path: str) -> Speller:
+def _sentencepiece(values: Any, pieces: list[bytes], model: int, path: str) -> Speller:
     types = _numbers(values, "token_type", len(pieces), NORMAL, path)
     scores = _numbers(values, "scores", len(pieces), 0, path)
-    if any(score != score for score in scores):
-        raise _damaged(path, "a score is no number")
+    if not np.all(np.abs(scores) < MAX_SCORE):
+        raise _damaged(path, "a score is no number, or far too large")
     blob = values.get("tokenizer.ggml.precompiled_charsmap")
     if blob is not None and (not isinstance(blob, np.ndarray) or blob.dtype.itemsize != 1):
         raise _damaged(path, "precompiled_charsmap is no array of bytes")
     charsmap = Charsmap(b"" if blob is None else blob.tobytes(), path)
 
-    def present() -> Iterator[tuple[str, float, int, int]]:
-        for row, (piece, score, kind) in enumerate(zip(pieces, scores, types, strict=True)):
-            if piece:
-                yield piece, score, kind, row
-
-    return sort_pieces(present()).speller(model, charsmap)
+    result = sort_pieces([_text(piece) or "" for piece in pieces], scores, types)
+    result.rows.pop("", None)
+    return result.speller(model, charsmap)
 
 
-def _byte_level(values: Any, pieces: list[str | None], pre: str, path: str) -> Speller:
+def _byte_level(values: Any, pieces: list[bytes], pre: str, path: str) -> Speller:
     types = _numbers(values, "token_type", len(pieces), NORMAL, path)
-    rows: dict[bytes, int] = {}
-    fixed: dict[bytes, int] = {}
-    for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)):
-        if piece and kind == USER_DEFINED:
-            # written as it is, and looked for before anything else
-            fixed[piece.encode()] = row
-        elif piece and (kind == NORMAL or (len(piece) == 1 and piece > "~")):
-            # a special token can have the text by which one byte goes, and is then both
-            try:
-                rows[bytes([BYTES[char] for char in piece])] = row
-            except KeyError:
-                continue  # no run of bytes, and so no text becomes it
     merges = values.get("tokenizer.ggml.merges")
     if not isinstance(merges, Strings):
         raise _damaged(path, "it has no merges")
-    ranks: dict[tuple[bytes, bytes], int] = {}
-    for place, merge in enumerate(merges):
-        left, blank, right = merge.decode("utf-8", "replace").partition(" ")
-        try:
-            pair = bytes([BYTES[char] for char in left]), bytes([BYTES[char] for char in right])
-        except KeyError:
-            raise _damaged(path, f"merge {place} is {merge[:60]!r}") from None
-        if not blank or not all(pair):
-            raise _damaged(path, f"merge {place} is {merge[:60]!r}")
-        ranks.setdefault(pair, place)
+    # tokens and merges stay as the file has them, in the alphabet of byte-level BPE; characters are brought into it
+    rows = {piece: row for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)) if kind == NORMAL}
+    fixed = {piece: row for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)) if kind == USER_DEFINED}
+    alphabet = [char.encode() for char in CHARS]
+    for row, piece in enumerate(pieces):
+        # a special token can have the text by which one byte goes, and is then both
+        if types[row] not in (NORMAL, USER_DEFINED) and piece > b"~" and piece in alphabet:
+            rows[piece] = row
+    listed = list(merges)
+    # of a merge that stands twice the first counts
+    ranks = dict(zip(reversed(listed), range(len(listed) - 1, -1, -1), strict=True))
+
+    def form(data: bytes) -> bytes:
+        return b"".join([alphabet[byte] for byte in data])
+
+    def row_of(data: bytes) -> int | None:
+        return rows.get(form(data))
 
     def rank(left: bytes, right: bytes) -> int | None:
-        return ranks.get((left, right))
+        return ranks.get(form(left) + b" " + form(right))
 
-    return ByteSpeller(rows, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
+    return ByteSpeller(row_of, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
 
 
-def _wordpieces(values: Any, pieces: list[str | None], path: str) -> dict[str, int]:
+def _wordpieces(values: Any, pieces: list[bytes], path: str) -> dict[str, int]:
     """Row ids of the pieces as ``vocab.txt`` spells them."""
     types = _numbers(values, "token_type", len(pieces), NORMAL, path)
     rows = {}
-    for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)):
+    for row, (piece, kind) in enumerate(zip(map(_text, pieces), types, strict=True)):
         if piece is None:
             continue
         if kind == CONTROL or (piece.startswith("[") and piece.endswith("]") and len(piece) > 2):

@@ -9,6 +9,7 @@ white space never come in: what ``sentencepiece`` gives for it alone with these 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from charvec.plumbing.typed_pieces import (
     BPE,
     BYTE,
     CHAR,
+    CONTROL,
+    MAX_SCORE,
     NORMAL,
     UNIGRAM,
     UNKNOWN,
@@ -165,24 +168,25 @@ def _parse(data: bytes) -> Model:
 
 def _parse_pieces(data: bytes, model: Model, scores: list[bytes]) -> int:
     """The pieces at the beginning as every writer lays them out, short and in order; where the rest begins."""
-    pieces, types = model.pieces, model.types
-    place, size = 0, len(data)
-    while place + 2 <= size and data[place] == 0x0A and len(pieces) < MAX_PIECES:
-        end = place + 2 + data[place + 1]
-        if data[place + 1] > 127 or end > size or data[place + 2 : place + 3] != b"\x0a":
+    raw: list[bytes] = []
+    types = model.types
+    place, stop = 0, len(data)
+    while place + 4 <= stop and data[place] == data[place + 2] == 0x0A and len(raw) < MAX_PIECES:
+        size, length = data[place + 1], data[place + 3]
+        score, end = place + 4 + length, place + 2 + size
+        # behind the text a score of five bytes, and mostly no type
+        if end > stop or size > 127 or size - length not in (7, 9) or data[score] != 0x15:
             break
-        score = place + 4 + data[place + 3]
         kind = NORMAL
-        if end == score + 7 and data[score + 5] == 0x18 and data[score + 6] < 128:
+        if size - length == 9:
             kind = data[score + 6]
-        elif end != score + 5:
-            break
-        if data[place + 3] > 127 or data[score] != 0x15:
-            break
-        pieces.append(data[place + 4 : score].decode())
+            if data[score + 5] != 0x18 or kind > 127:
+                break
+        raw.append(data[place + 4 : score])
         types.append(kind)
         scores.append(data[score + 1 : score + 5])
         place = end
+    model.pieces += map(bytes.decode, raw)
     return place
 
 
@@ -206,8 +210,7 @@ def _speller(model: Model, around: PieceRows, path: str) -> TextSpeller:
         DamagedFile: ``E-SENTENCEPIECE`` for what the library refuses as well.
     """
     _check(model, path)
-    places = range(around.offset, around.offset + len(model.pieces))
-    pieces = sort_pieces(zip(model.pieces, model.scores, model.types, places, strict=True))
+    pieces = sort_pieces(model.pieces, model.scores, model.types, around.offset)
     charsmap = Charsmap(model.charsmap, path)
     prepare = around.prepare
 
@@ -221,18 +224,22 @@ def _check(model: Model, path: str) -> None:
     """Raise DamagedFile for what the library refuses."""
     if model.kind not in MODELS:
         raise _damaged(path, f"model type {model.kind}")
-    seen: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    for place, (piece, score, kind) in enumerate(zip(model.pieces, model.scores, model.types, strict=True)):
-        if not piece or "\0" in piece or (len(piece) >= MAX_PIECE // 4 and len(piece.encode()) >= MAX_PIECE):
-            raise _damaged(path, f"piece {place} is empty, too long, or holds U+0000")
-        if score != score:
-            raise _damaged(path, f"the score of piece {place} is no number")
-        if not NORMAL <= kind <= BYTE:
-            raise _damaged(path, f"piece {place} has type {kind}")
-        table = seen[kind in (NORMAL, USER_DEFINED, UNUSED)]
-        if piece in table:
-            raise _damaged(path, f"piece {piece[:80]!r} stands twice, at {table[piece]} and {place}")
-        table[piece] = place
+    if not all(model.pieces) or "\0" in "".join(model.pieces):
+        raise _damaged(path, "a piece is empty or holds U+0000")
+    if any(len(piece.encode()) >= MAX_PIECE for piece in model.pieces if len(piece) >= MAX_PIECE // 4):
+        raise _damaged(path, f"a piece of {MAX_PIECE:,} bytes or more")
+    if not np.all(np.abs(model.scores) < MAX_SCORE):
+        raise _damaged(path, "a score is no number, or far too large")
+    strange = set(model.types) - {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE}
+    if strange:
+        raise _damaged(path, f"a piece of the type {min(strange)}")
+    # a plain piece and a reserved one may have the same text
+    pairs = [
+        (piece, kind in (NORMAL, USER_DEFINED, UNUSED)) for piece, kind in zip(model.pieces, model.types, strict=True)
+    ]
+    if len(set(pairs)) < len(pairs):
+        twice, _ = next(pair for pair, count in Counter(pairs).items() if count > 1)
+        raise _damaged(path, f"the piece {twice[:80]!r} stands twice")
     if model.types.count(UNKNOWN) != 1:
         raise _damaged(path, f"{model.types.count(UNKNOWN)} pieces for what is unknown")
     bytes_found = {piece for piece, kind in zip(model.pieces, model.types, strict=True) if kind == BYTE}

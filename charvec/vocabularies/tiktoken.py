@@ -81,7 +81,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         NAME,
         max(rows.values()) + 1,
         blake2b(data, digest_size=32).hexdigest(),
-        ByteSpeller(rows, rank, whole=True, normalize=nfc if composed else None),
+        ByteSpeller(rows.get, rank, whole=True, normalize=nfc if composed else None),
         {"normalizer": "NFC" if composed else None},
         (path, *files),
     )

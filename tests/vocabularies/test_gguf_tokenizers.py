@@ -156,14 +156,13 @@ def test_other_kinds(kind: str, tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit(tmp_path: Path) -> None:
-    """Arrays of another length, merges that are none, scores that are no numbers."""
+    """Arrays of another length, no merges, scores that are no numbers."""
     path = tmp_path / "m.gguf"
     assert refusal(write_gguf(path, "llama", ["a", "b"], token_scores=[0.0])) == "E-GGUF"
     assert refusal(write_gguf(path, "llama", ["a", "b"], token_scores=[0.0, float("nan")])) == "E-GGUF"
     assert refusal(write_gguf(path, "llama", ["a", "b"], token_types=[1, 1, 1])) == "E-GGUF"
     assert refusal(write_gguf(path, "gpt2", ["a", "b"])) == "E-GGUF"
-    for merge in ("ab", "a ", " b", "a 字", "a b c"):
-        assert refusal(write_gguf(path, "gpt2", ["a", "b"], token_merges=[merge])) == "E-GGUF"
+    assert refusal(write_gguf(path, "llama", ["a", "b"], token_scores=[0.0, 1e31])) == "E-GGUF"
     assert refusal(write_gguf(path, "t5", ["a", "b"], precompiled_charsmap=b"\1\2\3\4\5")) == "E-CHARSMAP"
     assert refusal(write_gguf(path, "llama", ["a", "b"]), lowercase=True) == "E-CASING"
 

@@ -328,18 +328,24 @@ def test_rows_by_the_model(configs: dict[str, Any], row: int, tmp_path: Path) ->
     assert len(vocabulary.files) == 1 + len(configs)
 
 
-def test_rows_as_transformers_gives_them(tmp_path: Path) -> None:
-    """XLM-R's rows are those of its own tokenizer."""
+@pytest.mark.parametrize(
+    "name", ["XLMRoberta", "Camembert", "MBart", "MBart50", "Nllb", "SeamlessM4T", "Barthez", "T5", "Llama", "XLNet"]
+)
+def test_rows_as_transformers_gives_them(name: str, tmp_path: Path) -> None:
+    """By which number the rows are shifted, asked of the tokenizer itself."""
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("sentencepiece")
-    path = write(
-        tmp_path, (DATA / "unigram.model").read_bytes(), "sentencepiece.bpe.model", config={"model_type": "xlm-roberta"}
+    golden = (DATA / "unigram.model").read_bytes()
+    file = {"T5": "spiece.model", "XLNet": "spiece.model", "Llama": "tokenizer.model"}.get(
+        name, "sentencepiece.bpe.model"
     )
+    path = write(tmp_path, golden, file, tokenizer_config={"tokenizer_class": f"{name}Tokenizer"})
     try:
-        tokenizer = transformers.XLMRobertaTokenizer.from_pretrained(str(tmp_path))
+        tokenizer = getattr(transformers, f"{name}Tokenizer").from_pretrained(str(tmp_path))
         rows = tokenizer.convert_tokens_to_ids(list("我的人"))
     except Exception as error:
         pytest.skip(f"this transformers cannot read it: {str(error)[:80]}")
+    assert len(set(rows)) == 3
     assert [ids for _, ids in spelt(path, "我的人")] == [(row,) for row in rows]
 
 
@@ -400,6 +406,7 @@ def test_casing_is_no_question(tmp_path: Path) -> None:
         pytest.param(model([*PLAIN, ("x\0", 0.0)]), id="zero"),
         pytest.param(model([*PLAIN, ("x" * 8000, 0.0)]), id="long-piece"),
         pytest.param(model([*PLAIN, ("x", float("nan"))]), id="nan"),
+        pytest.param(model([*PLAIN, ("x", 1e31)]), id="huge-score"),
         pytest.param(model([*PLAIN, ("x", 0.0, 7)]), id="type"),
         pytest.param(model([*PLAIN, (b"\xff", 0.0)]), id="not-utf8"),
         pytest.param(model([*PLAIN, ("<0x41>", 0.0, 6)]), id="byte-without-fallback"),
@@ -455,3 +462,12 @@ def test_random_rules() -> None:
                 assert isinstance(rules(char), str)
         except CharvecError as error:
             assert error.code == "E-CHARSMAP"
+
+
+def test_a_file_far_too_large(tmp_path: Path) -> None:
+    """Refused by its size, before it is read."""
+    path = write(tmp_path, model(PLAIN))
+    os.truncate(path, member.MAX_BYTES + 1)
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path)
+    assert caught.value.code == "E-TOO-LARGE"

@@ -13,6 +13,7 @@ import pytest
 from charvec import vocabularies
 from charvec.errors import CharvecError
 from charvec.status import Status
+from charvec.vocabularies import tiktoken as member
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "data" / "vocabularies" / "tiktoken" / "samples.tiktoken"
@@ -147,3 +148,14 @@ def test_casing_is_no_question(tmp_path: Path) -> None:
     with pytest.raises(CharvecError) as caught:
         vocabularies.read(write(tmp_path, BYTES), lowercase=False)
     assert caught.value.code == "E-CASING"
+
+
+def test_a_file_far_too_large(tmp_path: Path) -> None:
+    """Refused by its size, before it is read."""
+    path = write(tmp_path, BYTES)
+    with path.open("ab") as file:
+        file.write(b"".join(b"%s %d\n" % (b64encode(b"%06d" % rank), rank) for rank in range(256, 800)))
+    os.truncate(path, member.MAX_BYTES + 1)
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path)
+    assert caught.value.code == "E-TOO-LARGE"
