@@ -21,6 +21,7 @@ from charvec.counts import Counts
 from charvec.embedding import TokenEmbedding
 from charvec.errors import OutputError, UsageError, WrongFile
 from charvec.plumbing import places
+from charvec.plumbing.model_places import origin
 from charvec.plumbing.piece_closure import kept_pieces, normalised
 from charvec.plumbing.safetensors_writer import Part
 from charvec.plumbing.tokenizer_document import Document, steps
@@ -287,7 +288,8 @@ def _origin(model: TokenEmbedding, old_ids: NDArray[np.int64], chars: set[str]) 
     return {
         "charvec": __version__,
         "source": {
-            "files": {os.path.basename(path): size for path, size in sorted(model.checkpoint.files.items())},
+            **origin(model.checkpoint.path),
+            "files": {places.base_name(path): size for path, size in sorted(model.checkpoint.files.items())},
             "header_blake2b": model.checkpoint.header_digest,
             "tensor": model.tensor.name,
             "rows": model.tensor.rows,

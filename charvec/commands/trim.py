@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import open_model, print_json, warn
+from charvec.commands.common import add_remote_arguments, open_model, print_json, warn
 from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
 from charvec.plumbing.terminal import escape, number, size, table
 
@@ -19,6 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     group.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
+    add_remote_arguments(group)  # type: ignore[arg-type]
     casing = group.add_mutually_exclusive_group()
     casing.add_argument(
         "--cased", dest="lowercase", action="store_false", default=None, help="the tokenizer keeps case and accents"

@@ -59,7 +59,8 @@ def names(folder: str) -> list[str]:
     except NotFound as error:
         if not web:
             raise
-        error.help = f"the server shows no list of its files there; name the file, such as {folder}model.safetensors"
+        file = addresses.join(folder, "model.safetensors")
+        error.help = f"the server shows no list of its files there; name the file, such as {file}"
         raise
     listed = {each["name"] for each in found}
     top = place.path.rstrip("/") + "/" if place.path else ""
