@@ -11,6 +11,7 @@ from charvec.plumbing import places
 from charvec.plumbing.dictionary import refuse_casing
 from charvec.plumbing.model_places import notes as remarks
 from charvec.plumbing.model_places import settle
+from charvec.projecting import SPACES, Projection, find_projection, is_projected
 from charvec.shifting import shift_notes
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
@@ -30,6 +31,8 @@ class TokenEmbedding:
         reason: why this tensor.
         vocabulary: pieces and how characters are spelt in them.
         notes: everything the user should know about this pair.
+        projection: brings rows to the model's own size; None to take them as they are stored.
+        treated: what else the model does to a row before its first layer, which is not done here.
     """
 
     name: str
@@ -38,14 +41,16 @@ class TokenEmbedding:
     reason: str
     vocabulary: Vocabulary
     notes: tuple[Note, ...] = ()
+    projection: Projection | None = None
+    treated: tuple[str, ...] = ()
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self.tensor.columns
+        return self.projection.dim if self.projection else self.tensor.columns
 
     def __repr__(self) -> str:
-        rows, kind = f"{self.tensor.rows:,} x {self.dim} {self.tensor.dtype}", self.vocabulary.kind
+        rows, kind = f"{self.tensor.rows:,} x {self.tensor.columns} {self.tensor.dtype}", self.vocabulary.kind
         return f"<TokenEmbedding {self.name!r}: {self.tensor.name}, {rows}, {self.vocabulary.size:,} {kind} pieces>"
 
     @property
@@ -53,6 +58,7 @@ class TokenEmbedding:
         """Every file that belongs to the model, also shards that were not opened; nothing may be written over them."""
         checkpoint = self.checkpoint
         files = [*checkpoint.files, *checkpoint.parts.values(), *self.tensor.paths, *self.vocabulary.files]
+        files += self.projection.paths if self.projection else ()
         # of a model on the hub, what its cache holds
         return list(dict.fromkeys(places.on_disk(path) or path for path in files))
 
@@ -97,6 +103,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     lowercase: bool | None = None,
     revision: str | None = None,
     download: bool = False,
+    space: str = "raw",
 ) -> TokenEmbedding:
     """Open a model: find its input embedding and its vocabulary.
 
@@ -112,12 +119,17 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             wrong.
         revision: branch, tag or commit of a model on the hub.
         download: fetch a whole file, to a temporary copy, from a server that sends no parts of files.
+        space: ``raw`` for rows as they are stored; ``hidden`` for rows multiplied up to the model's own size, where
+            the model does so before its first layer (ALBERT, small ELECTRAs).
 
     Raises:
-        CharvecError: as :func:`charvec.plumbing.model_places.settle`, :func:`charvec.checkpoints.read`,
+        CharvecError: as :func:`charvec.projecting.find_projection`,
+            :func:`charvec.plumbing.model_places.settle`, :func:`charvec.checkpoints.read`,
             :func:`charvec.vocabularies.read` and :func:`find_embedding`;
             DamagedFile ``E-VOCAB-ROWS`` when the vocabulary has more pieces than the matrix has rows.
     """
+    if space not in SPACES:
+        raise UsageError("E-SPACE", f"{space!r} is no space", help=f"choose from {', '.join(SPACES)}")
     name = os.fspath(model) if model is not None else bundled_model()
     if "\0" in name:
         raise UsageError("E-PATH", "a path cannot hold U+0000", help="check the name of the model")
@@ -156,4 +168,16 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             )
         )
     notes += shift_notes(choice.tensor, vocabulary)
-    return TokenEmbedding(name, checkpoint, choice.tensor, choice.reason, vocabulary, tuple(notes))
+    projection = find_projection(checkpoint, choice.tensor) if space == "hidden" else None
+    if projection is None and (stem := is_projected(checkpoint, choice.tensor.name)):
+        notes.append(
+            Note(
+                "N-PROJECTION",
+                f"{checkpoint.path}: the model brings rows of {choice.tensor.columns} to its own size by {stem!r}; "
+                "they are taken as they are stored (--space hidden multiplies them)",
+                checkpoint.path,
+            )
+        )
+    return TokenEmbedding(
+        name, checkpoint, choice.tensor, choice.reason, vocabulary, tuple(notes), projection, choice.treated
+    )

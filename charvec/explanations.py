@@ -92,6 +92,9 @@ EXPLANATIONS: dict[str, str] = {
     "E-NOT-2D": "An embedding is a matrix with one row for each piece; this tensor has another shape.",
     "E-QUANTISED": "The tensor is not stored as plain floating-point numbers. Integers mean nothing without their scales; use the "
     "checkpoint as it was before quantisation.",
+    "E-SPACE": "--space takes raw or hidden. hidden is for models that keep their pieces in fewer dimensions than they have themselves and multiply "
+    "them up first, as ALBERT does; this one does not.",
+    "E-PROJECTION": "The matrix that brings rows to the model's own size does not fit them.",
     "E-SCALES": "The tensor is stored together with scales, weights or a map to shared rows, and these do not fit it.",
     "E-ST-HEADER": f"The header of a safetensors file is malformed. {_DOWNLOAD}",
     "E-ST-SHAPE": f"In a safetensors header, a shape is malformed or does not fit its byte range. {_DOWNLOAD}",
@@ -237,6 +240,8 @@ EXPLANATIONS: dict[str, str] = {
     "character would get its neighbour's vector. Download the vocabulary again.",
     "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
     # -- notes, shown with -v
+    "N-PROJECTION": "The model multiplies rows up to its own size before anything else. charvec writes rows as they are stored unless "
+    "--space hidden is given.",
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "
     "--cased and --uncased override it.",
     "N-MODEL-FILE": "A file inside a sample folder belongs to the model and was passed over. Name it if it shall be read.",

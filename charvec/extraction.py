@@ -18,6 +18,7 @@ from charvec.errors import DamagedFile, Note, UsageError
 from charvec.plumbing import places
 from charvec.plumbing.files import File
 from charvec.plumbing.model_places import origin
+from charvec.projecting import project
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
@@ -122,7 +123,8 @@ def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.floa
         for place, piece in zip(composed.tolist(), pieces, strict=True):
             matrix[place] = rows[start : start + len(piece)].mean(axis=0, dtype=np.float32)
             start += len(piece)
-    return matrix, digest
+    # a mean, being linear, may be projected as well as its rows; the digest stays that of the stored rows
+    return (matrix if model.projection is None else project(model.projection, matrix)), digest
 
 
 def identity(model: TokenEmbedding) -> dict[str, Any]:
@@ -134,6 +136,8 @@ def identity(model: TokenEmbedding) -> dict[str, Any]:
             "shape": list(tensor.shape),
             "dtype": tensor.dtype,
             "header_blake2b": checkpoint.header_digest,
+            # only where the rows are not as they are stored, as they most often are
+            **({"space": model.projection.as_dict()} if model.projection else {}),
         },
         "vocabulary": {
             "kind": vocabulary.kind,
@@ -157,7 +161,7 @@ def _provenance(
     """
     checkpoint, tensor, vocabulary, samples = model.checkpoint, model.tensor, model.vocabulary, counts.samples
     files = dict(checkpoint.files)
-    for path in tensor.paths:
+    for path in (*tensor.paths, *(model.projection.paths if model.projection else ())):
         if path not in files:
             with File(path) as part:
                 files[path] = part.size
@@ -171,6 +175,8 @@ def _provenance(
             "files": {places.base_name(path): size for path, size in sorted(files.items())},
             "quantised": tensor.quantised or False,
             "chosen_because": model.reason,
+            # not done to the vectors
+            **({"model_goes_on_with": list(model.treated)} if model.treated else {}),
             "rows_blake2b": rows_digest,
         },
         "vocabulary": {
@@ -204,6 +210,7 @@ def dump(
     lowercase: bool | None = None,
     revision: str | None = None,
     download: bool = False,
+    space: str = "raw",
     keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
     dtype: str = "float32",
     format: str | None = None,
@@ -227,6 +234,7 @@ def dump(
         lowercase: likewise.
         revision: likewise.
         download: likewise.
+        space: likewise.
         keep: as for :func:`lookup`.
         dtype: likewise.
         format: file format; None to go by the suffix of ``out``.
@@ -254,7 +262,15 @@ def dump(
     embedding = (
         model
         if isinstance(model, TokenEmbedding)
-        else open_model(model, vocab=vocab, tensor=tensor, lowercase=lowercase, revision=revision, download=download)
+        else open_model(
+            model,
+            vocab=vocab,
+            tensor=tensor,
+            lowercase=lowercase,
+            revision=revision,
+            download=download,
+            space=space,
+        )
     )
     if out is not None:
         check_output(out, format=format, overwrite=overwrite, inputs=embedding.files)

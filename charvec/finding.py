@@ -29,12 +29,14 @@ class Choice:
         reason: a clause for the user.
         others: names of tensors that were considered and hold the same values (tied weights).
         notes: what the user should know of it.
+        treated: what the model does to a row before its first layer, apart from a projection.
     """
 
     tensor: Tensor
     reason: str
     others: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    treated: tuple[str, ...] = ()
 
 
 def find_embedding(checkpoint: Checkpoint, name: str | None = None, config: ModelConfig | None = None) -> Choice:
@@ -189,4 +191,24 @@ def _choice(
                 path,
             )
         )
-    return Choice(form, reason, others, tuple(notes))
+    return Choice(form, reason, others, tuple(notes), _treated(checkpoint, config, tensor.name))
+
+
+#: Ends of embeddings' names, and of the normalisation that follows: BERT, ModernBERT, BLOOM.
+_NORMS = (
+    ("embeddings.word_embeddings.weight", "embeddings.LayerNorm.weight"),
+    ("embeddings.tok_embeddings.weight", "embeddings.norm.weight"),
+    ("word_embeddings.weight", "word_embeddings_layernorm.weight"),
+)
+
+
+def _treated(checkpoint: Checkpoint, config: ModelConfig, name: str) -> tuple[str, ...]:
+    """What is only told, since it belongs to running the model."""
+    names = set(checkpoint)
+    found = []
+    # Gemma does so by its type, BART's relatives where their configuration says it
+    if "gemma" in config.kind or config.get("scale_embedding") is True:
+        found.append("times sqrt(dim)")
+    if any(name.endswith(end) and name[: -len(end)] + norm in names for end, norm in _NORMS):
+        found.append("LayerNorm")
+    return tuple(found)

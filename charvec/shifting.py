@@ -50,8 +50,9 @@ def shift_notes(tensor: Tensor, vocabulary: Vocabulary) -> list[Note]:
         rows, _ = read_rows(tensor, ids)
     except CharvecError:
         return []  # whoever needs rows will be told
-    lengths = np.sqrt((rows * rows).sum(axis=1))[place]
-    alike = _alike(lengths[: len(sample)], lengths[len(sample) :])
+    with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are alike to none
+        lengths = np.sqrt((rows * rows).sum(axis=1))[place]
+        alike = _alike(lengths[: len(sample)], lengths[len(sample) :])
     shift = _shift(alike, window, np.isin(np.arange(window[0] - FARTHEST, window[-1] + FARTHEST + 1), unused))
     if not shift:
         return []

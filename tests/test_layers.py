@@ -23,8 +23,8 @@ LAYERS = (
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats"),
     (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
-        *("rows", "quantised", "finding", "shifting", "embedding", "extraction", "storage", "surveying"),
-        *("merging", "updating", "comparing", "trimming"),
+        *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage"),
+        *("surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
     ("torch", "dask", "commands", "cli"),

@@ -65,7 +65,14 @@ def test_no_false_alarm(seed: int, english: bool, strays: int) -> None:
 
     pieces = (ENGLISH if english else CHINESE) + REST
     flat = np.random.default_rng(seed).standard_normal((len(pieces), 32)) * 0.02
-    for values in (matrix(pieces, seed, strays), flat, np.ones((len(pieces), 4)), np.zeros((len(pieces), 4))):
+    for values in (
+        matrix(pieces, seed, strays),
+        flat,
+        np.ones((len(pieces), 4)),
+        np.zeros((len(pieces), 4)),
+        flat * np.nan,
+        flat * 1e38,
+    ):
         with tempfile.TemporaryDirectory() as folder:
             save(Path(folder) / "model.safetensors", {"embeddings.word_embeddings.weight": values})
             assert warned(Path(folder), pieces) == []

@@ -42,6 +42,16 @@ def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> Non
     )
 
 
+def add_space_argument(parser: ArgumentParser) -> None:
+    """Whether rows are taken as they are stored."""
+    parser.add_argument(
+        "--space",
+        choices=("raw", "hidden"),
+        default="raw",
+        help="hidden: multiply rows up to the model's own size, where it does so first (ALBERT); default: raw",
+    )
+
+
 def add_remote_arguments(parser: ArgumentParser) -> None:
     """How a model that is not on this machine is read."""
     parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a model on the hub")
@@ -74,6 +84,7 @@ def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
         lowercase=args.lowercase,
         revision=args.revision,
         download=args.download,
+        space=getattr(args, "space", "raw"),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
+    add_space_argument,
     left_out_note,
     model_name,
     open_model,
@@ -42,6 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_sample_arguments(parser)
     add_model_arguments(parser)
+    add_space_argument(parser)
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o",

@@ -102,7 +102,9 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
             *([["from", f"{origin['repo']}, commit {origin.get('revision')}"]] if "repo" in origin else []),
             *([["from", str(origin["url"])]] if "url" in origin else []),
             ["tensor", f"{origin['tensor']}, {' x '.join(map(str, origin['shape']))} {origin['dtype']}"],
+            ["space", _space(origin)],
             ["chosen", f"because {origin['chosen_because']}"],
+            *([["not done", _not_done(origin)]] if "model_goes_on_with" in origin else []),
             ["header", f"BLAKE2b {origin['header_blake2b']}"],
             ["rows read", f"BLAKE2b {origin['rows_blake2b']}"],
         ]
@@ -131,6 +133,20 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
     if "converted" in source:
         rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
     return [[name, escape(text)] for name, text in rows]
+
+
+def _not_done(origin: Mapping[str, Any]) -> str:
+    """What the model itself goes on to do to a row. A file may say anything there."""
+    steps = origin["model_goes_on_with"]
+    return f"{', '.join(map(str, steps)) if isinstance(steps, list) else steps}, which the model goes on with"
+
+
+def _space(origin: Mapping[str, Any]) -> str:
+    """Where the vectors live: ``raw rows, as stored``."""
+    space = origin.get("space")
+    if not isinstance(space, dict):
+        return "raw: rows as they are stored"
+    return f"{space.get('name')}: rows multiplied by {space.get('weight')}, BLAKE2b {space.get('blake2b')}"
 
 
 def _rows(ids: tuple[int, ...]) -> str:

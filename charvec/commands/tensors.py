@@ -29,6 +29,7 @@ def run(args: Namespace) -> int:
     """Print one line a tensor; the chosen one is marked. Exits as ``dump`` would when none can be chosen."""
     from charvec import checkpoints
     from charvec.embedding import bundled_model, find_embedding, settle_model
+    from charvec.projecting import is_projected
 
     watch_fetching(args.model, args)
     path = settle_model(args.model or bundled_model(), revision=args.revision, download=args.download)
@@ -57,6 +58,8 @@ def run(args: Namespace) -> int:
                 ],
                 "embedding": chosen.name if chosen else None,
                 "reason": None if problem else choice.reason,
+                "quantised": chosen.quantised or None if chosen else None,
+                "spaces": ["raw", *(["hidden"] if chosen and is_projected(checkpoint, chosen.name) else [])],
             }
         )
     else:
@@ -73,6 +76,12 @@ def run(args: Namespace) -> int:
         print(table(rows, right=(2, 4)))
         if not problem:
             print(f"* the input embedding: {escape(choice.reason)}")
+            if choice.tensor.quantised:
+                print(f"  stored as {escape(choice.tensor.quantised)}")
+            if stem := is_projected(checkpoint, choice.tensor.name):
+                print(f"  the model multiplies its rows by {escape(stem)} first: --space hidden does so too")
+            for note in choice.notes:
+                print(f"  {note.code}: {escape(note.message)}")
     if problem:
         raise problem
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import add_model_arguments, open_model, print_json, warn
+from charvec.commands.common import add_model_arguments, add_space_argument, open_model, print_json, warn
 from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
 from charvec.plumbing.terminal import count, escape, number, shown, size, table
 
@@ -24,6 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="vector file, as `charvec dump` wrote it")
     add_sample_arguments(parser)
     add_model_arguments(parser)
+    add_space_argument(parser)
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--out", metavar="OUT", help="write here and leave FILE as it is")
     group.add_argument("--format", metavar="NAME", help="format of OUT, when the suffix does not say it")

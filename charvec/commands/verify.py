@@ -79,6 +79,7 @@ def _verify_parts(vectors: CharVectors, args: Namespace) -> int:
         files = ", ".join(part.source.get("source", {}).get("files", {})) or "unknown"
         whose = escape(f"source {place} ({files})")
         args.lowercase = _lowercase(part) if said is None else said
+        args.space = _space(part)
         models = ((name, open_model(args, name)) for name in args.against)
         against = next((each for each in models if same_model(part.source, identity(each[1]))), None)
         if against is None:
@@ -107,6 +108,7 @@ def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
 
     if args.lowercase is None:
         args.lowercase = _lowercase(vectors)
+    args.space = _space(vectors)
     model = open_model(args, against)
     wrong = verify_rows(vectors, model)
     remarks = "".join(f"; {each}" for each in _differences(vectors, model))
@@ -135,6 +137,11 @@ def _lowercase(vectors: CharVectors) -> bool | None:
     return lowercase if isinstance(lowercase, bool) else None
 
 
+def _space(vectors: CharVectors) -> str:
+    """Whether rows were multiplied up to the model's own size."""
+    return "hidden" if "space" in vectors.source.get("source", {}) else "raw"
+
+
 def _differences(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
     """In what the model is not the one the file names, which explains most vectors that differ."""
     found = []
@@ -144,6 +151,8 @@ def _differences(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
     if shape is not None and shape != list(model.tensor.shape):
         was, now = (" x ".join(map(str, each))[:100] for each in (shape, model.tensor.shape))
         found.append(f"the file was made from a tensor of {was}, the model's is {now}")
+    if model.projection and vectors.source.get("source", {}).get("space") != model.projection.as_dict():
+        found.append("the file was made with another projection")
     digest = vectors.source.get("vocabulary", {}).get("blake2b")
     if digest is not None and digest != model.vocabulary.digest:
         found.append("the file was made with another vocabulary")
