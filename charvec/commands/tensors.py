@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from charvec.commands.common import add_remote_arguments, print_json, watch_fetching
 from charvec.errors import CharvecError
 from charvec.plumbing.terminal import escape, number, size, table
+
+if TYPE_CHECKING:
+    from charvec.tensor import Tensor
 
 NAME = "tensors"
 HELP = "list the tensors of a checkpoint, and which is the input embedding"
@@ -41,9 +45,9 @@ def run(args: Namespace) -> int:
         problem = error
     chosen = None if problem else choice.tensor
     if args.json:
-        known = {name: {"shape": list(each.shape), "dtype": each.dtype} for name, each in checkpoint.tensors.items()}
+        known = {name: _described(each) for name, each in checkpoint.tensors.items()}
         if chosen:
-            known[chosen.name] = {"shape": list(chosen.shape), "dtype": chosen.dtype}
+            known[chosen.name] = _described(chosen)
         print_json(
             {
                 "path": checkpoint.path,
@@ -72,7 +76,8 @@ def run(args: Namespace) -> int:
                 rows.append([mark, escape(name), "", "in " + escape(checkpoint.parts[name]), ""])
             else:
                 shape = " x ".join(map(str, tensor.shape)) or "scalar"
-                rows.append([mark, escape(name), shape, tensor.dtype, size(tensor.nbytes) if tensor.nbytes else ""])
+                kind = escape(tensor.quantised or tensor.dtype)
+                rows.append([mark, escape(name), shape, kind, size(tensor.nbytes) if tensor.nbytes else ""])
         print(table(rows, right=(2, 4)))
         if not problem:
             print(f"* the input embedding: {escape(choice.reason)}")
@@ -85,3 +90,9 @@ def run(args: Namespace) -> int:
     if problem:
         raise problem
     return 0
+
+
+def _described(tensor: Tensor) -> dict[str, object]:
+    """What JSON says of a tensor."""
+    plain: dict[str, object] = {"shape": list(tensor.shape), "dtype": tensor.dtype}
+    return {**plain, "quantised": tensor.quantised} if tensor.quantised else plain

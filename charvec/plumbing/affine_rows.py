@@ -57,15 +57,21 @@ class Elements:
         packed = self.dtype.endswith("int4")
         with File(self.path) as file:
             if packed and self.columns % 2:
-                # rows that begin within a byte: those of zero points, which are small
-                raw = file.pread(self.offset, -(-self.rows * self.columns // 2))
-                every = _numbers(np.frombuffer(raw, np.uint8)[None], self.dtype)
-                return every[0, : self.rows * self.columns].reshape(self.rows, self.columns)[ids]
+                return self._ragged(file, ids)
             width = self.columns // 2 if packed else self.columns * np.dtype(NUMBERS[self.dtype]).itemsize
             stored = np.empty((len(ids), width), np.uint8)
             for start, end, rows in gather(file, self.offset, width, width, ids):
                 stored[start:end] = rows
         return _numbers(stored, self.dtype)
+
+    def _ragged(self, file: File, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """Rows that begin within a byte, read from the first to the last: those of zero points, which are short."""
+        first, count = (int(ids[0]), int(ids[-1] - ids[0]) + 1) if len(ids) else (0, 0)
+        start, before = divmod(first * self.columns, 2)
+        raw = file.pread(self.offset + start, -(-(before + count * self.columns) // 2))
+        numbers = _numbers(np.frombuffer(raw, np.uint8)[None], self.dtype)[0, before : before + count * self.columns]
+        rows: NDArray[Any] = numbers.reshape(count, self.columns)[ids - first]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -174,8 +180,8 @@ class Affine:
 def _numbers(stored: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
     """Bytes of rows as numbers."""
     if dtype.endswith("int4"):
-        halves = np.stack((stored & np.uint8(15), stored >> np.uint8(4)), axis=-1).reshape(len(stored), -1)
-        numbers = halves.astype(np.int32)
+        halves = np.stack((stored & np.uint8(15), stored >> np.uint8(4)), axis=-1)
+        numbers = halves.reshape(len(stored), 2 * stored.shape[1]).astype(np.int32)
         return numbers - ((numbers & 8) << 1) if dtype == "int4" else numbers
     values: NDArray[Any] = np.ascontiguousarray(stored).view(NUMBERS[dtype])
     if dtype == "bfloat16":

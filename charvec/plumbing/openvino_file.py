@@ -12,6 +12,7 @@ XML is read as a stream of elements; a document type, and with it every entity, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
@@ -207,7 +208,9 @@ def _constant(layer: Layer, name: str) -> Stored:
     if any(size < 0 or size >> 48 for size in shape) or len(shape) > 16 or elements >> 48 or offset < 0 or length < 0:
         raise Malformed(f"constant {name[:80]!r} has the shape {list(shape)[:16]}")
     kind = layer.data.get("element_type", "")
-    stored = Stored(name, shape, DTYPES.get(kind, kind[:20]), (offset, length))
+    # nf4 and others that are not read here; a word that goes into messages
+    other = kind if re.fullmatch(r"\w{1,20}", kind, re.ASCII) else "unknown"
+    stored = Stored(name, shape, DTYPES.get(kind, other), (offset, length))
     if stored.dtype in BITS and stored.nbytes != length:
         raise Malformed(f"constant {name[:80]!r} of {stored.nbytes:,} bytes has {length:,}")
     return stored
