@@ -69,7 +69,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 FOLDER_FILES = (
     *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json", "word2id.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model"),
-    "qwen.tiktoken",
+    *("qwen.tiktoken", "hy.tiktoken"),
 )
 
 

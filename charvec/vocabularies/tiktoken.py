@@ -34,8 +34,10 @@ MAX_ROW = 1 << 31
 
 _LINE = re.compile(rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})) (\d{1,10})\r?")
 
-#: What brings a text into composed form (NFC) before it is cut: the tokenizer of Qwen's first generation.
-QWEN_CLASS, QWEN_FILE = "QWenTokenizer", "qwen.tiktoken"
+#: Tokenizers that bring text into composed form (NFC) before it is cut, and how their files are called: Qwen's first
+#: generation and Hunyuan (tokenization_qwen.py, tokenization_hy.py, beside these models).
+COMPOSED_CLASSES = ("QWenTokenizer", "HYTokenizer")
+COMPOSED_FILES = ("qwen.tiktoken", "hy.tiktoken")
 
 
 def sniff(file: File) -> bool:
@@ -71,7 +73,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     config = places.join(places.parent(path), "tokenizer_config.json")
     files = [config] if places.exists(config) else []
     said: dict[str, Any] = read_object(config) if files else {}
-    composed = said.get("tokenizer_class") == QWEN_CLASS or os.path.basename(path) == QWEN_FILE
+    composed = said.get("tokenizer_class") in COMPOSED_CLASSES or os.path.basename(path) in COMPOSED_FILES
 
     def rank(left: bytes, right: bytes) -> int | None:
         return rows.get(left + right)

@@ -75,11 +75,13 @@ def test_against_the_library(composed: bool, tmp_path: Path) -> None:
     assert not disagreements(path, SCALARS if os.environ.get("CHARVEC_SLOW") else SAMPLE, composed)
 
 
-def test_qwen(tmp_path: Path) -> None:
-    """By its name alone the file of Qwen's first generation is known to be composed first."""
-    path = tmp_path / "qwen.tiktoken"
+@pytest.mark.parametrize("name", ["qwen.tiktoken", "hy.tiktoken"])
+def test_composed_by_the_name(name: str, tmp_path: Path) -> None:
+    """By their names alone the files of Qwen's first generation and of Hunyuan are known to be composed first."""
+    path = tmp_path / name
     path.write_bytes(GOLDEN.read_bytes())
     assert vocabularies.read(path).settings == {"normalizer": "NFC"}
+    assert vocabularies.locate(str(tmp_path)) == str(path)
 
 
 def write(folder: Path, ranks: dict[bytes, int]) -> Path:
