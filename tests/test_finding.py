@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_embedding import described, refusal, save, table
 
+import charvec
 from charvec import checkpoints
+from charvec.cli import main
 from charvec.errors import CharvecError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing.embedding_names import bare_name, ranked_names
@@ -109,9 +111,9 @@ def test_parts_beside_the_main_one() -> None:
         "vlm.language_model.embed_tokens.weight": "dit.embed_tokens.weight",
         "x.word_embeddings.weight": "x.layers.7.word_embeddings.weight",
     }
-    for main, other in cases.items():
-        for names in ((main, other), (other, main)):
-            assert find_embedding(described(*names)).tensor.name == main
+    for first, other in cases.items():
+        for names in ((first, other), (other, first)):
+            assert find_embedding(described(*names)).tensor.name == first
     two = ("model.mtp.0.embed_tokens.weight", "model.mtp.1.embed_tokens.weight")
     assert refusal(described(*two)).code == "E-AMBIGUOUS"
 
@@ -324,6 +326,19 @@ def test_models_of_model2vec(kind: str) -> None:
         "shared": "12 rows for 44 pieces, one weight a piece",
         "shared_float16": "12 rows for 44 pieces, one weight a piece",
     }.get(kind, "")
+
+
+def test_a_model_of_model2vec_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its folder alone is enough; the file says how rows were stored, and is proven against it."""
+    folder, out = str(DATA / "model2vec" / "shared_float16"), str(tmp_path / "v.h5")
+    (tmp_path / "t.txt").write_text("一丁七，A", "utf-8")
+    assert main(["dump", str(tmp_path / "t.txt"), "-m", folder, "-o", out, "-q"]) == 0
+    vectors, expected = charvec.load(out), np.load(folder + ".npy")
+    assert vectors["一"].tobytes() == expected[2].tobytes()
+    assert vectors["A"].tobytes() == expected[32].tobytes()  # the row of a
+    assert main(["verify", out, "--against", folder]) == 0
+    assert main(["info", out]) == 0
+    assert "12 rows for 44 pieces, one weight a piece" in capsys.readouterr().out
 
 
 def test_maps_that_lead_astray(tmp_path: Path) -> None:

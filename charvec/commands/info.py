@@ -102,6 +102,7 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
             *([["from", f"{origin['repo']}, commit {origin.get('revision')}"]] if "repo" in origin else []),
             *([["from", str(origin["url"])]] if "url" in origin else []),
             ["tensor", f"{origin['tensor']}, {' x '.join(map(str, origin['shape']))} {origin['dtype']}"],
+            *([["stored as", str(origin["quantised"])]] if origin.get("quantised") else []),
             ["space", _space(origin)],
             ["chosen", f"because {origin['chosen_because']}"],
             *([["not done", _not_done(origin)]] if "model_goes_on_with" in origin else []),
@@ -142,10 +143,10 @@ def _not_done(origin: Mapping[str, Any]) -> str:
 
 
 def _space(origin: Mapping[str, Any]) -> str:
-    """Where the vectors live: ``raw rows, as stored``."""
+    """Where the vectors live."""
     space = origin.get("space")
     if not isinstance(space, dict):
-        return "raw: rows as they are stored"
+        return "raw: rows as the checkpoint has them"
     return f"{space.get('name')}: rows multiplied by {space.get('weight')}, BLAKE2b {space.get('blake2b')}"
 
 
