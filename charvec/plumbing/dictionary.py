@@ -21,14 +21,22 @@ class Dictionary:
 
     Attributes:
         rows: character -> row id. Longer words may stand there as well; nobody asks for them.
+        separators: characters at which texts are split into words; they count as removed unless they have a row.
     """
 
     rows: Mapping[str, int]
+    separators: str = ""
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
-        found = [self.rows.get(chr(codepoint)) for codepoint in codepoints.tolist()]
-        return Spelling.of([(Status.UNKNOWN, ()) if row is None else (Status.EXACT, (row,)) for row in found])
+        entries: list[tuple[Status, tuple[int, ...]]] = []
+        for char in map(chr, codepoints.tolist()):
+            row = self.rows.get(char)
+            if row is not None:
+                entries.append((Status.EXACT, (row,)))
+            else:
+                entries.append((Status.REMOVED if char in self.separators else Status.UNKNOWN, ()))
+        return Spelling.of(entries)
 
 
 def one_character(word: bytes) -> str | None:

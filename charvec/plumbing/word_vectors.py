@@ -22,6 +22,8 @@ __all__ = ["BLANK", "Header", "Layout", "is_number", "kind_of", "layout_of", "nu
 
 #: More dimensions than any vectors have.
 MAX_DIM = 1 << 20
+#: Where word2vec and GloVe split texts into words.
+SEPARATORS = " \t\n\r"
 #: Line ends and separators that may stand behind the last value.
 BLANK = b" \t\r"
 #: Lines looked at, and bytes read for them, when there is no header to believe.
@@ -226,4 +228,4 @@ def vocabulary_of(
         )
     if bytes_words:
         notes.append(Note("W-TOKEN-BYTES", f"{path}: {bytes_words:,} of {count:,} words are not UTF-8", path))
-    return Vocabulary(path, "dictionary", count, digest, Dictionary(rows), {}, (path,), tuple(notes))
+    return Vocabulary(path, "dictionary", count, digest, Dictionary(rows, SEPARATORS), {}, (path,), tuple(notes))

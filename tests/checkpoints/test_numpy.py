@@ -64,7 +64,7 @@ def test_several_matrices() -> None:
 def test_arrays_of_objects_are_never_opened() -> None:
     """One of several is passed over and told of; a single one is refused."""
     checkpoint = checkpoints.read(DATA / "objects.npz")
-    assert [note.code for note in checkpoint.notes] == ["W-OBJECTS", "W-OBJECTS"][: len(checkpoint.notes)]
+    assert [note.code for note in checkpoint.notes] == ["W-OBJECTS"]
     assert checkpoint.embedding is not None and checkpoint.vocabulary == ""
 
 
@@ -126,7 +126,7 @@ def test_hostile_arrays(row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     data, code = NP_ROWS[row]
     (tmp_path / "model").write_bytes(data)
     with pytest.raises(CharvecError) as caught:
-        charvec.open("model", vocab=None)
+        charvec.open("model")
     assert (caught.value.code, caught.value.exit_code) == (code, 65)
     assert len(caught.value.message) < 500
     assert not (tmp_path / "CANARY_charvec").exists()
@@ -147,22 +147,18 @@ def test_hostile_arrays_by_the_command(row: str, tmp_path: Path, capsys: pytest.
 
 
 def test_good_control(tmp_path: Path) -> None:
-    """What the rows above are spoiled copies of; in other spellings of the header, too."""
+    """What the rows above are spoiled copies of; in other spellings of the header, too, that other programs write."""
     spellings = (
         header("(9, 4)", body=MATRIX.tobytes()),
         header("(9,4)", body=MATRIX.tobytes()),
+        header("(9,4,)", "'=f4'", body=MATRIX.tobytes()),
         header("(9, 4)", body=MATRIX.tobytes(), version=b"\2\0"),
         header("(9, 4)", body=MATRIX.tobytes(), version=b"\3\0"),
-        header("(9, 4)", "'<f4' ", body=MATRIX.tobytes()).replace(b", }", b"}"),
     )
     for data in spellings:
-        (tmp_path / "model").write_bytes(data.replace(b"v\0q", b"v\0q"))
-        try:
-            (tensor,) = checkpoints.read(tmp_path / "model").tensors.values()
-        except CharvecError as error:  # the length of a header that was shortened is wrong
-            assert b", }" not in data and error.code == "E-NPY"
-        else:
-            assert read_rows(tensor, np.arange(9))[0].tobytes() == MATRIX.tobytes()
+        (tmp_path / "model").write_bytes(data)
+        (tensor,) = checkpoints.read(tmp_path / "model").tensors.values()
+        assert read_rows(tensor, np.arange(9))[0].tobytes() == MATRIX.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(120))

@@ -299,6 +299,15 @@ def test_a_text_that_begins_like_a_pickle(tmp_path: Path) -> None:
         assert sniffed(path) == ["word2vec-text"]
 
 
+def test_what_text_is_split_at_is_no_word() -> None:
+    """Unless it has a row of its own."""
+    for path in (TEXT / "gensim.vec", BINARY / "gensim.bin"):
+        vectors = charvec.lookup(charvec.open(path), " \t\n\r\u2029")
+        assert vectors.chars == ["\t"]
+        removed = {entry.char for entry in vectors.missing if entry.status == Status.REMOVED}
+        assert removed == {" ", "\n", "\r"} and vectors.missing[-1].char == "\u2029"
+
+
 def test_words_have_no_casing() -> None:
     """They stand for themselves."""
     for path in (TEXT / "tool.vec", BINARY / "tool.bin"):
