@@ -11,18 +11,18 @@ import numpy as np
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 
-def write_gguf(path: Path, model: str, tokens: list[Any], *, matrix: bool = True, **more: Any) -> Path:
-    """A file with a tokenizer and, unless told otherwise, an embedding of four columns whose rows are their ids."""
+def write_gguf(path: Path, model: str, tokens: list[Any], *, big: bool = False, **more: Any) -> Path:
+    """A file with a tokenizer and an embedding of four columns whose rows are their ids, in either byte order."""
     import gguf
 
-    writer = gguf.GGUFWriter(str(path), "llama")
+    order = gguf.GGUFEndian.BIG if big else gguf.GGUFEndian.LITTLE
+    writer = gguf.GGUFWriter(str(path), "llama", endianess=order)
     writer.add_tokenizer_model(model)
     writer.add_token_list(tokens)
     for name, value in more.items():
         getattr(writer, f"add_{name}")(value)
-    if matrix:
-        rows = np.repeat(np.arange(len(tokens), dtype=np.float32)[:, None], 4, axis=1)
-        writer.add_tensor("token_embd.weight", rows)
+    rows = np.repeat(np.arange(len(tokens), dtype=np.float32)[:, None], 4, axis=1)
+    writer.add_tensor("token_embd.weight", rows)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -130,11 +130,13 @@ def test_whole_words(tmp_path: Path) -> None:
         assert spelt(path, "我♪ ") == [expected, ("exact", (last + 1,)), ("exact", (alphabet.index("Ġ"),))]
 
 
-def test_vectors(tmp_path: Path) -> None:
-    """The whole way: one file is checkpoint and vocabulary, and each vector is its row."""
+@pytest.mark.parametrize("big", [False, True])
+def test_vectors(big: bool, tmp_path: Path) -> None:
+    """The whole way, in either byte order: one file is checkpoint and vocabulary, and each vector is its row."""
     tokens = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "字", "▁字"]
     types = [UNKNOWN] + [BYTE] * 256 + [NORMAL] * 3
-    path = write_gguf(tmp_path / "m.gguf", "llama", tokens, token_scores=[0.0] * len(tokens), token_types=types)
+    more = {"token_scores": [0.0] * len(tokens), "token_types": types}
+    path = write_gguf(tmp_path / "m.gguf", "llama", tokens, big=big, **more)
     model = charvec.open(path)
     vectors = charvec.lookup(model, "字 学", keep="exact,normalized,bytes")
     assert vectors["字"].tolist() == [258.0] * 4
