@@ -23,6 +23,8 @@ __all__ = ["PieceRows", "read_piece_rows"]
 
 #: Largest shift of rows believed; the largest in use is 103.
 MAX_OFFSET = 1_000_000
+#: No matrix has more rows.
+MAX_ROW = 1 << 31
 
 #: Tokenizers whose rows are shifted.
 OFFSETS = {
@@ -45,8 +47,9 @@ PLAIN = (
 )
 #: Tokenizers that change text first: whether they lower-case unless told otherwise, and whether they strip accents.
 CHANGING = {"Albert": (True, True), "DebertaV2": (False, False), "FNet": (False, False), "XLNet": (False, True)}
-#: Tokenizers that keep their row ids in another file.
-ELSEWHERE = {"M2M100": "vocab.json", "Marian": "vocab.json", "ErnieM": "vocab.txt", "Speech2Text": "vocab.json"}
+#: Tokenizers that number their pieces in ``vocab.json``, and those that do so in yet another way.
+NUMBERED = ("M2M100", "Marian", "Speech2Text")
+ELSEWHERE = ("ErnieM",)
 
 #: ``model_type`` where no file names the tokenizer.
 MODEL_TYPES = {
@@ -90,6 +93,7 @@ class PieceRows:
     Attributes:
         tokenizer: name of the tokenizer without its ending, e.g. ``XLMRoberta``; "" when unknown.
         offset: added to a piece's place in the file.
+        rows: row id of every piece, where another file numbers them; else None.
         lowercase: whether text is lower-cased first.
         strip_accents: whether text is decomposed and combining marks are dropped first.
         squeeze: whether every white space becomes a plain space first.
@@ -99,6 +103,7 @@ class PieceRows:
 
     tokenizer: str = ""
     offset: int = 0
+    rows: dict[str, int] | None = None
     lowercase: bool = False
     strip_accents: bool = False
     squeeze: bool = False
@@ -140,13 +145,17 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
     config = _read_object(places.join(places.parent(path), "config.json"), result)
     name = _name(tokenizer_config, config)
     result.tokenizer = name
-    if name in ELSEWHERE:
+    if name in NUMBERED:
+        result.rows = _numbers(places.join(places.parent(path), "vocab.json"), result)
+    if name in ELSEWHERE or result.rows == {}:
         raise Ambiguous(
             "E-PIECE-ROWS",
             f"{path} belongs to a {name} tokenizer, whose row ids are not those of the file",
             path=path,
-            found=f"they are kept in {ELSEWHERE[name]}",
-            help="name the tokenizer.json of the model with --vocab, if it has one",
+            found="no vocab.json beside it numbers the pieces"
+            if name in NUMBERED
+            else "another file numbers the pieces",
+            help="put the whole folder together, or name the model's tokenizer.json with --vocab, if it has one",
         )
     if name in OFFSETS:
         result.offset = OFFSETS[name]
@@ -167,7 +176,7 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
             found="models that name it so shift all rows, by 1 (XLM-R, mBART) or by 4 (CamemBERT)",
             help="put the model's config.json or tokenizer_config.json beside it",
         )
-    elif name not in PLAIN:
+    elif name not in PLAIN and result.rows is None:
         said_by = f"the tokenizer {name!r} is none charvec knows" if name else "no configuration lies beside it"
         result.notes.append(
             Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
@@ -197,6 +206,16 @@ def _offset(config: dict[str, Any], path: str) -> int:
             help="download the file again",
         )
     return offset
+
+
+def _numbers(path: str, result: PieceRows) -> dict[str, int]:
+    """The row ids of a ``vocab.json``; none when there is no such file."""
+    rows = _read_object(path, result)
+    if any(type(row) is not int or not 0 <= row < MAX_ROW for row in rows.values()):
+        raise DamagedFile(
+            "E-TOKENIZER", f"{path}: an id is no row of a matrix", path=path, help="download the file again"
+        )
+    return rows
 
 
 def _read_object(path: str, result: PieceRows) -> dict[str, Any]:

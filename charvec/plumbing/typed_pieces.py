@@ -5,7 +5,7 @@ Their types are those of ``sentencepiece_model.proto``; GGUF files took them ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 
 from charvec.plumbing.segmenting import Characters, Cutter, ScoredMerges, Unigram, Words
@@ -42,7 +42,13 @@ class TypedPieces:
     byte_rows: tuple[int, ...]
 
     def speller(
-        self, model: int, normalize: Callable[[str], str], *, space: str = SPACE, suffix: bool = False
+        self,
+        model: int,
+        normalize: Callable[[str], str],
+        *,
+        space: str = SPACE,
+        suffix: bool = False,
+        numbers: Mapping[str, int] | None = None,
     ) -> TextSpeller:
         """How a tokenizer of these pieces spells characters.
 
@@ -51,6 +57,7 @@ class TypedPieces:
             normalize: what a character becomes, unless it is user-defined.
             space: what white space is written as in pieces.
             suffix: whether white space belongs to the word before it.
+            numbers: the row ids of all pieces, where they are not those here; a piece that has none is unknown.
         """
         cut: Cutter
         if model == UNIGRAM:
@@ -65,6 +72,9 @@ class TypedPieces:
         def normalized(char: str) -> str:
             return char if char in self.user_defined else normalize(char)
 
+        if numbers is not None:
+            rows = {piece: numbers[piece] for piece in self.rows if piece in numbers}
+            return TextSpeller(rows, cut, normalized, space=space, suffix=suffix)
         return TextSpeller(self.rows, cut, normalized, self.byte_rows, self.others, space, suffix)
 
 

@@ -68,7 +68,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 #: says the same.
 FOLDER_FILES = (
     *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json", "word2id.json"),
-    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model"),
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model", "source.spm"),
     *("qwen.tiktoken", "hy.tiktoken"),
 )
 
@@ -89,6 +89,10 @@ def locate(model: str, root: str = "") -> str:
         if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
             # the list of pieces of a WordPiece tokenizer, or a list of something else
             return found[_is_other_than_wordpiece(found[1])]
+        if found and found[0] == places.join(folder, "vocab.json"):
+            # Marian and M2M100 number the pieces of a SentencePiece model in it
+            models = [path for path in found if path.endswith(("source.spm", "sentencepiece.bpe.model"))]
+            return (models or found)[0]
         if found:
             return found[0]
     raise NotFound(

@@ -126,7 +126,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     return Vocabulary(
         path,
         NAME,
-        len(model.pieces) + around.offset,
+        len(model.pieces) + around.offset if around.rows is None else max(around.rows.values()) + 1,
         blake2b(data, digest_size=32).hexdigest(),
         speller,
         settings,
@@ -217,7 +217,8 @@ def _speller(model: Model, around: PieceRows, path: str) -> TextSpeller:
     def normalize(char: str) -> str:
         return charsmap(char) if prepare is None else "".join(map(charsmap, prepare(char)))
 
-    return pieces.speller(model.kind, normalize, space=SPACE if model.escape else " ", suffix=model.suffix)
+    space = SPACE if model.escape else " "
+    return pieces.speller(model.kind, normalize, space=space, suffix=model.suffix, numbers=around.rows)
 
 
 def _check(model: Model, path: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -361,11 +362,48 @@ def test_rows_that_nothing_tells(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["marian", "m2m_100", "ernie_m"])
-def test_rows_kept_in_another_file(kind: str, tmp_path: Path) -> None:
+def test_rows_kept_in_a_file_that_is_not_there(kind: str, tmp_path: Path) -> None:
     """Refused rather than handed out wrong."""
     with pytest.raises(CharvecError) as caught:
         vocabularies.read(write(tmp_path, model(PLAIN), config={"model_type": kind}))
     assert caught.value.code == "E-PIECE-ROWS"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("marian", "source.spm"), ("m2m_100", "sentencepiece.bpe.model")])
+def test_rows_kept_in_another_file(kind: str, name: str, tmp_path: Path) -> None:
+    """A vocab.json beside it numbers the pieces; one that it leaves out is unknown to the model."""
+    numbers = {"</s>": 0, "<unk>": 1, "e": 5, "▁": 3, "a": 40, "<pad>": 41}
+    path = write(tmp_path, model(PLAIN), name, config={"model_type": kind}, vocab=numbers)
+    assert vocabularies.locate(str(tmp_path)) == str(path)
+    vocabulary = vocabularies.read(path)
+    assert (vocabulary.size, vocabulary.notes) == (42, ())
+    assert spelt(path, "aeb ?") == [
+        *(("exact", (40,)), ("exact", (5,)), ("unknown", ()), ("normalized", (3,)), ("unknown", ()))
+    ]
+    write(tmp_path, model(PLAIN), name, vocab={"a": -1})
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(path)
+    assert caught.value.code == "E-TOKENIZER"
+
+
+def test_marian_as_transformers_does(tmp_path: Path) -> None:
+    """The rows that Marian's own tokenizer gives."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("sentencepiece")
+    golden = (DATA / "unigram.model").read_bytes()
+    pieces = member._parse(golden).pieces
+    numbers = {piece: row for row, piece in enumerate(["</s>", "<unk>", *reversed(pieces[3:]), "<pad>"])}
+    (tmp_path / "target.spm").write_bytes(golden)
+    path = write(tmp_path, golden, "source.spm", config={"model_type": "marian"}, vocab=numbers)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it recommends a package that is of no use here
+            tokenizer = transformers.MarianTokenizer.from_pretrained(str(tmp_path))
+        rows = tokenizer.convert_tokens_to_ids(list("我的人"))
+    except Exception as error:
+        pytest.skip(f"this transformers cannot read it: {str(error)[:80]}")
+    assert len(set(rows)) == 3
+    assert [ids for _, ids in spelt(path, "我的人")] == [(row,) for row in rows]
 
 
 def test_text_changed_before(tmp_path: Path) -> None:
