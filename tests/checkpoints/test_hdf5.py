@@ -104,6 +104,16 @@ def test_every_kind_of_dataset(libver: str) -> None:
     assert len(tensors["packed"].blocks) == 0 and tensors["packed"].source is not None
 
 
+def test_shards() -> None:
+    """In the shards of Hugging Face's TensorFlow models, names lack the model's class, which the index has."""
+    checkpoint = checkpoints.read(DATA / "tf_sharded" / "tf_model.h5.index.json")
+    chosen = find_embedding(checkpoint).tensor
+    assert chosen.name == "tf_bert_model/bert/embeddings/word_embeddings/weight:0"
+    assert rows(chosen).tobytes() == np.load(DATA / "tf_sharded.npy").tobytes()
+    for name in checkpoint:
+        assert checkpoints.tensor(checkpoint, name).name == name
+
+
 def test_keras_bert() -> None:
     """A real model of 825 weights, with the state of its optimizer, as keras-bert saves it."""
     path = FIXTURES / "keras-bert_h5" / "test_bert_fit.h5"

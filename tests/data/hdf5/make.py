@@ -40,6 +40,10 @@ if which == "keras2":
     bert({"input_ids": tf.constant([[1, 2, 3]])})
     bert.save_pretrained("bert")  # tf_model.h5, here tf_bert.h5
     np.save("tf_bert.npy", bert.get_input_embeddings().weight.numpy())
+    bert = TFBertModel(BertConfig(vocab_size=23, hidden_size=6, **sizes))
+    bert({"input_ids": tf.constant([[1, 2, 3]])})
+    bert.save_pretrained("tf_sharded", max_shard_size="1KB")
+    np.save("tf_sharded.npy", bert.get_input_embeddings().weight.numpy())
     t5 = TFT5ForConditionalGeneration(T5Config(vocab_size=23, d_model=6, d_kv=2, d_ff=4, num_layers=1, num_heads=2))
     t5(t5.dummy_inputs)
     t5.save_pretrained("t5")  # tf_model.h5, here tf_t5.h5
