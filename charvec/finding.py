@@ -91,7 +91,8 @@ def _by_name(checkpoint: Checkpoint, config: ModelConfig) -> Choice:
     others = tuple(each.name for each in tied)
     alias = next((each for each in names_of_it if checkpoint.aliases.get(each) == first.name), None)
     if alias is None or first.name in names_of_it:
-        reason = f"{first.name!r} is {reason}"
+        called = f", called {names[first.name]!r}," if names[first.name] != first.name else ""
+        reason = f"{first.name!r}{called} is {reason}"
     else:
         reason = f"{first.name!r} is by its file the same as {alias!r}, {reason}"
     if others:

@@ -61,6 +61,17 @@ def test_what_flax_wrote(file: str, name: str) -> None:
     assert read_rows(chosen, EVERY[::-1])[0].tobytes() == A[::-1].tobytes()
 
 
+def test_shards(tmp_path: Path) -> None:
+    """Hugging Face's index of Flax shards has the same names as they."""
+    (tmp_path / "flax_model.msgpack.index.json").write_text(
+        '{"weight_map": {"embeddings/word_embeddings/embedding": "flax_model-00001-of-00002.msgpack"}}'
+    )
+    shard = pack({"embeddings": {"word_embeddings": {"embedding": A}}})
+    (tmp_path / "flax_model-00001-of-00002.msgpack").write_bytes(shard)
+    chosen = find_embedding(checkpoints.read(tmp_path)).tensor
+    assert read_rows(chosen, EVERY)[0].tobytes() == A.tobytes()
+
+
 def test_dtypes() -> None:
     """Each element type flax wrote; numbers that are no arrays are passed over."""
     tensors = checkpoints.read(DATA / "dtypes.msgpack").tensors

@@ -106,7 +106,7 @@ def test_every_kind_of_dataset(libver: str) -> None:
 
 def test_shards() -> None:
     """In the shards of Hugging Face's TensorFlow models, names lack the model's class, which the index has."""
-    checkpoint = checkpoints.read(DATA / "tf_sharded" / "tf_model.h5.index.json")
+    checkpoint = checkpoints.read(DATA / "tf_sharded")
     chosen = find_embedding(checkpoint).tensor
     assert chosen.name == "tf_bert_model/bert/embeddings/word_embeddings/weight:0"
     assert rows(chosen).tobytes() == np.load(DATA / "tf_sharded.npy").tobytes()
