@@ -29,7 +29,6 @@ NAME = "onnx"
 MAX_FILES = 1 << 14
 #: Bytes of tensors that can only be read as a whole.
 MAX_WHOLE = 1 << 24
-INTEGERS = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
 
 
 def sniff(file: File) -> bool:
@@ -53,9 +52,14 @@ def read(file: File) -> Checkpoint:
             if name not in each.makers or len(entry.shape) == 2:
                 stored.setdefault(name, entry)
     tensors = {name: folder.tensor(entry) for name, entry in stored.items()}
-    found = [each for each in lookups(graph) if each.table.dtype in (*READABLE, *INTEGERS)]
+    found = list(lookups(graph))
     for lookup in found:
-        tensors[lookup.table.name] = folder.table(lookup) or tensors[lookup.table.name]
+        table, made = lookup.table, folder.table(lookup)
+        if made is None and table.dtype not in READABLE:
+            # numbers that mean nothing without what the graph does to them are not handed on as plain ones
+            made = Tensor(table.name, table.shape, table.dtype, quantised=table.dtype)
+        if made is not None:
+            tensors[table.name] = made
     embedding, full_names = verdict(found)
     return Checkpoint(
         file.path,

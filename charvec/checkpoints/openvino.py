@@ -19,7 +19,7 @@ from charvec.plumbing.onnx_graph import Graph, Stored
 from charvec.plumbing.onnx_lookup import Lookup, lookups, verdict
 from charvec.plumbing.openvino_file import INTEGERS, graph_of, input_name, read_layout
 from charvec.plumbing.protobuf import Malformed
-from charvec.tensor import ITEM_BYTES, READABLE, Checkpoint, Tensor
+from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -74,11 +74,7 @@ def read(file: File) -> Checkpoint:
             ) from None
         _check_end(constants, graph)
         sizes = {file.path: file.size, data: constants.size}
-    found = [
-        replace(each, source=input_name(layout, each.source))
-        for each in lookups(graph)
-        if each.table.dtype in (*READABLE, *INTEGERS)
-    ]
+    found = [replace(each, source=input_name(layout, each.source)) for each in lookups(graph)]
     tensors = {each.name: _tensor(each, data) for each in graph.tensors.values() if len(each.shape) > 1}
     for lookup in found:
         if lookup.table.dtype in INTEGERS:

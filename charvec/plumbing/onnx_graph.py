@@ -7,7 +7,7 @@ from math import prod
 
 from charvec.valueclass import dataclass, field
 
-__all__ = ["BITS", "DTYPES", "Graph", "Node", "Stored"]
+__all__ = ["BITS", "DTYPES", "NO_VECTORS", "Graph", "Node", "Stored"]
 
 #: Names of element types, by number (TensorProto.DataType); those with a star are packed, several a byte.
 DTYPES: Mapping[int, str] = {
@@ -38,6 +38,8 @@ DTYPES: Mapping[int, str] = {
     25: "uint2",
     26: "int2",
 }
+#: Types of tables that hold ids or truth values, no vectors; all others do, whether charvec can read them or not.
+NO_VECTORS = ("int64", "int32", "uint64", "uint32", "bool", "string")
 #: Bits of an element in raw data.
 BITS: Mapping[str, int] = {
     **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 64),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from charvec.plumbing.embedding_names import ranked_names
-from charvec.plumbing.onnx_graph import Graph, Node, Stored
+from charvec.plumbing.onnx_graph import NO_VECTORS, Graph, Node, Stored
 from charvec.valueclass import dataclass
 
 __all__ = ["Lookup", "lookups", "tensor", "verdict"]
@@ -54,7 +54,7 @@ class Lookup:
 
 
 def lookups(top: Graph) -> Iterator[Lookup]:
-    """Every lookup of an input of the model in a table of two axes."""
+    """Every lookup of an input of the model in a table of vectors."""
     for graph in top.all():
         for node in graph.nodes:
             blocks = node.kind == "GatherBlockQuantized" and node.domain == "com.microsoft"
@@ -64,7 +64,7 @@ def lookups(top: Graph) -> Iterator[Lookup]:
                 continue
             source = _source(graph, node.inputs[1])
             table = _table(graph, node.inputs[0]) if source else None
-            if source and table and len(table[0].shape) == 2:
+            if source and table and len(table[0].shape) == 2 and table[0].dtype not in NO_VECTORS:
                 stored, before, transposed = table
                 behind = None if blocks or before else _reader(graph, node.outputs, "DequantizeLinear")
                 yield Lookup(

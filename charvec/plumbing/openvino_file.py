@@ -43,6 +43,7 @@ DTYPES: Mapping[str, str] = {
     "u4": "uint4",
     "boolean": "bool",
 }
+FLOATS = ("float32", "float16", "bfloat16", "float64")
 INTEGERS = ("int16", "uint16", "int8", "uint8", "int4", "uint4")
 
 #: Caps: elements in elements, layers and edges, attributes of an element.
@@ -230,7 +231,7 @@ def _dequantisation(graph: Graph, node: Node) -> None:
     """Of a Multiply by a constant of what is an integer, perhaps after a Subtract of one, make a DequantizeLinear."""
     values = [_without_casts(graph, value) for value in node.inputs]
     scales = [value for value in values[1:] + values[:1] if value in graph.tensors]
-    scales = [value for value in scales if graph.tensors[value].dtype not in INTEGERS]
+    scales = [value for value in scales if graph.tensors[value].dtype in FLOATS]
     if len(values) != 2 or not scales:
         return
     value, zero = values[values.index(scales[0]) - 1], ""
@@ -240,8 +241,8 @@ def _dequantisation(graph: Graph, node: Node) -> None:
         if zero not in graph.tensors:
             return
     table = graph.tensors.get(value)
-    if table is not None and table.dtype not in INTEGERS:
-        return
+    if table is not None and table.dtype in FLOATS:
+        return  # a table of numbers, times a number
     made = Node("DequantizeLinear", "", (value, scales[0], *([zero] if zero else [])), node.outputs, {})
     graph.nodes.append(made)
     graph.makers |= dict.fromkeys(node.outputs, made)

@@ -366,6 +366,21 @@ def test_integers_without_scales_are_refused(graphs: Graphs) -> None:
         assert caught.value.code == "E-QUANTISED"
 
 
+def test_types_that_are_not_read(graphs: Graphs) -> None:
+    """A table of 8-bit floating-point numbers is known, and refused; one of ids is no embedding."""
+    words = graphs.array("W", np.ones((9, 4)), graphs.types.FLOAT8E4M3FN)
+    scale = graphs.array("s", 0.5, graphs.types.FLOAT)
+    nodes = [
+        graphs.node("DequantizeLinear", ["W", "s"], ["w"]),
+        graphs.node("Gather", ["w", "input_ids"], ["e"]),
+        graphs.node("Gather", ["other_ids", "input_ids"], ["f"]),
+    ]
+    other = graphs.array("other_ids", np.ones((9, 4)), graphs.types.INT64)
+    with pytest.raises(CharvecError) as caught:
+        embedding(graphs.write(nodes, [words, scale, other]))
+    assert caught.value.code == "E-QUANTISED" and "float8_e4m3fn" in caught.value.message
+
+
 def test_tensors_are_what_the_package_reads() -> None:
     """Names, shapes, element types and elements of all initialisers of the golden files."""
     onnx = pytest.importorskip("onnx", reason="compares with the onnx package")

@@ -127,6 +127,18 @@ def test_an_axis_that_is_not_that_of_the_rows(tmp_path: Path) -> None:
     assert checkpoints.read(tmp_path / "x.xml").embedding is None
 
 
+def test_types_that_are_not_read(tmp_path: Path) -> None:
+    """The table is known, and refused; no other is taken for it."""
+    text = (DATA / "blocks.xml").read_text()
+    (tmp_path / "x.xml").write_text(
+        text.replace('element_type="u4" shape="32, 2, 8"', 'element_type="nf4" shape="32, 2, 8"')
+    )
+    shutil.copy(DATA / "blocks.bin", tmp_path / "x.bin")
+    with pytest.raises(CharvecError) as caught:
+        find_embedding(checkpoints.read(tmp_path / "x.xml"))
+    assert caught.value.code == "E-QUANTISED" and "'word_embeddings.weight'" in caught.value.message
+
+
 def test_layers_of_one_name(tmp_path: Path) -> None:
     """Both are listed."""
     text = (DATA / "rows.xml").read_text().replace('"position_embeddings.weight"', '"word_embeddings.weight"')
