@@ -17,6 +17,8 @@ __all__ = ["UNDEFINED", "Blocks", "Cursor", "External", "Unsupported"]
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
 #: Cap on the metadata of one file. 20,000 datasets in as many groups have 40 MB.
 MAX_METADATA = 1 << 26
+#: And on what of it has checksums, at a third of a second for a megabyte.
+MAX_SEALED = 1 << 24
 
 
 class Unsupported(Malformed):
@@ -84,7 +86,7 @@ class Blocks:
     def __init__(self, file: File, start: int, size: int) -> None:
         self.file, self.start, self.size = file, start, size
         self.digest = blake2b(digest_size=32)
-        self._left = MAX_METADATA
+        self._left, self._sealed_left = MAX_METADATA, MAX_SEALED
         self._claims: dict[int, int] = {}
 
     def read(self, address: int, size: int, what: str) -> bytes:
@@ -108,7 +110,21 @@ class Blocks:
         Raises:
             Malformed: also when the checksum does not match.
         """
-        return unsealed(self.read(address, size, what), address, what)
+        block = self.read(address, size, what)
+        if self.checksum(block[:-4], address) != int.from_bytes(block[-4:], "little"):
+            raise Malformed(f"the checksum of {what} does not match", address)
+        return block[:-4]
+
+    def checksum(self, data: bytes, address: int) -> int:
+        """The checksum of metadata.
+
+        Raises:
+            Malformed: when the file has too much of it.
+        """
+        self._sealed_left -= len(data)
+        if self._sealed_left < 0:
+            raise Malformed(f"more than {MAX_SEALED:,} bytes of metadata with checksums", address)
+        return lookup3(data)
 
     def claim(self, address: int, size: int, what: str) -> None:
         """Take bytes for one purpose.
@@ -135,14 +151,3 @@ class Blocks:
             if start < reached:
                 raise Malformed("two of its blocks overlap", start)
             reached = end
-
-
-def unsealed(block: bytes, address: int, what: str) -> bytes:
-    """A block without the checksum at its end, which must match.
-
-    Raises:
-        Malformed: when it does not.
-    """
-    if len(block) < 4 or lookup3(block[:-4]) != int.from_bytes(block[-4:], "little"):
-        raise Malformed(f"the checksum of {what} does not match", address)
-    return block[:-4]

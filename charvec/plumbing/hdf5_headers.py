@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from charvec.plumbing.hdf5_blocks import UNDEFINED, Blocks, Cursor, External, Unsupported, unsealed
+from charvec.plumbing.hdf5_blocks import UNDEFINED, Blocks, Cursor, External, Unsupported
 from charvec.plumbing.protobuf import Malformed
 
 __all__ = ["SIGNATURE", "CutShort", "Message", "Unclean", "messages", "root"]
@@ -60,11 +60,11 @@ def root(blocks: Blocks) -> int:
     version = blocks.file.pread(blocks.start + 8, 1)[0] if blocks.size > 8 else 0
     if version not in _SUPERBLOCK_SIZES:
         raise Unsupported(f"superblock version {version}", 8)
-    head = Cursor(blocks.read(0, _SUPERBLOCK_SIZES[version], "the superblock"), 0)
+    block = (blocks.sealed if version > 1 else blocks.read)(0, _SUPERBLOCK_SIZES[version], "the superblock")
+    head = Cursor(block, 0)
     head.expect(SIGNATURE, "the superblock")
     head.take(1)
     if version > 1:
-        unsealed(head.data, 0, "the superblock")
         sizes, flags = head.take(2), head.number(1)
     else:
         versions = head.take(4)

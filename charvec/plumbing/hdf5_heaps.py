@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from charvec.plumbing.hdf5_blocks import UNDEFINED, Blocks, Cursor, Unsupported
-from charvec.plumbing.hdf5_image import lookup3
 from charvec.plumbing.protobuf import Malformed
 
 __all__ = ["FractalHeap", "GlobalHeap", "LocalHeap", "records"]
@@ -139,7 +138,7 @@ class FractalHeap:
         head.take(self._offset_size)
         if self._checksums:
             place = head.position
-            if lookup3(data[:place] + bytes(4) + data[place + 4 :]) != head.number(4):
+            if self._blocks.checksum(data[:place] + bytes(4) + data[place + 4 :], address) != head.number(4):
                 raise Malformed("the checksum of a block of a heap does not match", address)
         return data
 

@@ -18,6 +18,7 @@ from charvec import checkpoints
 from charvec.checkpoints import hdf5
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
+from charvec.plumbing import hdf5_blocks
 from charvec.plumbing.files import File
 from charvec.plumbing.hdf5_chunks import fletcher32
 from charvec.rows import read_rows
@@ -313,6 +314,17 @@ def test_cut_and_unclean(tmp_path: Path) -> None:
     with h5py.File(path, "w", userblock_size=512) as file:
         file["x"] = A
     assert refusal(path).code == "E-FORMAT"
+
+
+def test_much_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long to check is capped, and so is what is read at all."""
+    path = tmp_path / "m.h5"
+    path.write_bytes((DATA / "h5py_latest.h5").read_bytes())
+    for cap in ("MAX_SEALED", "MAX_METADATA"):
+        with monkeypatch.context() as patch:
+            patch.setattr(hdf5_blocks, cap, 1000)
+            assert refusal(path).code == "E-H5"
+    assert checkpoints.read(path).tensors
 
 
 def test_keras_zip(tmp_path: Path) -> None:
