@@ -24,7 +24,8 @@ from charvec.plumbing import places
 from charvec.plumbing.model_places import origin
 from charvec.plumbing.piece_closure import kept_pieces, normalised
 from charvec.plumbing.safetensors_writer import Part
-from charvec.plumbing.tokenizer_document import Document, steps
+from charvec.plumbing.tokenizer_document import Document
+from charvec.plumbing.tokenizer_steps import steps
 from charvec.plumbing.trimmed_files import ids_in
 from charvec.plumbing.trimmed_folder import read_json, write_rest, write_weights
 from charvec.plumbing.vocabulary_tables import is_vocabulary_table

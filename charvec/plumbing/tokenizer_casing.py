@@ -13,7 +13,8 @@ from typing import Any
 from charvec.errors import Note, UsageError
 from charvec.plumbing import places
 from charvec.plumbing.normalizer import CONFIG_KEYS, Normalizer, read_object
-from charvec.plumbing.tokenizer_document import Document, steps
+from charvec.plumbing.tokenizer_document import Document
+from charvec.plumbing.tokenizer_steps import steps
 
 __all__ = ["apply_casing"]
 

@@ -8,12 +8,15 @@ Unicode and the library's could be of different minds. The tests hold every answ
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64decode
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal
 
 from charvec.plumbing import byte_alphabet
-from charvec.plumbing.tokenizer_document import Document, steps
+from charvec.plumbing.charsmap import Charsmap
+from charvec.plumbing.tokenizer_document import Document
+from charvec.plumbing.tokenizer_steps import refuse, steps
 
 __all__ = ["certain_ids", "certain_text"]
 
@@ -34,7 +37,7 @@ def certain_text(document: Document) -> Step | None:
     """
     chain = []
     for step in steps(document.normalizer):
-        made = _normalizer(step)
+        made = _normalizer(step, document.path)
         if made is None:
             return None
         chain.append(made)
@@ -67,7 +70,7 @@ def _category(char: str) -> str:
     return unicodedata.ucd_3_2_0.category(char)
 
 
-def _normalizer(step: dict[str, Any]) -> Step | None:
+def _normalizer(step: dict[str, Any], path: str) -> Step | None:
     kind = step.get("type")
     if kind in ("Prepend", "Strip"):
         return _same
@@ -78,9 +81,25 @@ def _normalizer(step: dict[str, Any]) -> Step | None:
         return _lowercase
     if kind == "StripAccents":
         return _without_accents
+    if kind == "Precompiled":
+        return _charsmap(step.get("precompiled_charsmap"), path)
     if kind == "Replace":
         return _replacement(step)
     return None
+
+
+def _charsmap(encoded: Any, path: str) -> Step:
+    """The rules of a converted SentencePiece model."""
+    try:
+        rules = Charsmap(b64decode(encoded, validate=True), path)
+    except (TypeError, ValueError):
+        refuse(path, "the precompiled_charsmap is no base64")
+
+    def step(char: str) -> str | None:
+        result = rules(char)
+        return result if len(result) == 1 else None
+
+    return step
 
 
 def _normal_form(form: Form) -> Step:

@@ -1,7 +1,7 @@
 """Plumbing: how a tokenizer of the ``tokenizers`` library spells characters, as they stand inside running text.
 
 The character is given to the model's own pipeline alone, without the steps that concern the edges of a text
-(:func:`charvec.plumbing.tokenizer_document.without_edges`); what comes out are its pieces. docs/statuses.md tells the
+(:func:`charvec.plumbing.tokenizer_steps.without_edges`); what comes out are its pieces. docs/statuses.md tells the
 rules, the tests hold them against the whole pipeline with other characters around.
 """
 
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.plumbing import byte_alphabet
-from charvec.plumbing.tokenizer_document import Document, guarded, steps
+from charvec.plumbing.tokenizer_document import Document
 from charvec.plumbing.tokenizer_shortcut import certain_ids, certain_text
+from charvec.plumbing.tokenizer_steps import growth_of, guarded, steps
 from charvec.status import Status
 from charvec.vocabulary import Spelling
 
@@ -72,8 +73,9 @@ class TokenizerSpeller:
         if self._text_of is not None:
             entries = [self._certain(char, self._text_of(char)) for char in chars]
         asked = [place for place, entry in enumerate(entries) if entry is None]
-        for start in range(0, len(asked), SLICE):
-            places = asked[start : start + SLICE]
+        size = max(1, SLICE // growth_of(self.document.normalizer))
+        for start in range(0, len(asked), size):
+            places = asked[start : start + size]
             for place, entry in zip(places, self._ask([chars[place] for place in places]), strict=True):
                 entries[place] = entry
         return Spelling.of([entry for entry in entries if entry is not None], _library() if asked else "")

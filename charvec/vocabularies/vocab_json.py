@@ -17,8 +17,10 @@ from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, read_whole
 from charvec.plumbing.merges import merges_of
 from charvec.plumbing.normalizer import MAX_BYTES, read_object
-from charvec.plumbing.tokenizer_document import MAX_PIECES, Document, parse_whole, refuse
+from charvec.plumbing.tokenizer_document import Document, parse_whole
+from charvec.plumbing.tokenizer_model import MAX_PIECES
 from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.tokenizer_steps import refuse
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import random
 import shutil
+import struct
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,9 @@ from charvec import vocabularies
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecError
 from charvec.extraction import dump
-from charvec.plumbing import byte_alphabet, tokenizer_document
+from charvec.plumbing import byte_alphabet, tokenizer_document, tokenizer_model
+from charvec.plumbing.protobuf import fields
+from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
 from charvec.status import Status
 from charvec.vocabulary import Vocabulary
 
@@ -197,11 +204,14 @@ BAD = {
     "normalizer-type": (plain(normalizer={"type": "Rot13"}), "E-TOKENIZER"),
     "normalizer-deep": (plain(normalizer=DEEP), "E-TOKENIZER"),
     "normalizer-many": (plain(normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}] * 300}), "E-TOKENIZER"),
-    "charsmap": (plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "E-TOKENIZER"),
+    "charsmap": (plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "E-CHARSMAP"),
     "charsmap-lies": (
         plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "////f////39/AAAA"}),
-        "E-TOKENIZER",
+        "E-CHARSMAP",
     ),
+    "charsmap-text": (plain(normalizer={"type": "Precompiled", "precompiled_charsmap": "\u00e9"}), "E-TOKENIZER"),
+    "charsmap-number": (plain(normalizer={"type": "Precompiled", "precompiled_charsmap": 7}), "E-TOKENIZER"),
+    "pattern-empty": (plain(normalizer={"type": "Replace", "pattern": {"String": ""}, "content": "x"}), "E-TOKENIZER"),
     "pattern": (
         plain(normalizer={"type": "Replace", "pattern": {"Regex": "("}, "content": ""}),
         "E-TOKENIZER",
@@ -220,6 +230,7 @@ BAD = {
         ),
         "E-TOKENIZER",
     ),
+    "prefix": (plain(normalizer={"type": "Prepend", "prepend": "a" * 20_000}), "E-TOKENIZER"),
     "pre-tokenizer": (plain(pre_tokenizer={"type": "Scissors"}), "E-TOKENIZER"),
     "pre-tokenizer-list": (plain(pre_tokenizer=[]), "E-TOKENIZER"),
 }
@@ -258,12 +269,82 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with too many bytes or pieces is refused before it eats the memory."""
     path = tmp_path / "tokenizer.json"
     path.write_bytes(plain())
-    for name, limit, code in (("MAX_BYTES", 10, "E-TOO-LARGE"), ("MAX_PIECES", 2, "E-TOKENIZER")):
+    for module, name, limit, code in (
+        (tokenizer_document, "MAX_BYTES", 10, "E-TOO-LARGE"),
+        (tokenizer_model, "MAX_PIECES", 2, "E-TOKENIZER"),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(tokenizer_document, name, limit)
+            patch.setattr(module, name, limit)
             with pytest.raises(CharvecError) as caught:
                 vocabularies.read(path)
             assert caught.value.code == code
+
+
+ODD: list[Any] = [
+    *(None, True, 0, 1, -1, 2**31, 1.5, "", "a", "▁", "Ġ", "\0", [], {}, [[]], "Removed", "always", "a b", ["a", "b"]),
+    *("BPE", "Unigram", "WordPiece", "WordLevel", {"type": "NFC"}, {"type": "ByteLevel"}, {"type": "Nmt"}),
+    *(
+        {"String": ""},
+        {"Regex": "("},
+        {"Regex": "."},
+        {"String": "a"},
+        {"type": "BertNormalizer"},
+        {"type": "Sequence"},
+    ),
+    *({"type": "Metaspace", "replacement": "▁▁"}, {"type": "Precompiled", "precompiled_charsmap": "AAAAAA=="}),
+    *(
+        {"type": "Split", "pattern": {"Regex": "(?<=a)"}, "behavior": "Removed", "invert": True},
+        {"type": "UnicodeScripts"},
+    ),
+]
+
+
+def nodes(value: Any, generator: random.Random) -> list[tuple[Any, Any]]:
+    """Containers and keys of a document, of long lists and objects only some."""
+    found: list[tuple[Any, Any]] = []
+    stack = [value]
+    while stack:
+        each = stack.pop()
+        keys = list(each) if isinstance(each, dict) else list(range(len(each))) if isinstance(each, list) else []
+        keys = keys if len(keys) < 40 else generator.sample(keys, 4)
+        found += [(each, key) for key in keys]
+        stack += [each[key] for key in keys]
+    return found
+
+
+def test_documents_with_parts_changed(tmp_path: Path) -> None:
+    """Sound JSON of unsound meaning: read or refused, and what is read is spelt alike with and without short cuts."""
+    generator = random.Random(int(os.environ.get("CHARVEC_SEED", "5")))
+    texts = [path.read_text("utf-8") for path in sorted(JSON.glob("*.json"))]
+    probes = np.array([ord(char) for char in "aA1 \n我字が가é“㎡😂\uf9d1\u2028\u3000\u0301§♪"], np.uint32)
+    path = tmp_path / "tokenizer.json"
+    fine = 0
+    count = int(os.environ.get("CHARVEC_MUTANTS", "4000")) // 20
+    for _ in range(count):
+        document = json.loads(generator.choice(texts))
+        for _ in range(generator.choice((1, 1, 2, 3))):
+            container, key = generator.choice(nodes(document, generator))
+            if generator.random() < 0.2:
+                del container[key]
+                break
+            container[key] = generator.choice(ODD)
+        path.write_text(json.dumps(document), "utf-8")
+        try:
+            speller = vocabularies.read(path).spell
+            spelling = speller(probes)
+        except CharvecError as error:
+            assert error.exit_code == 65
+            continue
+        fine += 1
+        if isinstance(speller, TokenizerSpeller):
+            speller._text_of = None
+            try:
+                asked = speller(probes)
+            except CharvecError:  # the library finds what no short cut needed
+                continue
+            assert spelling.status.tobytes() == asked.status.tobytes()
+            assert spelling.row_ids.tobytes() == asked.row_ids.tobytes()
+    assert count * 0.05 < fine < count * 0.95
 
 
 # Models that would stumble, or that leave something to chance
@@ -510,6 +591,75 @@ def test_damage_beside(tmp_path: Path, name: str, content: str) -> None:
     with pytest.raises(CharvecError) as caught:
         vocabularies.read(path)
     assert caught.value.code == "E-TOKENIZER"
+
+
+# SentencePiece, converted
+
+
+@cache
+def converted(path: Path) -> tuple[str, ...]:
+    """The tokenizer.json of a SentencePiece model, put together as the converters of transformers do."""
+    spec, pieces = b"", []
+    trainer: dict[int, Any] = {}
+    for number, _, value in fields(path.read_bytes()):
+        if number == 1:
+            piece = {1: b"", 2: 0, 3: 1} | {key: item for key, _, item in fields(value)}
+            score = piece[2]
+            pieces.append((bytes(piece[1]).decode(), struct.unpack("<f", struct.pack("<I", score))[0], piece[3]))
+        elif number == 2:
+            trainer = {key: item for key, _, item in fields(value)}
+        elif number == 3:
+            spec = next((bytes(item) for key, _, item in fields(value) if key == 2), b"")
+    unknown = next(row for row, piece in enumerate(pieces) if piece[2] == 2)
+    steps: list[dict[str, Any]] = [{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]
+    if spec:
+        steps.insert(0, {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(spec).decode()})
+    document = json.loads(Tokenizer(models.Unigram([("a", 0.0)], 0, False)).to_str())
+    document["model"].update(
+        vocab=[[piece, score] for piece, score, _ in pieces], unk_id=unknown, byte_fallback=bool(trainer.get(35))
+    )
+    document["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    document["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    switches = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    document["added_tokens"] = [
+        # 2 and 3 are unknown and control, 4 is user-defined
+        {"id": row, "content": piece, "special": kind != 4, **switches}
+        for row, (piece, _, kind) in enumerate(pieces)
+        if kind in (2, 3, 4)
+    ]
+    return (json.dumps(document),)
+
+
+SENTENCEPIECE = [DATA / "sentencepiece" / "unigram.model", DATA / "sentencepiece" / "unigram_bytes.model"]
+SENTENCEPIECE += [MODEL2VEC.parents[1] / "sentencepiece" / name for name in ("test_ja_model.model", "test_model.model")]
+
+
+@pytest.mark.parametrize("path", SENTENCEPIECE, ids=lambda path: path.name)
+def test_a_sentencepiece_model_and_what_is_made_of_it(path: Path, tmp_path: Path) -> None:
+    """Both give the same status and rows; and the short cuts through its rules are what the library says."""
+    if not path.exists():
+        pytest.skip("needs the models of google/sentencepiece")
+    target = tmp_path / "tokenizer.json"
+    target.write_text(*converted(path))
+    shutil.copyfile(path, tmp_path / path.name)
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    blocks = ((0x20, 0x7F), (0xA1, 0x3400), (0x4E00, 0x5200), (0xAC00, 0xAC80), (0xF900, 0xFB10), (0xFE10, 0x10000))
+    scalars = np.array([codepoint for first, last in blocks for codepoint in range(first, last)], np.uint32)
+    made = vocabularies.read(target).spell
+    assert isinstance(made, TokenizerSpeller)
+    one, other = made(scalars), vocabularies.read(tmp_path / path.name).spell(scalars)
+    wrong = [
+        (hex(scalars[place]), Status(one.status[place]).label, one.ids(place), other.status[place], other.ids(place))
+        for place in range(len(scalars))
+        if one.status[place] != other.status[place] or one.ids(place) != other.ids(place)
+    ]
+    # a control symbol of one character: in SentencePiece a piece that is never used, here a token that is no text
+    special = {hex(ord(token.content)) for token in made.document.added if token.special and len(token.content) == 1}
+    assert {char: label for char, label, *_ in wrong} == dict.fromkeys(special, "unknown")
+    made._text_of = None
+    asked = made(scalars)
+    assert asked.status.tobytes() == one.status.tobytes()
+    assert asked.row_ids.tobytes() == one.row_ids.tobytes()
 
 
 # Which file of a folder
