@@ -13,7 +13,7 @@ from charvec.tensor import Block
 __all__ = ["first_column", "is_first_version", "slice_lengths", "tile"]
 
 #: How a checkpoint of the first version begins: key "", the length of its value, a message, the length of that.
-_BEGINNING = re.compile(rb"\0\0([\x80-\xff]{0,9}[\0-\x7f])\x0a([\x80-\xff]{0,9}[\0-\x7f])")
+_BEGINNING = re.compile(rb"\0\0([\x80-\xff]{0,8}[\0-\x7f])\x0a([\x80-\xff]{0,8}[\0-\x7f])")
 #: What comes before in a block compressed with Snappy: its length, and that of a literal, as nothing can be copied yet.
 _SNAPPY = re.compile(rb"[\x80-\xff]{0,4}[\0-\x7f](?:[\0-\xec]|\xf0.|\xf4..|\xf8...|\xfc....)", re.DOTALL)
 

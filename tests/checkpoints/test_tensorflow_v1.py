@@ -370,6 +370,16 @@ def test_every_flipped_bit_and_every_cut(tmp_path: Path, name: str) -> None:
     assert codes["the same"] < 8 * 40 and codes["E-TF-V1"] > 4 * len(whole)
 
 
+@pytest.mark.parametrize("length", [b"\xff" * 9 + b"\x7f", b"\xff" * 8 + b"\x7f", b"\xff" * 20])
+def test_endless_lengths(tmp_path: Path, length: bytes) -> None:
+    """Lengths beyond 64 bits at the beginning: no sniffer raises, and one of the two refuses the file."""
+    path = tmp_path / "m.ckpt"
+    path.write_bytes((b"\0\0" + length + b"\x0a" + length).ljust(100, b"\0") + MAGIC)
+    with pytest.raises(CharvecError) as caught:
+        checkpoints.read(path)
+    assert caught.value.code in ("E-TF-V1", "E-TF-INDEX")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_mutants(tmp_path: Path, seed: int) -> None:
     """Damage under checksums that fit: bytes of the entries changed, cut out and doubled."""
