@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import IO, Any, Protocol
 
-from charvec.plumbing import remote_stream
+from charvec.plumbing import remote, remote_stream
 from charvec.plumbing.remote_faults import ChangedError, judge, status_of
 
 __all__ = ["SMALL", "Ranges", "System", "Web", "WholeError"]
@@ -108,7 +108,7 @@ class Web:
             headers = {key: value for key, value in headers.items() if key.lower() not in _PRIVATE}
         headers["Range"] = f"bytes={begin}-{end - 1}"
         options = {**system.kwargs, "headers": headers}
-        async with session.get(self._final or system.encode_url(self._url), **options) as answer:
+        async with await _answer(session.get(self._final or system.encode_url(self._url), **options)) as answer:
             if answer.status == 416:  # there is nothing from there on
                 total = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
                 self._measured(int(total[1]) if total else begin)
@@ -186,9 +186,8 @@ class Web:
         headers = {**self._system.kwargs.get("headers", {}), **self._headers}
         if self._parts:
             headers["Range"] = f"bytes={file.tell()}-"
-        async with session.get(
-            self._system.encode_url(self._url), **{**self._system.kwargs, "headers": headers}
-        ) as answer:
+        options = {**self._system.kwargs, "headers": headers}
+        async with await _answer(session.get(self._system.encode_url(self._url), **options)) as answer:
             answer.raise_for_status()
             self._check(answer.headers)
             if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {file.tell()}-"):
@@ -199,6 +198,11 @@ class Web:
                 file.write(block)
                 advance(len(block))
         self._measured(file.tell())
+
+
+async def _answer(coming: Any) -> Any:
+    """The beginning of an answer; the time-out of the connection knows nothing of servers that only say 100."""
+    return await asyncio.wait_for(coming, 2 * remote.TIMEOUT)
 
 
 async def _receive(answer: Any, got: bytearray, length: int) -> None:
