@@ -50,7 +50,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-REMOTE": "A server could not be reached or failed, also after several attempts, or the environment forbids the network.",
     "E-REMOTE-CHANGED": "A file on a server changed while it was read, or since this process first read it. Parts of two files are no "
     "file; run the command again. Models on the hub cannot change: their commit is fixed when they are opened.",
-    "E-WHOLE-FILE": "Only headers and rows are fetched of a remote model, a few percent of it; this server can only send all of a file. "
+    "E-WHOLE-FILE": "Only headers and rows are fetched of a remote model, a few percent of it; but this server can only send all of a file, or this format has to be read from beginning to end. "
     "Say --download to fetch it, or download the model yourself and name the copy.",
     "E-REVISION": "--revision names a branch, tag or commit of a model on the hub; files and other URLs have none.",
     "E-OFFLINE": "The hub cannot or must not be asked (HF_HUB_OFFLINE), and its cache on this machine lacks the model, the revision or the "
