@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from charvec.coverage import Coverage
     from charvec.embedding import TokenEmbedding, open
     from charvec.errors import CharvecError
+    from charvec.exporting import export
     from charvec.extraction import cover, dump, lookup
     from charvec.merging import merge
     from charvec.scanning import count, scan
@@ -52,6 +53,7 @@ __all__ = [
     "cover",
     "diff",
     "dump",
+    "export",
     "load",
     "lookup",
     "merge",
@@ -76,6 +78,7 @@ _HOMES = {
     "cover": "charvec.extraction",
     "diff": "charvec.comparing",
     "dump": "charvec.extraction",
+    "export": "charvec.exporting",
     "load": "charvec.storage",
     "lookup": "charvec.extraction",
     "merge": "charvec.merging",

@@ -181,10 +181,16 @@ EXPLANATIONS: dict[str, str] = {
     # -- output
     "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",
     "E-OUTPUT-FOLDER": "The output names a folder. Name a file in it.",
+    "E-OUTPUT-FILE": "The profile writes several files into a folder of their own, and the output is there and is no folder.",
     "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist.",
     "E-OUTPUT-SPECIAL": "The output exists and is a device, pipe or socket; only regular files are replaced.",
     "E-OUTPUT-STDOUT": "A vector file is written to a temporary file, checked and renamed, so it needs a name. Write it, then `cat` it.",
     "E-OUTPUT-IS-INPUT": "The output is also an input. Inputs are never modified.",
+    "E-PROFILE": "There is no such profile. `charvec convert --list-profiles` lists them.",
+    "E-PROFILE-DIM": "Readers of this layout tell it from others by the number of fields in a line, and vectors of one dimension mislead them.",
+    "E-PROFILE-SIZE": "The layout has sizes of 32 bits, so that a file must stay below 4 GiB.",
+    "E-PROFILE-SPECIAL": "The rows of padding and of unknown characters cannot be made as asked: their names must be two different words that are no "
+    "single characters, they stand first or last, and some profiles cannot have them, or cannot do without.",
     "E-DISK-FULL": "The disk, or a quota, is full. The old file, if any, is untouched.",
     "E-WRITE-VERIFY": "What was read back from the disk is not what was written. Check the disk.",
     "E-MEMORY": "The machine, or a limit, refused the memory.",

@@ -93,7 +93,7 @@ def save(
     path = os.fspath(path)
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_name(format) if format else formats.by_suffix(path)
-    with _replacing(path, overwrite) as output:
+    with replacing(path, overwrite) as output:
         return member.write(vectors, output)
 
 
@@ -167,7 +167,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overw
         OutputError: ``E-OUTPUT-EXISTS`` when it has come into being meanwhile.
         ReadWriteError: ``E-DISK-FULL``, ``E-IO``.
     """
-    with _replacing(os.fspath(path), overwrite) as output:
+    with replacing(os.fspath(path), overwrite) as output:
         output.write(data)
 
 
@@ -178,8 +178,9 @@ class _Output(io.RawIOBase):
     about a disk or a memory that fails while the file is written, not about anyone's intent.
     """
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
+    def __init__(self, file: BinaryIO, path: str, name: str) -> None:
         self._file = file
+        self.name = name  # where it lies until it is renamed
         self._path = path  # for messages
         self._portions: list[tuple[int, int]] = []  # length and checksum
         self._same = 0  # portions, after the first one, that were read back and are the same
@@ -271,7 +272,7 @@ class _Output(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+def replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     """A temporary file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
@@ -283,22 +284,22 @@ def _replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     try:
         descriptor = os.open(temporary, flags, 0o666)
     except OSError as error:
-        raise _write_error(error, path) from None
+        raise write_error(error, path) from None
     try:
         with open(descriptor, "r+b") as file:
             if overwrite and os.path.exists(target):
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
-            output = _Output(file, path)
+            output = _Output(file, path, temporary)
             yield cast(BinaryIO, output)
             output.verify()
         if overwrite:
             os.replace(temporary, target)
         else:
             _link_new(temporary, target, path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
-        raise _write_error(error, path) from None
+        raise write_error(error, path) from None
     finally:
         # gone already when all went well
         with contextlib.suppress(OSError):
@@ -319,7 +320,7 @@ def _link_new(temporary: str, target: str, path: str) -> None:
         os.replace(temporary, target)  # a file system without hard links
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
     with contextlib.suppress(OSError):  # some systems do not open folders; the file itself is safe already
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -333,11 +334,11 @@ def _sweep(folder: str, prefix: str) -> None:
     with contextlib.suppress(OSError):
         for each in os.listdir(folder):
             leftover = each.startswith(prefix) and re.fullmatch(r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp", each[len(prefix) :])
-            if leftover and not _alive(int(leftover[1])):
+            if leftover and not alive(int(leftover[1])):
                 os.unlink(os.path.join(folder, each))
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -347,7 +348,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _write_error(error: OSError, path: str) -> CharvecError:
+def write_error(error: OSError, path: str) -> CharvecError:
     if error.errno in _FULL:
         return ReadWriteError(
             "E-DISK-FULL",

@@ -29,7 +29,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "@@" not in text and "TODO" not in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "docs/files.md", "docs/trimming.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "docs/files.md", "docs/profiles.md", "docs/trimming.md"])
 def test_python_of_the_pages_runs(page: str, tmp_path: Path) -> None:
     """As it stands, where torch is installed."""
     pytest.importorskip("torch")

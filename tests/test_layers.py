@@ -20,17 +20,18 @@ LAYERS = (
         *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling", "provenance"),
     ),
     ("plumbing",),
-    ("checkpoints", "vocabularies", "containers", "readers", "records", "formats"),
+    ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles"),
     (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
         *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage"),
+        *("output_folder", "exporting"),
         *("surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
     ("torch", "dask", "commands", "cli"),
     ("__main__",),
 )
-FAMILIES = ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "commands")
+FAMILIES = ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles", "commands")
 
 #: Imports inside functions that reach up, each with its reason.
 EXCEPTIONS = {

@@ -143,7 +143,7 @@ def test_odd_names(name: str, tmp_path: Path) -> None:
 def test_it_came_into_being_meanwhile(tmp_path: Path) -> None:
     """A file that appears between the check and the rename is not overwritten."""
     path = tmp_path / "a.h5"
-    with pytest.raises(OutputError) as caught, storage._replacing(str(path), False) as file:
+    with pytest.raises(OutputError) as caught, storage.replacing(str(path), False) as file:
         file.write(b"new")
         path.write_bytes(b"theirs")
     assert caught.value.code == "E-OUTPUT-EXISTS" and path.read_bytes() == b"theirs"

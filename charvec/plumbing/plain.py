@@ -13,7 +13,7 @@ from charvec.errors import DamagedFile, WrongFile
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
-__all__ = ["NUMBER", "check_some", "format_rows", "from_pairs", "parse_lines"]
+__all__ = ["DIGITS", "NUMBER", "check_some", "format_rows", "from_pairs", "parse_lines"]
 
 #: Significant digits that give the same float32 back (C standard, FLT_DECIMAL_DIG), also where it was stored as less.
 DIGITS = 9

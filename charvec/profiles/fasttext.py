@@ -1,0 +1,36 @@
+"""fastText .vec: word2vec text, with a header, read by C++ streams, for which six characters separate words.
+
+fastText reads words with ``istream >> word`` in the C locale: U+0020, tab, line feed, vertical tab, form feed and
+carriage return as a key would be skipped, and the values of their line taken for words. These six are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
+
+__all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
+
+NAME = "fasttext"
+ALIASES: tuple[str, ...] = ("fasttext-vec",)
+READERS = "fastText -pretrainedVectors, readers of .vec files"
+FILES: tuple[str, ...] = ()
+LOSES = frozenset(" \t\n\v\f\r")
+MIN_DIM = 1
+SPECIAL = Special()
+
+
+def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:
+    """The one file."""
+    return {"": lines(rows, header=True)}
+
+
+def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
+    """Its lines.
+
+    Raises:
+        DamagedFile: as :func:`charvec.plumbing.keyed_rows.from_lines`.
+    """
+    return from_lines(files[""], path, dim, header=True)

@@ -1,0 +1,38 @@
+"""Text without a header, for the character models of Chinese NER that read ``gigaword_chn.all.a2b.uni.ite50.vec``.
+
+LatticeLSTM, LexiconAugmentedNER, NCRF++, ChineseNER and CTC-Pytorch cut a line with ``line.strip().split()``: of a key
+that is white space they find nothing but numbers, and lose it or fail. They take a header for a character, or fail on
+it. A first line of two fields passes for a header, so a row has two values or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
+from charvec.plumbing.white_space import WHITE_SPACE
+
+__all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
+
+NAME = "lattice"
+ALIASES: tuple[str, ...] = ("ncrfpp", "chinese-ner", "lexicon-augmented-ner", "ctc-pytorch")
+READERS = "LatticeLSTM, LexiconAugmentedNER, NCRF++, ChineseNER, CTC-Pytorch"
+FILES: tuple[str, ...] = ()
+LOSES = WHITE_SPACE
+MIN_DIM = 2
+SPECIAL = Special()
+
+
+def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:
+    """The one file."""
+    return {"": lines(rows, header=False)}
+
+
+def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
+    """Its lines.
+
+    Raises:
+        DamagedFile: as :func:`charvec.plumbing.keyed_rows.from_lines`.
+    """
+    return from_lines(files[""], path, dim, header=False)

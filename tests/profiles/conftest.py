@@ -1,0 +1,6 @@
+"""Makes the shared helpers of the folder above importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

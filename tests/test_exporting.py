@@ -1,0 +1,323 @@
+"""``charvec.export`` and ``charvec convert --for``: special rows, errors, and never half a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from vector_samples import ROOT, build, charvec, small
+
+from charvec import export, exporting, load, profiles
+from charvec.errors import CharvecError, DamagedFile, OutputError, ReadWriteError, UsageError, WrongFile
+from charvec.plumbing.keyed_rows import KeyedRows
+from charvec.plumbing.white_space import WHITE_SPACE
+from charvec.profiles import gensim, model2vec
+
+FOLDERS = [member.NAME for member in profiles.members() if member.FILES]
+FILES = [member.NAME for member in profiles.members() if not member.FILES]
+
+
+def content(path: Path) -> dict[str, bytes]:
+    """Everything below a folder."""
+    return {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+
+
+def code(error: type[CharvecError], *arguments: Any, **options: Any) -> str:
+    """The code of the error that exporting raises."""
+    with pytest.raises(error) as caught:
+        export(*arguments, **options)
+    return caught.value.code
+
+
+def test_white_space_is_what_python_says() -> None:
+    """The list is ``str.isspace``."""
+    assert {chr(point) for point in range(0x110000) if chr(point).isspace()} == WHITE_SPACE
+    assert unicodedata.category("\u180e") == "Cf"  # it was a space until Unicode 6.3
+
+
+def test_special_rows_last(tmp_path: Path) -> None:
+    """Unknown n-2, the mean; padding n-1, zeros."""
+    done = export(small(), tmp_path / "out", "chinese-text-classification")
+    matrix = np.load(tmp_path / "out" / "embedding.npz")["embeddings"]
+    ids = pickle.loads((tmp_path / "out" / "vocab.pkl").read_bytes())
+    assert ids == {**{char: row for row, char in enumerate(small().chars)}, "<UNK>": 6, "<PAD>": 7}
+    assert done.special == {"<UNK>": 6, "<PAD>": 7} and done.left_out == ()
+    assert not matrix[7].any() and np.array_equal(
+        matrix[6], small().matrix.mean(0, dtype=np.float64).astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("row", ["mean", "zeros", "normal"])
+def test_unknown_row(row: str, tmp_path: Path) -> None:
+    """What it holds is a choice; drawn values are the same every time."""
+    made = []
+    for name in ("one", "two"):
+        options: dict[str, Any] = {"special": "first", "unk_row": row, "pad": "[P]", "unk": "[U]"}
+        done = export(small(), tmp_path / name, "opennre", **options)
+        made.append(np.load(tmp_path / name / "vec.npy"))
+    assert done.special == {"[P]": 0, "[U]": 1}
+    assert made[0].tobytes() == made[1].tobytes() and not made[0][0].any()
+    mean = small().matrix.mean(0, dtype=np.float64).astype(np.float32)
+    unknown = made[0][1]
+    assert {"mean": np.array_equal(unknown, mean), "zeros": not unknown.any()}.get(row, bool(unknown.any()))
+    assert made[0][2:].tobytes() == small().matrix.tobytes()
+
+
+@pytest.mark.parametrize("profile", [*FILES, *FOLDERS])
+def test_special_rows_everywhere(profile: str, tmp_path: Path) -> None:
+    """Any profile of rows takes them."""
+    assert export(small(), tmp_path / "out", profile, special="last").special
+    with pytest.raises(UsageError):
+        export(small(), tmp_path / "other", profile, special="last", unk="a b")
+
+
+@pytest.mark.parametrize(
+    ("profile", "options"),
+    [
+        ("chinese-text-classification", {"special": "none"}),
+        ("model2vec", {"special": "none"}),
+        ("lattice", {"pad": "<P>"}),
+        ("opennre", {"unk_row": "mean"}),
+        ("model2vec", {"special": "middle"}),
+        ("model2vec", {"unk_row": "random"}),
+        ("model2vec", {"pad": "x"}),
+        ("model2vec", {"pad": ""}),
+        ("model2vec", {"pad": "a\u3000b"}),
+        ("model2vec", {"pad": "[UNK]"}),
+        ("npz", {"pad": "[P]"}),
+    ],
+)
+def test_special_rows_that_make_no_sense(profile: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """They are refused, and nothing is written."""
+    assert code(UsageError, small(), tmp_path / "out", profile, **options) == "E-PROFILE-SPECIAL"
+    assert not list(tmp_path.iterdir())
+
+
+def test_names(tmp_path: Path) -> None:
+    """Other names mean the same; a near miss gets a hint."""
+    assert export(small(), tmp_path / "a", "NCRFpp").profile == "lattice"
+    assert export(small(), tmp_path / "b", "sentence_transformers").profile == "model2vec"
+    with pytest.raises(UsageError) as caught:
+        export(small(), tmp_path / "c", "latice")
+    assert caught.value.code == "E-PROFILE" and "did you mean lattice?" in caught.value.help
+
+
+@pytest.mark.parametrize("profile", ["lattice", "glove", "projector"])
+def test_one_dimension(profile: str, tmp_path: Path) -> None:
+    """A first line of two fields would pass for a header."""
+    assert code(WrongFile, build("ab", np.ones((2, 1), np.float32)), tmp_path / "x", profile) == "E-PROFILE-DIM"
+
+
+@pytest.mark.parametrize(
+    ("profile", "chars"), [("lattice", " \u3000"), ("gensim", "\n "), ("paddle", "\0"), ("spacy", "")]
+)
+def test_nothing_left(profile: str, chars: str, tmp_path: Path) -> None:
+    """A file without a character is not written."""
+    vectors = build(chars, np.zeros((len(chars), 3), np.float32))
+    assert code(WrongFile, vectors, tmp_path / "out", profile) == "E-NO-CHARACTERS" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("profile", ["gensim", "model2vec"])
+def test_what_was_read_back_differs(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is written, and what was there stays."""
+    export(small(), tmp_path / "out", profile)
+    before = content(tmp_path)
+    member: Any = gensim if profile == "gensim" else model2vec
+    original = member.read
+
+    def damaged(files: Any, path: str, dim: int) -> Any:
+        raise DamagedFile("E-TEXT-LINE", "broken", help="x")
+
+    def changed(files: Any, path: str, dim: int) -> Any:
+        rows = original(files, path, dim)
+        matrix = rows.matrix.copy()
+        matrix[-1, -1] += 1
+        return KeyedRows(rows.keys, matrix)
+
+    def shuffled(files: Any, path: str, dim: int) -> Any:
+        rows = original(files, path, dim)
+        return KeyedRows(rows.keys[::-1], rows.matrix)
+
+    for read in (damaged, changed, shuffled):
+        monkeypatch.setattr(member, "read", read)
+        assert code(DamagedFile, small(), tmp_path / "out", profile, overwrite=True) == "E-WRITE-VERIFY"
+        assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("profile", FOLDERS)
+def test_a_folder_is_never_half_written(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever file cannot be written, the old folder stays as it was, and nothing else remains."""
+    export(small(), tmp_path / "out", profile)
+    before = content(tmp_path)
+    more = build("xyz", np.ones((3, 4), np.float32))
+    real = exporting.write_file
+    for failing in profiles.by_name(profile).FILES:
+
+        def write(path: str, chunks: Any, failing: str = failing) -> None:
+            if path.endswith(failing):
+                raise OSError(28, "No space left on device")
+            real(path, chunks)
+
+        monkeypatch.setattr(exporting, "write_file", write)
+        assert code(ReadWriteError, more, tmp_path / "out", profile, overwrite=True) == "E-DISK-FULL"
+        assert content(tmp_path) == before and os.listdir(tmp_path) == ["out"]
+        assert code(ReadWriteError, more, tmp_path / "new", profile) == "E-DISK-FULL"
+        assert os.listdir(tmp_path) == ["out"]
+    monkeypatch.setattr(exporting, "write_file", real)
+    export(more, tmp_path / "out", profile, overwrite=True)
+    assert content(tmp_path) != before and os.listdir(tmp_path) == ["out"]
+
+
+def test_folders_of_others_are_not_replaced(tmp_path: Path) -> None:
+    """Only a folder with nothing but files of the profile is."""
+    out = tmp_path / "out"
+    export(small(), out, "opennre")
+    assert code(OutputError, small(), out, "opennre") == "E-OUTPUT-EXISTS"
+    export(small(), out, "opennre", overwrite=True)
+    (out / "thesis.tex").write_text("all of it")
+    assert code(OutputError, small(), out, "opennre", overwrite=True) == "E-OUTPUT-EXISTS"
+    assert (out / "thesis.tex").exists()
+    (tmp_path / "file").write_text("x")
+    assert code(OutputError, small(), tmp_path / "file", "opennre", overwrite=True) == "E-OUTPUT-FILE"
+    (tmp_path / "link").symlink_to(out)
+    assert code(OutputError, small(), tmp_path / "link", "opennre", overwrite=True) == "E-OUTPUT-FILE"
+    assert code(OutputError, small(), out, "gensim") == "E-OUTPUT-FOLDER"
+    assert code(OutputError, small(), tmp_path / "no" / "out", "opennre") == "E-OUTPUT-NO-FOLDER"
+    assert code(UsageError, small(), "-", "opennre") == code(UsageError, small(), "-", "gensim") == "E-OUTPUT-STDOUT"
+    (tmp_path / "empty").mkdir()
+    export(small(), tmp_path / "empty", "opennre")
+
+
+def test_killed_runs_leave_nothing_for_ever(tmp_path: Path) -> None:
+    """What a killed run left is swept by the next one for the same output."""
+    (tmp_path / ".out.999999999.01234567.tmp").mkdir()
+    (tmp_path / f".out.{os.getpid()}.01234567.tmp").mkdir()
+    export(small(), tmp_path / "out", "opennre")
+    assert sorted(os.listdir(tmp_path)) == [f".out.{os.getpid()}.01234567.tmp", "out"]
+
+
+def test_sentence_transformers(tmp_path: Path) -> None:
+    """The folder of model2vec opens in sentence-transformers, and both give the means that charvec gives."""
+    pytest.importorskip("model2vec")
+    pytest.importorskip("sentence_transformers")
+    code = (
+        "import sys, numpy as np\n"
+        "from model2vec import StaticModel\n"
+        "from sentence_transformers import SentenceTransformer\n"
+        "folder, *texts = sys.argv[1:]\n"
+        "np.save(folder + '.1.npy', StaticModel.from_pretrained(folder).encode(texts))\n"
+        "np.save(folder + '.2.npy', SentenceTransformer(folder, device='cpu').encode(texts))\n"
+    )
+    vectors = small()
+    export(vectors, tmp_path / "out", "model2vec")
+    texts = ["中水", "A A\u3000", "水" * 2000 + "中" * 2000, "😀"]
+    subprocess.run([sys.executable, "-c", code, tmp_path / "out", *texts], check=True, capture_output=True)
+    expected = vectors.encode(texts)
+    for number in (1, 2):
+        assert np.allclose(np.load(tmp_path / f"out.{number}.npy"), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_formats_are_profiles(tmp_path: Path) -> None:
+    """Those that keep everything, and those of BERT-Vector."""
+    for profile in profiles.FORMATS:
+        done = export(small(), tmp_path / profile, profile)
+        assert load(tmp_path / profile).chars == [char for char in small().chars if char not in done.left_out]
+        assert done.left_out == ((" ", "\u3000") if profile == "bert-vector-text" else ())
+
+
+# -- the command
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    """A small vector file."""
+    small().save(tmp_path / "in.h5")
+    return tmp_path / "in.h5"
+
+
+def test_command(vectors: Path, tmp_path: Path) -> None:
+    """What was written on stdout, what was left out on stderr, every character with its code point."""
+    done = charvec("convert", vectors, tmp_path / "out.txt", "--for", "lattice")
+    assert done.returncode == 0
+    assert "for lattice: 4 characters x 4" in done.stdout and "read back, the same" in done.stdout
+    assert "warning[W-LEFT-OUT]" in done.stderr and "2 characters left out" in done.stderr
+    assert "U+0020" in done.stderr and "U+3000" in done.stderr
+    done = charvec("convert", vectors, tmp_path / "ctc", "--for", "chinese-text-classification", "--unk", "[U]")
+    assert done.returncode == 0 and not done.stderr
+    assert "[U] = row 6, <PAD> = row 7" in done.stdout and "embedding.npz, vocab.pkl" in done.stdout
+
+
+def test_command_json(vectors: Path, tmp_path: Path) -> None:
+    """The same as JSON."""
+    done = charvec("convert", vectors, tmp_path / "o", "--for", "gensim", "--json")
+    assert json.loads(done.stdout) == {
+        "path": str(tmp_path / "o"),
+        "profile": "gensim",
+        "files": [],
+        "characters": 5,
+        "special": {},
+        "bytes": (tmp_path / "o").stat().st_size,
+        "dim": 4,
+        "left_out": [{"char": " ", "codepoint": "U+0020"}],
+    }
+    done = charvec("convert", vectors, tmp_path / "o.vec", "--json")
+    found = json.loads(done.stdout)
+    assert found["format"] == "word2vec" and found["left_out"] == [{"char": " ", "codepoint": "U+0020"}]
+
+
+def test_list_profiles() -> None:
+    """Every profile, and who reads it."""
+    done = charvec("convert", "--list-profiles")
+    assert done.returncode == 0 and not done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == profiles.names()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--for", "torchtxt"], "E-PROFILE"),
+        (["--for", "gensim", "--format", "text"], "E-USAGE"),
+        (["--pad", "<P>"], "E-USAGE"),
+        (["--for", "model2vec", "--special", "none"], "E-PROFILE-SPECIAL"),
+    ],
+)
+def test_usage(arguments: list[str], code: str, vectors: Path, tmp_path: Path) -> None:
+    """Calls that make no sense."""
+    done = charvec("convert", vectors, tmp_path / "out.h5", *arguments)
+    assert done.returncode == 2 and f"error[{code}]" in done.stderr and not (tmp_path / "out.h5").exists()
+
+
+def test_input_is_never_the_output(vectors: Path, tmp_path: Path) -> None:
+    """Neither as a file nor in a folder."""
+    done = charvec("convert", vectors, vectors, "--for", "gensim", "-f")
+    assert done.returncode == 73 and "E-OUTPUT-IS-INPUT" in done.stderr
+    (tmp_path / "folder").mkdir()
+    vectors.rename(tmp_path / "folder" / "vec.npy")
+    done = charvec("convert", tmp_path / "folder" / "vec.npy", tmp_path / "folder", "--for", "opennre", "-f")
+    assert done.returncode == 73 and "E-OUTPUT-IS-INPUT" in done.stderr
+
+
+def test_no_framework_is_needed(vectors: Path, tmp_path: Path) -> None:
+    """No profile imports the program it writes for."""
+    code = (
+        "import sys; from charvec import export, load; from charvec import profiles\n"
+        "for name in profiles.names(): export(load(sys.argv[1]), sys.argv[2] + name, name)\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, vectors, tmp_path / "o-"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {"torch", "gensim", "spacy", "model2vec", "safetensors", "pickle5", "paddle", "tokenizers"}
