@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from charvec.errors import Ambiguous, CharvecError, DamagedFile, NotFound
 from charvec.plumbing import places
-from charvec.plumbing.files import File, unrecognised
+from charvec.plumbing.files import File, inside, unrecognised
 from charvec.plumbing.model_folders import inner_folder
 from charvec.plumbing.model_places import settle
 from charvec.tensor import Checkpoint, Tensor
@@ -108,10 +108,15 @@ def locate(path: str | os.PathLike[str]) -> str:
         NotFound: ``E-NOT-FOUND``; ``E-TF-NOINDEX`` when only the data file of a TensorFlow bundle is there;
             ``E-NO-CHECKPOINT`` when a folder holds no checkpoint.
         Ambiguous: ``E-AMBIGUOUS-FILE`` when a folder holds several.
+        UnsafeFile: ``E-PATH-ESCAPE`` when TensorFlow's file ``checkpoint`` leads out of its folder.
     """
-    path = settle(os.fspath(path))
+    return _locate(settle(os.fspath(path)))
+
+
+def _locate(path: str) -> str:
+    """The same of a settled path: what files and folders say is never looked for on the hub."""
     if places.is_folder(path):
-        return locate(_in_folder(path))
+        return _locate(_in_folder(path))
     for prefix in (path, _TF_DATA.sub("", path), path.removesuffix(".meta")):
         if (prefix != path or not places.exists(path)) and places.is_file(prefix + ".index"):
             return prefix + ".index"
@@ -196,9 +201,19 @@ def _follow_state(path: str) -> str:
     if not state:
         return path
     prefix = state[1].decode("utf-8", "replace")
-    folder = places.parent(path)
     # Trainers write absolute paths of their own machine; the bundle moved here together with this file.
-    return locate(places.join(folder, re.split(r"[\\/]", prefix)[-1]))
+    named = inside(places.parent(path), re.split(r"[\\/]", prefix)[-1], by=path)
+    if places.is_file(named + ".index"):
+        return named + ".index"  # also of a bundle that is called like this file, as Keras may call it
+    if places.base_name(named) in (".", "checkpoint") or places.is_folder(named):
+        raise NotFound(
+            "E-NO-CHECKPOINT",
+            f"{path} names no checkpoint",
+            path=path,
+            found=repr(prefix[:100]),
+            help="name the .index file itself",
+        )
+    return _locate(named)
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

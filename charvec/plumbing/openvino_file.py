@@ -145,6 +145,10 @@ def read_layout(file: File) -> Layout:
             position += len(portion)
     except expat.ExpatError as error:
         raise Malformed(str(error), parser.ErrorByteIndex) from None
+    except Malformed:
+        raise
+    except (LookupError, ValueError) as error:  # an encoding that Python does not know, or that expat cannot use
+        raise Malformed(str(error)) from None
     try:
         parser.Parse(b"", True)
     except expat.ExpatError:
@@ -191,7 +195,8 @@ def graph_of(layout: Layout, number: Callable[[Stored], int | None]) -> Graph:
 
 def input_name(layout: Layout, value: str) -> str:
     """What an input of the model is called."""
-    layer = layout.layers[value.rpartition(":")[0]]
+    # ports have numbers, but nothing forbids a file to call them otherwise
+    layer = next(each for key, each in layout.layers.items() if any(f"{key}:{port}" == value for port in each.outputs))
     return layer.names[0] if layer.names else layer.name
 
 

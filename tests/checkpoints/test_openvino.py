@@ -85,6 +85,10 @@ BAD = {
     "bytes that do not fit": constant("2, 4", "0", "16"),
     "a place that is no number": constant("2, 4", "x", "32"),
     "a reference to nothing": '<net name="&x;"></net>',
+    **{
+        f"an encoding called {name}": f'<?xml version="1.0" encoding="{name}"?><net name="x"></net>'
+        for name in ("nowhere", "hex", "idna", "utf-7", "gbk")
+    },
 }
 
 
@@ -125,6 +129,20 @@ def test_an_axis_that_is_not_that_of_the_rows(tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_bytes(data)
     shutil.copy(DATA / "rows.xml", tmp_path / "x.xml")
     assert checkpoints.read(tmp_path / "x.xml").embedding is None
+
+
+def test_ports_that_are_no_numbers(tmp_path: Path) -> None:
+    """An input is found by whatever its port is called."""
+    text = (DATA / "rows.xml").read_text()
+    layer, rest = text[text.index('<layer id="0" name="input_ids"') :].split("</layer>", 1)
+    edge = 'from-layer="0" from-port="0"'
+    assert layer.count('<port id="0"') == 1 and edge in rest
+    text = text.replace(layer, layer.replace('<port id="0"', '<port id="1:2"'))
+    text = text.replace(edge, 'from-layer="0" from-port="1:2"')
+    (tmp_path / "x.xml").write_text(text)
+    shutil.copy(DATA / "rows.bin", tmp_path / "x.bin")
+    embedding = checkpoints.read(tmp_path / "x.xml").embedding
+    assert embedding is not None and "'input_ids'" in embedding[1]
 
 
 def test_types_that_are_not_read(tmp_path: Path) -> None:

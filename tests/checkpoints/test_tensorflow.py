@@ -250,6 +250,43 @@ def test_ways_to_name_a_bundle() -> None:
     assert checkpoints.read(wanted).format == "tensorflow"
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("..", "E-PATH-ESCAPE"),
+        ("/home/somebody/..", "E-PATH-ESCAPE"),
+        ("", "E-PATH-ESCAPE"),
+        (".", "E-NO-CHECKPOINT"),
+        ("checkpoint", "E-NO-CHECKPOINT"),
+        ("inner", "E-NO-CHECKPOINT"),
+        ("bert-base-chinese", "E-NOT-FOUND"),
+    ],
+)
+def test_state_files_that_lead_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, expected: str
+) -> None:
+    """Not out of their folder, not back to themselves, and never to the hub, which has a model of the last name."""
+    folder = tmp_path / "model"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{named}"\n')
+    for above in (tmp_path, folder / "inner"):
+        shutil.copy(DATA.parent / "safetensors" / "model.safetensors", above)
+    monkeypatch.chdir(folder)
+    for path in (folder, folder / "checkpoint", "checkpoint"):
+        with pytest.raises(CharvecError) as caught:
+            checkpoints.read(path)
+        assert caught.value.code == expected
+
+
+def test_a_bundle_called_checkpoint(tmp_path: Path) -> None:
+    """As Keras saves weights to ``.../checkpoint``, beside a state file of the same name."""
+    for part in DATA.glob("v2_plain/model.ckpt.*"):
+        shutil.copy(part, tmp_path / part.name.replace("model.ckpt", "checkpoint"))
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "checkpoint"\n')
+    for path in (tmp_path, tmp_path / "checkpoint"):
+        assert checkpoints.read(path).path == str(tmp_path / "checkpoint.index")
+
+
 def test_real_bert() -> None:
     """A TensorFlow 1 BERT with its optimiser's slots."""
     folder = SHARED / "keras-bert_test_checkpoint"
