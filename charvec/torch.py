@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Mapping, Sequence
-from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
-from charvec.alignment import entries_of
 from charvec.errors import MissingPackage, UsageError
-from charvec.vectors import Aligned, CharVectors
+from charvec.tables import Default, Vocab, table
+from charvec.vectors import CharVectors
 
 try:
     import torch
@@ -18,24 +16,16 @@ except ImportError as error:
         "E-NO-TORCH", "PyTorch is not installed", help='pip install "charvec[torch]", or torch as its own page says'
     ) from error
 
-__all__ = ["embedding"]
-
-
-class _Default(Enum):
-    """What an argument is when the caller said nothing; None has a meaning of its own."""
-
-    PADDING = "the padding entry"
+__all__ = ["embedding", "embedding_bag"]
 
 
 def embedding(
     vectors: CharVectors,
-    vocab: Mapping[str, int] | Sequence[str] | KeysView[str] | None = None,
+    vocab: Vocab | None = None,
     *,
     freeze: bool = True,
-    padding_idx: int | _Default | None = _Default.PADDING,
-    pad: str | None = None,
-    unk: str | None = None,
-    **matrix_options: Any,
+    padding_idx: int | Default | None = Default.PADDING,
+    **options: Any,
 ) -> nn.Embedding:
     """An ``nn.Embedding`` with one row for each entry of a vocabulary.
 
@@ -46,63 +36,52 @@ def embedding(
         freeze: whether training leaves the vectors as they are.
         padding_idx: the id of padding: its row is zeros and gets no gradient; None for none. When it is not given, it
             is the id of ``pad``, and without a ``pad`` it is 0.
-        pad: the entry for padding; with ``vocab=None`` it is ``<PAD>`` by itself.
-        unk: the entry for unknown characters; with ``vocab=None`` it is ``<UNK>`` by itself.
-        matrix_options: as for :meth:`CharVectors.matrix_for`.
+        options: ``pad``, ``unk``, ``pad_id``, ``unk_id``, ``missing`` and ``seed``, as for
+            :func:`charvec.tables.table`.
 
     Returns:
         float32 weights [largest id + 1, dim], a copy of their own.
 
     Raises:
-        UsageError: as :meth:`CharVectors.matrix_for`; ``E-PADDING`` when ``padding_idx``, given or not, is the id of
-            an entry other than ``pad`` whose row would be lost: a character, ``unk``, or one that ``missing`` filled.
-        IndexError: when ``padding_idx`` is no row.
+        CharvecError, IndexError: as :func:`charvec.tables.table`.
     """
-    if vocab is None:
-        pad, unk = pad or "<PAD>", unk or "<UNK>"
-        vocab = vectors.vocabulary(pad, unk)
-    aligned = vectors.matrix_for(vocab, pad=pad, unk=unk, **matrix_options)
-    pieces = {row: piece for piece, row in entries_of(vocab)}
-    if isinstance(padding_idx, _Default):
-        padding_idx = _default_padding(pieces, pad)
-    if padding_idx is not None:
-        _check_padding(pieces, aligned, padding_idx, pad=pad, unk=unk)
-        aligned.matrix[padding_idx] = 0
-    weights = torch.from_numpy(aligned.matrix)
-    made: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=freeze, padding_idx=padding_idx)  # type: ignore[no-untyped-call]
+    rows = table(vectors, vocab, padding_idx=padding_idx, **options)
+    weights = torch.from_numpy(rows.matrix)
+    made: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=freeze, padding_idx=rows.padding)  # type: ignore[no-untyped-call]
     return made
 
 
-def _default_padding(pieces: Mapping[int, str], pad: str | None) -> int | None:
-    """The id of the padding entry; 0 when none is named, None when there are no rows at all."""
-    if not pieces:
-        return None
-    return next((row for row, piece in pieces.items() if piece == pad), 0)
+def embedding_bag(
+    vectors: CharVectors,
+    vocab: Vocab | None = None,
+    *,
+    mode: Literal["mean", "sum"] = "mean",
+    freeze: bool = True,
+    padding_idx: int | Default | None = Default.PADDING,
+    **options: Any,
+) -> nn.EmbeddingBag:
+    """An ``nn.EmbeddingBag``: one vector for each text, the mean or sum of those of its characters.
 
-
-def _check_padding(
-    pieces: Mapping[int, str], aligned: Aligned, padding_idx: int, *, pad: str | None, unk: str | None
-) -> None:
-    """Refuse to zero a row that means something.
+    Padding counts for nothing, not even in the mean. Give characters without a vector the id of padding, and the layer
+    computes what :meth:`CharVectors.encode` does; give them that of ``unk``, and each adds the mean of all vectors.
 
     Args:
-        pieces: the entry of each id.
-        aligned: the matrix, and which entries have vectors.
-        padding_idx: the id to be zeroed, also counted from the end.
-        pad: the entry whose row is zeros anyhow.
-        unk: the entry for unknown characters.
+        vectors: as for :func:`embedding`.
+        vocab: as there.
+        mode: ``mean`` or ``sum``.
+        freeze: as there.
+        padding_idx: as there.
+        options: as there.
+
+    Returns:
+        float32 weights [largest id + 1, dim], a copy of their own.
 
     Raises:
-        UsageError: ``E-PADDING``.
-        IndexError: when ``padding_idx`` is no row.
+        CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-POOLING`` for another mode.
     """
-    row = range(len(aligned.matrix))[padding_idx]
-    piece = pieces.get(row)
-    if piece is None or piece == pad:
-        return
-    if piece == unk or piece in aligned.found or aligned.matrix[row].any():
-        raise UsageError(
-            "E-PADDING",
-            f"padding_idx={padding_idx} is the id of {piece!r}, whose vector would be lost",
-            help="name the padding entry with pad=, give its id as padding_idx, or say padding_idx=None",
-        )
+    if mode not in ("mean", "sum"):
+        raise UsageError("E-POOLING", f"mode={mode!r} is no pooling", help="choose mean or sum")
+    rows = table(vectors, vocab, padding_idx=padding_idx, **options)
+    weights = torch.from_numpy(rows.matrix)
+    made: nn.EmbeddingBag = nn.EmbeddingBag.from_pretrained(weights, freeze=freeze, mode=mode, padding_idx=rows.padding)
+    return made

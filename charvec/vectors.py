@@ -19,6 +19,7 @@ from charvec.errors import UsageError
 from charvec.neighbours import nearest
 from charvec.pooling import pool
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
+from charvec.tables import layout
 from charvec.valueclass import dataclass, field
 from charvec.vocabulary import Spelling
 
@@ -260,17 +261,27 @@ class CharVectors:
 
     # -- into other models --------------------------------------------------------------------------------------------
 
-    def vocabulary(self, pad: str = "<PAD>", unk: str = "<UNK>") -> dict[str, int]:
+    def vocabulary(self, pad: str = "<PAD>", unk: str = "<UNK>", *, pad_id: int = 0, unk_id: int = 1) -> dict[str, int]:
         """Ids for a model of one's own: pad 0, unk 1, then the characters by code point.
 
+        Args:
+            pad: the entry for padding.
+            unk: the entry for unknown characters.
+            pad_id: its id; negative ones count from the end: ``pad_id=-1, unk_id=-2`` puts both behind the characters.
+            unk_id: likewise.
+
+        Returns:
+            entry -> id, in the order of the ids; the characters have the ids that are left.
+
         Raises:
-            UsageError: ``E-VOCAB-IDS`` when pad or unk is one of the characters, or both are the same.
+            UsageError: ``E-VOCAB-IDS`` when pad or unk is one of the characters, both are the same, or their ids are,
+                and for an id that is no number below the number of entries.
         """
         if pad == unk or pad in self or unk in self:
             raise UsageError(
                 "E-VOCAB-IDS", f"{pad!r} and {unk!r} need ids of their own", help="choose names that are no characters"
             )
-        return {pad: 0, unk: 1, **{char: place for place, char in enumerate(self.chars, 2)}}
+        return layout(self.chars, pad, unk, pad_id, unk_id)
 
     def matrix_for(
         self,

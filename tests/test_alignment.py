@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from vector_samples import build
 
 from charvec.errors import UsageError, WrongFile
@@ -143,6 +145,26 @@ def test_vocabulary() -> None:
         with pytest.raises(UsageError) as caught:
             THREE.vocabulary(pad, unk)
         assert caught.value.code == "E-VOCAB-IDS"
+
+
+@given(pad=st.integers(-5, 4), unk=st.integers(-5, 4))
+def test_positions_in_the_vocabulary(pad: int, unk: int) -> None:
+    """The special entries are where they were put, and the others keep their order around them."""
+    if pad % 5 == unk % 5:
+        with pytest.raises(UsageError, match="E-VOCAB-IDS"):
+            THREE.vocabulary(pad_id=pad, unk_id=unk)
+        return
+    vocab = THREE.vocabulary(pad_id=pad, unk_id=unk)
+    assert list(vocab.values()) == list(range(5))
+    assert (vocab["<PAD>"], vocab["<UNK>"]) == (pad % 5, unk % 5)
+    assert [piece for piece in vocab if len(piece) == 1] == ["a", "水", "火"]
+
+
+@pytest.mark.parametrize("pad_id", [5, -6, 1, True, 0.0, None])
+def test_positions_that_are_none(pad_id: Any) -> None:
+    """Outside the vocabulary, taken, or no whole number."""
+    with pytest.raises(UsageError, match="E-VOCAB-IDS"):
+        THREE.vocabulary(pad_id=pad_id)
 
 
 def test_result_is_ones_own() -> None:

@@ -126,3 +126,39 @@ def test_padding_that_is_no_row(padding_idx: int) -> None:
     pytest.importorskip("torch")
     with pytest.raises(IndexError):
         charvec.torch.embedding(VECTORS, padding_idx=padding_idx)
+
+
+def test_positions() -> None:
+    """Both special entries last, as many Chinese projects have it; every row stays with its character."""
+    torch = pytest.importorskip("torch")
+    layer = charvec.torch.embedding(VECTORS, pad_id=-1, unk_id=-2)
+    assert layer.padding_idx == 4 and layer.weight[4].tolist() == [0, 0]
+    assert np.array_equal(layer.weight[:3].numpy(), VECTORS.matrix)
+    assert np.allclose(layer.weight[3].numpy(), VECTORS.matrix.mean(axis=0))
+    assert layer(torch.tensor([VECTORS.vocabulary(pad_id=-1, unk_id=-2)["火"]])).tolist() == [[5, 2]]
+    with pytest.raises(UsageError) as caught:
+        charvec.torch.embedding(VECTORS, ["<PAD>", "水"], pad_id=-1)
+    assert caught.value.code == "E-ARGUMENT"
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+@pytest.mark.parametrize("where", [{}, {"pad_id": -1, "unk_id": -2}, {"pad_id": 2, "unk_id": 0}])
+def test_bag(mode: Any, where: dict[str, int]) -> None:
+    """Texts of several lengths in one padded batch: what encode gives, also with characters nobody knows."""
+    torch = pytest.importorskip("torch")
+    vocab = VECTORS.vocabulary(**where)
+    texts = ["水火", "a", "?", "火水a水", ""]
+    rows = [[vocab.get(char, vocab["<PAD>"]) for char in text] for text in texts]
+    batch = torch.tensor([row + [vocab["<PAD>"]] * (4 - len(row)) for row in rows])
+    layer = charvec.torch.embedding_bag(VECTORS, mode=mode, **where)
+    assert not layer.weight.requires_grad and layer.mode == mode
+    np.testing.assert_allclose(layer(batch).numpy(), VECTORS.encode(texts, mode), rtol=1e-6)
+    assert charvec.torch.embedding_bag(VECTORS, freeze=False).weight.requires_grad
+
+
+def test_bag_of_another_mode() -> None:
+    """``max`` is no pooling of ours."""
+    pytest.importorskip("torch")
+    with pytest.raises(UsageError) as caught:
+        charvec.torch.embedding_bag(VECTORS, mode="max")  # type: ignore[arg-type]
+    assert caught.value.code == "E-POOLING"
