@@ -220,6 +220,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
     "W-MIXED-SPACES": "A file was merged from different models, each character's row from one of them. Such rows are fine as "
     "starting values of an embedding that is trained further; cosines between rows of different models mean nothing.",
+    "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",

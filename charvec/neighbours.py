@@ -12,40 +12,68 @@ from charvec.errors import UsageError
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["nearest"]
+__all__ = ["nearest", "nearest_to_texts"]
 
 #: Larger than the error of a float32 cosine.
 _MARGIN = 1e-4
+#: Queries that go through the matrix together.
+BATCH = 64
 
 
 def nearest(vectors: CharVectors, query: str | NDArray[np.floating], k: int) -> list[tuple[str, float]]:
     """The work of :meth:`charvec.vectors.CharVectors.nearest`, which says what is what; same errors."""
     if not isinstance(k, (int, np.integer)):
         raise UsageError("E-ARGUMENT", f"k={k!r} is no integer", help="say how many neighbours are wanted")
-    others = np.ones(len(vectors), np.bool_)
     if isinstance(query, str):
-        own = vectors.places(query)
-        own = own[own >= 0]
-        if not len(own):
+        (answer,) = nearest_to_texts(vectors, [query], k)
+        if answer is None:
             raise KeyError(query)
-        others[own] = False
-        vector = np.asarray(vectors.encode(query), np.float64)
-    else:
-        vector = np.asarray(query, np.float64)
-        if vector.shape != (vectors.dim,):
-            raise UsageError(
-                "E-DIM", f"the query has the shape {vector.shape}", help=f"give a vector of length {vectors.dim}"
-            )
+        return answer
+    vector = np.asarray(query, np.float64)
+    if vector.shape != (vectors.dim,):
+        raise UsageError(
+            "E-DIM", f"the query has the shape {vector.shape}", help=f"give a vector of length {vectors.dim}"
+        )
+    units, rough = _rough(vectors, vector[None])
+    return _best(vectors, np.empty(0, np.int64), units[0], rough[0], k)
+
+
+def nearest_to_texts(vectors: CharVectors, texts: list[str], k: int) -> list[list[tuple[str, float]] | None]:
+    """For each text its neighbours, as :func:`nearest`; None for one without a single known character."""
+    queries = np.asarray(vectors.encode(texts), np.float64).reshape(len(texts), vectors.dim)
+    answers: list[list[tuple[str, float]] | None] = []
+    for start in range(0, len(texts), BATCH):
+        units, rough = _rough(vectors, queries[start : start + BATCH])
+        for text, unit, cosines in zip(texts[start : start + BATCH], units, rough, strict=True):
+            own = vectors.places(text)
+            own = own[own >= 0]
+            answers.append(_best(vectors, own, unit, cosines, k) if len(own) else None)
+    return answers
+
+
+def _rough(vectors: CharVectors, queries: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Queries of length 1, zeros for one without a direction; and their cosines with every row, roughly."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(queries, axis=1)
+        sound = (lengths > 0) & np.isfinite(lengths)
+        units = np.where(sound[:, None], queries, 0.0) / np.where(sound, lengths, 1.0)[:, None]
+        return units, np.nan_to_num((units.astype(np.float32) @ vectors.matrix.T) / vectors.norms)
+
+
+def _best(
+    vectors: CharVectors, own: NDArray[np.int64], unit: NDArray[np.float64], rough: NDArray[np.float64], k: int
+) -> list[tuple[str, float]]:
+    """The k best of all rows but its own."""
+    others = np.ones(len(vectors), np.bool_)
+    others[own] = False
     places = np.flatnonzero(others)
     k = max(0, min(k, len(places)))
     if not k:
         return []
-    length = float(np.linalg.norm(vector))
-    unit = vector / length if 0 < length < np.inf else np.zeros(vectors.dim)
+    rough = rough[places]
+    # the last bits of a float32 product depend on where a row lies: whatever may belong to the first k is done anew
+    near = places[rough >= np.partition(rough, -k)[-k] - _MARGIN]
     with np.errstate(invalid="ignore"):
-        rough = np.nan_to_num(vectors.matrix @ unit.astype(np.float32) / vectors.norms)[places]
-        # the last bits of a float32 product depend on where a row lies: whatever may belong to the first k is done anew
-        near = places[rough >= np.partition(rough, -k)[-k] - _MARGIN]
         cosines = np.nan_to_num(np.einsum("ij,j->i", vectors.matrix[near], unit) / vectors.norms[near])
     best = np.lexsort((near, -np.round(cosines, 12)))[:k]
     cosines = np.clip(cosines, -1.0, 1.0)

@@ -31,7 +31,7 @@ from charvec.errors import (
 from charvec.plumbing.files import File, unrecognised
 from charvec.vectors import CharVectors
 
-__all__ = ["check_output", "load", "save", "write_whole"]
+__all__ = ["check_output", "load", "replacing", "save", "write_whole"]
 
 #: Bytes written, and read back, at once.
 _WRITE = 1 << 20

@@ -17,7 +17,7 @@ from charvec.coverage import Coverage, Missing
 from charvec.dtypes import DTYPES, check_dtype, convert_rows
 from charvec.errors import UsageError
 from charvec.neighbours import nearest
-from charvec.pooling import pool
+from charvec.pooling import pad, pool
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.tables import layout
 from charvec.valueclass import dataclass, field
@@ -202,36 +202,62 @@ class CharVectors:
         return table
 
     def encode(
-        self, texts: str | Iterable[str], pooling: Literal["mean", "sum"] | None = "mean"
+        self,
+        texts: str | Iterable[str],
+        pooling: Literal["mean", "sum", "sif"] | None = "mean",
+        *,
+        a: float = 1e-3,
+        normalize: bool = False,
     ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """Vectors of texts, from the vectors of their characters. Characters without a vector are passed over.
 
+        Sums are taken in float64 and rounded once; with ``sif``, each row times its weight is rounded to float32 first.
+
         Args:
             texts: one text or several.
-            pooling: ``mean`` or ``sum`` over the characters that have a vector, or None for one row a character.
+            pooling: ``mean`` or ``sum`` over the characters that have a vector; ``sif``, their mean with each row
+                multiplied by a / (a + p), where p is the character's share of the samples (Arora and others, ICLR 2017,
+                without the removal of a common component); or None for one row a character.
+            a: of ``sif``.
+            normalize: bring each vector to length 1; one of zeros stays.
 
         Returns:
             float32 [dim] for one text, [n, dim] for several; with ``pooling=None`` float32 [known characters, dim], or
             a list of such. A text without a single known character gives zeros.
 
         Raises:
-            UsageError: ``E-POOLING`` for another pooling; ``E-ARGUMENT`` for anything but texts.
+            UsageError: ``E-POOLING`` for another pooling, for ``sif`` where no counts are known, and for None together
+                with ``normalize``; ``E-ARGUMENT`` for anything but texts, or when ``a`` is not positive.
         """
         single = isinstance(texts, str)
         several = _texts(texts)
         if pooling is None:
+            if normalize:
+                raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
             rows = [self.at(places[places >= 0]) for places in map(self.places, several)]
             return rows[0] if single else rows
-        pooled = pool(self, several, pooling)
+        pooled = pool(self, several, pooling, a=a, normalize=normalize)
         return pooled[0] if single else pooled
 
-    def similarity(self, first: str, second: str) -> float:
-        """Cosine of the mean vectors of two texts; 0 when either has no known character, NaN when one is not finite.
+    def padded(self, texts: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """One row a character of several texts, all as long as the longest: what a sequence model takes.
+
+        Returns:
+            float32 [n, longest, dim], zeros for characters without a vector and behind the end of a text; and bool
+            [n, longest], true where a text has a character.
 
         Raises:
             UsageError: ``E-ARGUMENT`` for anything but texts.
         """
-        one, two = (np.asarray(self.encode(text), np.float64) for text in (first, second))
+        return pad(self, _texts(texts))
+
+    def similarity(self, first: str, second: str, pooling: Literal["mean", "sum", "sif"] = "mean") -> float:
+        """Cosine of the vectors of two texts; 0 when either has no known character, NaN when one is not finite.
+
+        Raises:
+            UsageError: ``E-ARGUMENT`` for anything but texts; ``E-POOLING`` as :meth:`encode`.
+        """
+        one, two = (np.asarray(self.encode(text, pooling), np.float64) for text in (first, second))
         with np.errstate(invalid="ignore"):
             norms = float(np.linalg.norm(one) * np.linalg.norm(two))
             return float(np.clip(one @ two / norms, -1.0, 1.0)) if norms else 0.0

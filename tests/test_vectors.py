@@ -83,22 +83,26 @@ def test_columns_that_do_not_fit(changes: dict[str, Any]) -> None:
 def naive(vectors: CharVectors, text: str, pooling: str | None) -> np.ndarray:
     """What encode should give, one character at a time, in float64."""
     rows = [vectors[char].astype(np.float64) for char in text if char in vectors]
+    if pooling == "sif":
+        total = vectors.counts.sum() + vectors.missing_counts.sum()
+        shares = [vectors.counts[vectors.chars.index(char)] / total for char in text if char in vectors]
+        rows = [row * (1e-3 / (1e-3 + share)) for row, share in zip(rows, shares, strict=True)]
     if pooling is None:
         return np.array(rows).reshape(len(rows), vectors.dim)
     total = sum(rows, np.zeros(vectors.dim))
-    return total / max(1, len(rows)) if pooling == "mean" else total
+    return total / max(1, len(rows)) if pooling != "sum" else total
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(texts, max_size=8), st.sampled_from(["mean", "sum", None]), st.integers(1, 30))
-def test_encode(many: list[str], how: Any, chunk: int) -> None:
-    """Any texts, cut into chunks anywhere, give what the naive loop gives."""
-    before = pooling.CHUNK
-    pooling.CHUNK = chunk
+@given(st.lists(texts, max_size=8), st.sampled_from(["mean", "sum", "sif", None]), *[st.integers(1, 30)] * 4)
+def test_encode(many: list[str], how: Any, chunk: int, sums: int, piece: int, block: int) -> None:
+    """Any texts, cut into chunks, pieces and blocks anywhere, give what the naive loop gives."""
+    before = pooling.CHUNK, pooling.SUMS, pooling.PIECE, pooling.BLOCK
+    pooling.CHUNK, pooling.SUMS, pooling.PIECE, pooling.BLOCK = chunk, sums, piece, block
     try:
         together = SIX.encode(many, pooling=how)
     finally:
-        pooling.CHUNK = before
+        pooling.CHUNK, pooling.SUMS, pooling.PIECE, pooling.BLOCK = before
     assert len(together) == len(many)
     for text, got in zip(many, together, strict=True):
         assert got.dtype == np.float32
@@ -115,6 +119,66 @@ def test_encode_long(dtype: str) -> None:
     np.testing.assert_allclose(vectors.encode(text), short, rtol=1e-6)
     several = np.asarray(vectors.encode(["火", text, "", "a"]))
     np.testing.assert_allclose(several, [naive(vectors, each, "mean") for each in ("火", "a水", "", "a")], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("how", ["mean", "sum", "sif"])
+def test_encode_lengths(dtype: str, how: Any) -> None:
+    """Texts that go each of the three ways, together; rounded once, from a sum in float64."""
+    random = np.random.default_rng(7)
+    chars = [chr(code) for code in range(0x4E00, 0x4E00 + 300)]
+    vectors = replace(
+        build([ord(char) for char in chars], random.standard_normal((300, 7)).astype(np.float32)).astype(dtype),
+        counts=random.integers(0, 1000, 300).astype(np.uint64),
+        missing_codepoints=np.array([65], np.uint32),
+        missing_counts=np.array([500], np.uint64),
+        missing_spelling=Spelling.of([(Status.UNKNOWN, ())]),
+    )
+    many = ["".join(random.choice([*chars, "A"], length)) for length in (3, 900, 0, 64, 65, 1, 299, 301, 20, 20_000)]
+    got = np.asarray(vectors.encode(many, how))
+    expected = np.array([naive(vectors, text, how) for text in many])
+    scale = np.array([[len(text) if how == "sum" else 1] for text in many])
+    # each product with a weight of sif is rounded once more
+    assert (np.abs(got - expected) <= 1e-7 * (np.abs(expected) + scale)).all()
+    if dtype != "int8" and how != "sif":
+        np.testing.assert_array_equal(got, expected.astype(np.float32))
+
+
+def test_encode_sif() -> None:
+    """Characters that were not written count as well; without counts there are no weights."""
+    vectors = replace(SIX, counts=np.arange(1, 7, dtype=np.uint64))
+    expected = vectors["a"] * (0.5 / (0.5 + int(vectors.counts[1]) / 21))
+    np.testing.assert_allclose(vectors.encode("a", "sif", a=0.5), expected, rtol=1e-6)
+    none = replace(SIX, counts=np.zeros(6, np.uint64))
+    with pytest.raises(UsageError) as caught:
+        none.encode("a", "sif")
+    assert caught.value.code == "E-POOLING"
+    for a in (0, -1.0, np.nan, np.inf, "1"):
+        with pytest.raises(UsageError) as caught:
+            vectors.encode("a", "sif", a=a)  # type: ignore[arg-type]
+        assert caught.value.code == "E-ARGUMENT"
+
+
+def test_encode_normalize() -> None:
+    """Length 1 whatever the pooling, but for zeros; single rows have no say in it."""
+    for how in ("mean", "sum", "sif"):
+        got = np.asarray(SIX.encode(["a水", "x", "火火火"], how, normalize=True))  # type: ignore[arg-type]
+        np.testing.assert_allclose(np.linalg.norm(got, axis=1), [1, 0, 1], rtol=1e-6)
+    with pytest.raises(UsageError):
+        SIX.encode("a", None, normalize=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(texts, max_size=6))
+def test_padded(many: list[str]) -> None:
+    """A row for every character, zeros where there is no vector, and a mask that is true where there is a character."""
+    rows, mask = SIX.padded(many)
+    longest = max(map(len, many), default=0)
+    assert rows.shape == (len(many), longest, SIX.dim) and rows.dtype == np.float32 and mask.dtype == np.bool_
+    for place, text in enumerate(many):
+        assert mask[place].tolist() == [True] * len(text) + [False] * (longest - len(text))
+        expected = [SIX.get(char, np.zeros(SIX.dim)) for char in text] + [np.zeros(SIX.dim)] * (longest - len(text))
+        np.testing.assert_array_equal(rows[place], np.reshape(expected, (longest, SIX.dim)))
 
 
 def test_encode_shapes() -> None:

@@ -46,6 +46,7 @@ MEMBERS = (
     "merge",
     "diff",
     "trim",
+    "encode",
     "similar",
     "nearest",
     "explain",

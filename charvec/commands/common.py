@@ -147,6 +147,18 @@ def print_json(value: Any) -> None:
     sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
 
 
+def print_line(line: bytes) -> None:
+    """One line of ASCII on stdout, its end included."""
+    sys.stdout.write(line.decode("ascii"))
+
+
+def print_json_line(value: Any) -> None:
+    """One line of JSON Lines on stdout, as :func:`print_json`; seen at once by whoever types the next line."""
+    import json
+
+    print(json.dumps(value), flush=True)
+
+
 def percent(share: float) -> str:
     """``99.87 %``, never rounded up to 100."""
     shown = f"{share * 100:.2f}"

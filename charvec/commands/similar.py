@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import print_json
+from charvec.commands.common import print_json, print_json_line
 from charvec.plumbing.terminal import parse_char, shown
 
 if TYPE_CHECKING:
@@ -19,21 +19,29 @@ HELP = "cosine of two characters or texts"
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("file", metavar="FILE", help="vector file")
-    parser.add_argument("first", metavar="A", help="character or text; U+6C34 stands for a character")
-    parser.add_argument("second", metavar="B", help="likewise")
-    parser.add_argument("--json", action="store_true", help="JSON instead of a number")
+    parser.add_argument("first", metavar="A", help="character or text; U+6C34 stands for a character; - reads pairs")
+    parser.add_argument("second", metavar="B", nargs="?", help="likewise; with -, lines of stdin hold A, a tab and B")
+    parser.add_argument(
+        "--pooling", choices=("mean", "sif"), default="mean", help="how a text gets its vector, as for encode"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON instead of a number; of pairs, JSON Lines")
 
 
 def run(args: Namespace) -> int:
     """Print the cosine, 4 decimals; what has no vector is named on stderr."""
+    from charvec.errors import UsageError
     from charvec.storage import load
 
+    if args.second is None:
+        if args.first != "-":
+            raise UsageError("E-USAGE", "one text alone has no cosine", help="give two, or - for pairs from stdin")
+        return _pairs(load(args.file), args)
     first, second = parse_char(args.first), parse_char(args.second)
     vectors = load(args.file)
     for text in (first, second):
         _check_known(vectors, text, args.file)
     unknown = sorted({char for char in first + second if char not in vectors})
-    cosine = vectors.similarity(first, second)
+    cosine = vectors.similarity(first, second, args.pooling)
     if args.json:
         # JSON has no NaN
         known = cosine if cosine == cosine else None
@@ -43,6 +51,46 @@ def run(args: Namespace) -> int:
     if unknown:
         print("charvec: without a vector, left out: " + ", ".join(map(shown, unknown[:20])), file=sys.stderr)
     return 0
+
+
+def _pairs(vectors: CharVectors, args: Namespace) -> int:
+    """A cosine for every line of stdin; ``nan`` or null, and exit code 3, for texts without any vector."""
+    import numpy as np
+
+    from charvec.errors import DamagedFile
+    from charvec.plumbing.terminal import complain, count
+    from charvec.plumbing.text_lines import batches
+
+    number, undefined = 0, 0
+    for lines in batches("-"):
+        pairs = [[parse_char(text) for text in line.split("\t")] for line in lines]
+        for pair in pairs:
+            number += 1
+            if len(pair) != 2:
+                raise DamagedFile(
+                    "E-TEXT-LINE",
+                    f"standard input, line {number}: {count(len(pair), 'field')}",
+                    path="-",
+                    help="write two texts a line, with one tab between them",
+                )
+        sides = [vectors.encode([pair[side] for pair in pairs], args.pooling, normalize=True) for side in (0, 1)]
+        one, two = (np.asarray(side, np.float64) for side in sides)
+        with np.errstate(invalid="ignore"):
+            cosines = np.clip(np.einsum("ij,ij->i", one, two), -1.0, 1.0).tolist()
+        for pair, cosine in zip(pairs, cosines, strict=True):
+            known = [(vectors.places(text) >= 0).all() for text in pair]
+            value = cosine if all(any(char in vectors for char in text) for text in pair) else float("nan")
+            undefined += value != value
+            if args.json:
+                unknown = [] if all(known) else sorted({char for char in "".join(pair) if char not in vectors})
+                shown_value = value if value == value else None
+                print_json_line({"a": pair[0], "b": pair[1], "cosine": shown_value, "unknown": unknown})
+            else:
+                print(f"{value:.4f}")
+        sys.stdout.flush()
+    if undefined:
+        complain(f"charvec: {count(undefined, 'pair')} without a cosine: a text has no character with a vector")
+    return 3 if undefined else 0
 
 
 def _check_known(vectors: CharVectors, text: str, path: str) -> None:

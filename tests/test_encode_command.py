@@ -1,0 +1,166 @@
+"""``charvec encode``, and ``similar`` and ``nearest`` for many texts at once."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from vector_samples import build
+
+from charvec import cli
+from charvec.errors import DamagedFile, UnsafeFile
+from charvec.plumbing import text_lines
+
+Run = Callable[..., tuple[int, str, str]]
+VECTORS = build("一水火", np.array([[1, 2, 0], [0.1, -1, 3], [1e-8, 5, 1]], np.float32))
+LINES = "水火\n\n龘\r\n一a\n火"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Three characters."""
+    VECTORS.save(tmp_path / "a.h5")
+    return tmp_path / "a.h5"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in this process, with standard input: exit code, stdout, stderr."""
+
+    def run(*arguments: str | Path, stdin: bytes | str = b"") -> tuple[int, str, str]:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        capsys.readouterr()
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def expected(**options: object) -> np.ndarray:
+    """What the library gives for the lines."""
+    return np.asarray(VECTORS.encode(["水火", "", "龘", "一a", "火"], **options))  # type: ignore[arg-type]
+
+
+def test_tab_separated(file: Path, run: Run) -> None:
+    """Every value comes back bit for bit; what was passed over is named."""
+    code, out, err = run("encode", file, stdin=LINES)
+    assert code == 0
+    got = np.array([[float(value) for value in line.split("\t")] for line in out.splitlines()], np.float32)
+    np.testing.assert_array_equal(got, expected())
+    assert "2 characters" in err and "龘 U+9F98" in err and "2 texts without any vector" in err
+
+
+@pytest.mark.parametrize("lines", [1, 2, 100])
+def test_npy(file: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    """NumPy reads it, however many batches it came in."""
+    monkeypatch.setattr(text_lines, "LINES", lines)
+    (tmp_path / "in.txt").write_text("\ufeff" + LINES, "utf-8")
+    code, out, _ = run("encode", file, "--from", tmp_path / "in.txt", "-o", tmp_path / "o.npy", "--pooling", "sum")
+    assert code == 0 and "5 texts x 3" in out
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), expected(pooling="sum"))
+
+
+def test_json_lines(file: Path, run: Run, tmp_path: Path) -> None:
+    """Texts with their vectors, to a file as to stdout."""
+    options = ("--pooling", "sif", "-a", "0.5", "--normalize")
+    code, out, _ = run("encode", file, "--json", *options, stdin=LINES)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [each["text"] for each in found] == ["水火", "", "龘", "一a", "火"] and out.isascii()
+    got = np.array([each["vector"] for each in found], np.float32)
+    np.testing.assert_array_equal(got, expected(pooling="sif", a=0.5, normalize=True))
+    assert run("encode", file, *options, "-o", tmp_path / "o.jsonl", stdin=LINES)[0] == 0
+    assert (tmp_path / "o.jsonl").read_text() == out
+
+
+def test_texts_as_arguments(file: Path, run: Run) -> None:
+    """No line is read then."""
+    code, out, _ = run("encode", file, "水火", "一", stdin=b"\xff")
+    assert code == 0 and len(out.splitlines()) == 2
+
+
+def test_nothing_to_encode(file: Path, run: Run, tmp_path: Path) -> None:
+    """No lines, no rows."""
+    assert run("encode", file)[:2] == (0, "")
+    assert run("encode", file, "-o", tmp_path / "o.npy")[0] == 0
+    assert np.load(tmp_path / "o.npy").shape == (0, 3)
+
+
+def test_refused(file: Path, run: Run, tmp_path: Path) -> None:
+    """Bad output names, outputs that exist or are inputs, contradictions, bytes that are no UTF-8."""
+    (tmp_path / "in.tsv").write_text("水\n", "utf-8")
+    source = tmp_path / "in.tsv"
+    for code, arguments in (
+        ("E-SUFFIX", ("-o", tmp_path / "o.csv")),
+        ("E-SUFFIX", ("-o", tmp_path / "o.npy", "--json")),
+        ("E-OUTPUT-IS-INPUT", ("--from", source, "-o", source, "-f")),
+        ("E-USAGE", ("水", "--from", source)),
+        ("E-ARGUMENT", ("--pooling", "sif", "-a", "0")),
+    ):
+        got, out, err = run("encode", file, *arguments, stdin="水\n")
+        assert got in (2, 73) and code in err and not out
+    assert run("encode", file, "水", "-o", source)[0] == 73
+    code_, _, err = run("encode", file, "-o", tmp_path / "bad.npy", stdin=b"\xe6\xb0\xb4\n\xe6\xb0\n")
+    assert code_ == 65 and "E-ENCODING" in err and "line 2" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "in.tsv"]
+
+
+def test_values_without_a_number(tmp_path: Path, run: Run) -> None:
+    """JSON has none for them."""
+    build("ab", np.array([[np.inf, 0], [np.nan, 1]], np.float32)).save(tmp_path / "odd.h5")
+    code, out, _ = run("encode", tmp_path / "odd.h5", "a", "b", "--json")
+    assert code == 0 and [json.loads(line)["vector"] for line in out.splitlines()] == [[None, 0], [None, 1]]
+
+
+def test_similar_pairs(file: Path, run: Run) -> None:
+    """The same cosines as one at a time; a pair without any is told."""
+    code, out, err = run("similar", file, "-", stdin="水\t火\nU+6C34\t一a\n\t水\n龘\t水\n")
+    one, two = (run("similar", file, first, second)[1].strip() for first, second in (("水", "火"), ("水", "一a")))
+    assert code == 3 and out.split() == [one, two, "nan", "nan"] and "2 pairs" in err
+    code, out, _ = run("similar", file, "-", "--json", stdin="水\t一a\n龘\t水\n")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 3 and [each["unknown"] for each in found] == [["a"], ["龘"]] and found[1]["cosine"] is None
+    assert found[0]["cosine"] == pytest.approx(VECTORS.similarity("水", "一"), abs=1e-6)
+    assert run("similar", file, "-", "--pooling", "sif", stdin="水\t火\n")[0] == 0
+    assert run("similar", file, "-", stdin="水\n")[0] == 65 and run("similar", file, "水")[0] == 2
+
+
+def test_nearest_lines(file: Path, run: Run) -> None:
+    """The same neighbours as one at a time."""
+    code, out, err = run("nearest", file, "-", "-k", "1", stdin="水\nU+706B\n龘\n")
+    assert code == 3 and [line.split("\t")[:2] for line in out.splitlines()] == [
+        ["水", "火 U+706B"],
+        ["火", "一 U+4E00"],
+    ]
+    assert "1 line" in err
+    code, out, _ = run("nearest", file, "-", "--json", stdin="水火\n龘\n")
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert (first["query"], second["nearest"]) == ("水火", None)
+    assert first["nearest"] == json.loads(run("nearest", file, "水火", "--json")[1])
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 1000])
+def test_lines(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Line ends and characters may lie across blocks."""
+    monkeypatch.setattr(text_lines, "BLOCK", block)
+    raw = io.BytesIO("\ufeff水火\r\n\n一\rb\u2028c\n末".encode())
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(read1=raw.read)))
+    assert [line for batch in text_lines.batches("-") for line in batch] == ["水火", "", "一\rb\u2028c", "末"]
+
+
+def test_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one line does not fill the memory."""
+    monkeypatch.setattr(text_lines, "LONGEST", 100)
+    monkeypatch.setattr(text_lines, "BLOCK", 30)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a" * 1000)))
+    with pytest.raises(UnsafeFile) as caught:
+        list(text_lines.batches("-"))
+    assert caught.value.code == "E-TOO-LARGE"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    with pytest.raises(DamagedFile):
+        list(text_lines.batches("-"))
