@@ -80,7 +80,8 @@ def save(
     Args:
         vectors: what to write.
         path: the file. A symbolic link is followed: what it leads to is replaced.
-        format: ``hdf5``, ``npz``, ``safetensors``, ``text``, ``word2vec`` or ``pickle``; None to go by the suffix.
+        format: ``hdf5``, ``npz``, ``safetensors``, ``text``, ``word2vec``, ``word2vec-binary`` or ``pickle``; None to
+            go by the suffix.
         overwrite: replace the file when it exists.
 
     Returns:

@@ -100,7 +100,7 @@ def test_overwrite(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{SUFFIX[name]}"
     path.write_bytes(b"old")
     left_out = save(small(), path, overwrite=True)
-    assert left_out == {"text": [" ", "\u3000"], "word2vec": [" "]}.get(name, [])
+    assert left_out == {"text": [" ", "\u3000"], "word2vec": [" "], "word2vec-binary": [" "]}.get(name, [])
     assert len(load(path)) == 6 - len(left_out) and [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
@@ -259,7 +259,7 @@ def test_convert(tmp_path: Path) -> None:
     for name in FORMATS:
         done = charvec("convert", SAMPLE, tmp_path / f"a{SUFFIX[name]}", "--dtype", "float16")
         assert done.returncode == 0, done.stderr
-        assert ("W-LEFT-OUT" in done.stderr) == (name in ("text", "word2vec"))
+        assert ("W-LEFT-OUT" in done.stderr) == (name in ("text", "word2vec", "word2vec-binary"))
         assert ("U+3000" in done.stderr) == (name == "text")
     assert_same(load(tmp_path / "a.safetensors"), small("float16"))
 

@@ -19,7 +19,7 @@ from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
 ROOT = Path(__file__).resolve().parents[1]
-FORMATS = ("hdf5", "npz", "safetensors", "text", "word2vec", "pickle")
+FORMATS = ("hdf5", "npz", "safetensors", "text", "word2vec", "word2vec-binary", "pickle")
 LOSSLESS = ("hdf5", "npz", "safetensors")
 SUFFIX = {
     "hdf5": ".h5",
@@ -27,6 +27,7 @@ SUFFIX = {
     "safetensors": ".safetensors",
     "text": ".txt",
     "word2vec": ".vec",
+    "word2vec-binary": ".bin",
     "pickle": ".pkl",
 }
 DTYPES = ("float32", "float16", "int8")

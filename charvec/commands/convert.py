@@ -33,7 +33,9 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("out", metavar="OUT", help="the suffix, or the profile, says the format; may be a folder")
     parser.add_argument(
-        "--format", metavar="NAME", help="hdf5, npz, safetensors, text, word2vec or pickle; or a suffix"
+        "--format",
+        metavar="NAME",
+        help="hdf5, npz, safetensors, text, word2vec, word2vec-binary or pickle; or a suffix",
     )
     parser.add_argument("--dtype", metavar="TYPE", help="float32, float16 or int8 (default: as it is)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")

@@ -52,7 +52,7 @@ class Member(Protocol):
 
 
 #: Every member, by module; each is imported when its turn comes, and the native format comes first.
-MEMBERS = ("hdf5", "npz", "safetensors", "text", "word2vec", "pickled")
+MEMBERS = ("hdf5", "npz", "safetensors", "text", "word2vec", "word2vec_binary", "pickled")
 
 
 def members() -> Iterator[Member]:

@@ -2,6 +2,9 @@
 
 Reads without charvec: ``np.load``.
 
+Also read are the .npz files of others: of PaddleNLP's TokenEmbedding, and of Chinese-Text-Classification-Pytorch,
+whose ``vocab.pkl`` lies beside.
+
 In member names ``/`` is written ``.``, because .npz members are files: ``missing.codepoints``.
 """
 
@@ -19,7 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
+from charvec.plumbing import places
+from charvec.plumbing.files import read_whole
 from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.plain import from_pairs
 from charvec.vectors import CharVectors
 
 if TYPE_CHECKING:
@@ -41,6 +47,8 @@ _HEADER = re.compile(
 )
 #: An array member of an .npz may be deflated (by others); one that swells more than this is refused.
 MAX_RATIO = 1000
+#: Bytes of a vocab.pkl; one of all characters has 14 million.
+MAX_PICKLE = 100_000_000
 
 
 def sniff(head: bytes) -> bool:
@@ -75,6 +83,8 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: info for info in archive.infolist()}
+            if "meta.npy" not in members and not {"embedding.npy", "embeddings.npy"}.isdisjoint(members):
+                return _of_others(path, data)
             if "meta.npy" not in members or "codepoints.npy" not in members:
                 raise WrongFile(
                     "E-NOT-CHARVEC",
@@ -96,6 +106,39 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     except (zlib.error, struct.error, OverflowError, IndexError) as error:
         refuse("E-ZIP", str(error)[:200])
     return from_columns(columns, path)
+
+
+def _of_others(path: str, data: bytes) -> CharVectors:
+    """Rows that other programs have saved, and their keys.
+
+    Raises:
+        InputError: as :mod:`charvec.plumbing.foreign_npz`.
+        WrongFile: ``E-NOT-CHARVEC`` when there are no keys.
+    """
+    from charvec.plumbing.foreign_npz import arrays, ids_of, keys_by_id, words_of
+
+    found = arrays(data, path)
+    if "embedding" in found and "vocab" in found:
+        matrix, keys = found["embedding"], words_of(found["vocab"], path)
+    elif "embeddings" in found and places.exists(beside := places.join(places.parent(path), "vocab.pkl")):
+        matrix, pickle = found["embeddings"], read_whole(beside, limit=MAX_PICKLE)
+        keys = keys_by_id(ids_of(pickle, beside), len(matrix), beside)
+    else:
+        raise WrongFile(
+            "E-NOT-CHARVEC",
+            f"{path} holds a matrix, but no characters for its rows",
+            path=path,
+            found=", ".join(found),
+            help="put the vocab.pkl it was saved with into the same folder",
+        )
+    if matrix.ndim != 2 or len(keys) != len(matrix):
+        raise DamagedFile(
+            "E-COUNT",
+            f"{path}: {len(matrix):,} rows and {len(keys):,} keys",
+            path=path,
+            help="copy or write the file again",
+        )
+    return from_pairs(zip(keys, matrix, strict=True), path, NAME)
 
 
 def _check_member(info: zipfile.ZipInfo, present: int, path: str, refuse: Callable[[str, str], NoReturn]) -> None:

@@ -6,11 +6,11 @@ characters are left out, and the header counts what is really there.
 
 from __future__ import annotations
 
-import re
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.plain import check_some, format_rows, from_pairs, parse_lines
+from charvec.plumbing.word2vec_binary import HEADER, holds_text
 from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -20,13 +20,12 @@ SUFFIXES: tuple[str, ...] = (".vec",)
 PROOF = ""
 HOLDS = "float32 text"
 
-_HEADER = re.compile(rb"(\d{1,12}) (\d{1,7}) ?\r?\n")
 _LEAVE_OUT = (" ", "\n")
 
 
 def sniff(head: bytes) -> bool:
-    """A first line of two integers."""
-    return _HEADER.match(head) is not None
+    """A first line of two integers, and text behind it, if anything."""
+    return holds_text(head)
 
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
@@ -52,7 +51,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
         DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says, ``E-TRAILING`` when there are
             more; ``E-TEXT-LINE``; and as :func:`charvec.plumbing.plain.from_pairs`.
     """
-    header = _HEADER.match(data)
+    header = HEADER.match(data)
     if not header:
         raise DamagedFile("E-TEXT-LINE", f"{path}, line 1: no header", path=path, help="copy or write the file again")
     count, dim = int(header[1]), int(header[2])

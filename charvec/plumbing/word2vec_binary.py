@@ -22,21 +22,22 @@ __all__ = ["HEADER", "chunks", "holds_text", "parse"]
 HEADER = re.compile(rb"(\d{1,12}) (\d{1,7}) ?\r?\n")
 #: Bytes of a key; longer ones are no words.
 MAX_KEY = 1 << 16
-_TEXT = re.compile(rb"[^\n]*? " + NUMBER + rb"(?: " + NUMBER + rb")*[ \r]*")
-_PARTIAL = re.compile(rb"[^\n]*? [-+0-9.eEaAfFiInNtTyY \r]*")
+_NUMBER = re.compile(NUMBER)
+#: A key, cut off perhaps; or one without U+0020, and bytes that numbers are made of, ``nan`` and ``infinity`` too.
+_NUMERIC = re.compile(rb"(?:[^\x01-\x08\x0e-\x1f ]*|[^ ]* [-+0-9.eEaAfFiInNtTyY \r]*)")
 
 
 def holds_text(head: bytes) -> bool:
-    """Whether what follows the header, of which ``head`` may show only a part, is text; so does a file without keys."""
+    """Whether what follows the header is text, as far as ``head`` goes; so it is where nothing follows."""
     match = HEADER.match(head)
     if not match:
         return False
-    line, end, _ = head[match.end() :].partition(b"\n")
-    if not line and not end:
-        return True
-    if end:
-        return _TEXT.fullmatch(line) is not None
-    return len(line) < 8 or _PARTIAL.fullmatch(line) is not None
+    line = head[match.end() :].partition(b"\n")[0]
+    values = line.rstrip(b" \r").rsplit(b" ", int(match[2]))[1:]
+    # keys may be spaces, and lines damaged; four bytes that mean a number as float32 are rarely digits
+    return _NUMERIC.fullmatch(line) is not None or (
+        len(values) == int(match[2]) and all(map(_NUMBER.fullmatch, values))
+    )
 
 
 def chunks(rows: KeyedRows) -> Iterator[bytes]:

@@ -62,7 +62,9 @@ def test_exactly_one_sniffer_says_yes(name: str, dtype: str) -> None:
     head = golden(name, dtype).read_bytes()[:4096]
     assert [member.NAME for member in formats.members() if member.sniff(head)] == [name]
     for length in range(min(len(head), 300)):
-        assert [member.NAME for member in formats.members() if member.sniff(head[:length])] in ([], [name])
+        known = [member.NAME for member in formats.members() if member.sniff(head[:length])]
+        # of a binary file that ends before its first number nobody knows that it is none of text
+        assert known in ([], [name]) or (name == "word2vec-binary" and known == ["word2vec"] and length < 12)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_determinism(tmp_path: Path) -> None:
         env = {**os.environ, "PYTHONHASHSEED": seed, "LANG": lang, "LC_ALL": lang}
         subprocess.run([sys.executable, "-c", script, str(ROOT), str(ROOT / "tests")], cwd=folder, env=env, check=True)
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
-    assert len(made[0]) == 18 and made[0] == made[1]
+    assert len(made[0]) == len(FORMATS) * len(DTYPES) and made[0] == made[1]
 
 
 @pytest.mark.parametrize("command", ["info", "verify"])

@@ -25,7 +25,7 @@ from charvec.vocabulary import Spelling
 #: Unicode's scalar values, in order.
 SCALARS = np.concatenate((np.arange(0xD800), np.arange(0xE000, 0x110000))).astype(np.uint32)
 WHITE = {chr(code) for code in range(0x110000) if chr(code).isspace()}
-LEFT_OUT = {"text": WHITE, "word2vec": {" ", "\n"}}
+LEFT_OUT = {"text": WHITE, "word2vec": {" ", "\n"}, "word2vec-binary": {" ", "\n"}}
 
 
 def written(vectors: CharVectors, name: str) -> tuple[bytes, list[str]]:
@@ -69,7 +69,7 @@ def test_every_character_lossless(name: str, dtype: str) -> None:
     assert_same(read(data), vectors)
 
 
-@pytest.mark.parametrize("name", ["text", "word2vec", "pickle"])
+@pytest.mark.parametrize("name", ["text", "word2vec", "word2vec-binary", "pickle"])
 def test_every_character_plain(name: str) -> None:
     """Every scalar value survives bit for bit, but for exactly those that the format is said not to hold."""
     vectors = all_scalars("float32")
@@ -88,7 +88,7 @@ def test_white_space_is_the_stated_set() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
-@pytest.mark.parametrize("name", ["text", "word2vec", "pickle"])
+@pytest.mark.parametrize("name", ["text", "word2vec", "word2vec-binary", "pickle"])
 def test_narrow_types_plain(name: str, dtype: str) -> None:
     """All 65,536 half floats, and int8 rows, come back as the float32 they stand for."""
     halves = np.arange(0x10000, dtype=np.uint16).view(np.float16)
