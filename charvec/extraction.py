@@ -81,7 +81,7 @@ def lookup(
     written, missing = spelling.take(chosen), spelling.take(~chosen)
     matrix, rows_digest = _rows_of(model, written)
     stored, scales = convert_rows(matrix, dtype)
-    return CharVectors(
+    made = CharVectors(
         counts.codepoints[chosen],
         stored,
         counts.occurrences[chosen],
@@ -92,6 +92,7 @@ def lookup(
         missing,
         _provenance(model, counts, spelling, kept, dtype, rows_digest),
     )
+    return made if dtype == "float32" else made.compared_with(matrix)
 
 
 def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:

@@ -16,6 +16,7 @@ from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
 from charvec.dtypes import DTYPES, check_dtype, convert_rows
 from charvec.errors import UsageError
+from charvec.fidelity import fidelity
 from charvec.neighbours import nearest
 from charvec.pooling import pad, pool
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
@@ -346,7 +347,7 @@ class CharVectors:
         """The same with another stored element type.
 
         What int8 or float16 lost does not come back: ``source["options"]["rounded_to"]`` lists the types that the
-        values went through before.
+        values went through before, and ``source["fidelity"]`` tells what was lost on the way to a narrower type.
 
         Raises:
             UsageError: ``E-DTYPE`` for another type.
@@ -359,7 +360,20 @@ class CharVectors:
         options = {**self.source.get("options", {}), "dtype": dtype}
         if self.dtype != "float32":
             options["rounded_to"] = [*self.rounded_to, self.dtype]
-        return replace(self, stored=stored, scales=scales, source={**self.source, "options": options})
+        made = replace(self, stored=stored, scales=scales, source={**self.source, "options": options})
+        # wider types hold the very same values, and what was known of these
+        return made if dtype == "float32" else made.compared_with(self.matrix, self.dtype)
+
+    def compared_with(self, rows: NDArray[np.float32], dtype: str = "float32") -> CharVectors:
+        """The same, with ``source["fidelity"]`` saying how true they are to the rows they were made from.
+
+        Args:
+            rows: float32 [n, dim], as they were.
+            dtype: element type these had; see :func:`charvec.fidelity.fidelity`.
+        """
+        found = fidelity(rows, self.matrix, dtype)
+        source = {key: value for key, value in self.source.items() if key != "fidelity"}
+        return replace(self, source={**source, **({"fidelity": found} if found else {})})
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False) -> list[str]:
         """Write to a file; see :func:`charvec.save`."""

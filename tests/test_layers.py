@@ -17,7 +17,7 @@ LAYERS = (
     ("errors", "version", "explanations", "valueclass"),
     (
         *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
-        *("vectors", "alignment", "consistency", "dtypes", "neighbours", "pooling", "provenance", "tables"),
+        *("vectors", "alignment", "consistency", "dtypes", "fidelity", "neighbours", "pooling", "provenance", "tables"),
     ),
     ("plumbing",),
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles"),

@@ -312,7 +312,8 @@ def test_astype_keeps_the_rest() -> None:
     assert there.source["options"]["rounded_to"] == ["int8"] and there.rounded_to == ("int8",)
     source = small().source
     assert_same(replace(there, stored=small().stored, source=source), small())
-    assert there.source == {**source, "options": {**source["options"], "rounded_to": ["int8"]}}
+    lost = there.source["fidelity"]
+    assert there.source == {**source, "options": {**source["options"], "rounded_to": ["int8"]}, "fidelity": lost}
     for dtype in ("float64", "", "F32"):
         with pytest.raises(UsageError) as caught:
             SIX.astype(dtype)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,12 @@ def small(dtype: str = "float32") -> CharVectors:
         Spelling(np.array([Status.REMOVED, Status.NO_ROW], np.uint8), np.array([99]), np.array([0, 0, 1])),
         SOURCE,
     )
-    return vectors.astype(dtype)
+    return replace(vectors.astype(dtype), source=SOURCE if dtype == "float32" else _narrow(dtype))
+
+
+def _narrow(dtype: str) -> dict[str, Any]:
+    """Provenance without measures of what was lost, as files of older versions have it."""
+    return {**SOURCE, "options": {**SOURCE["options"], "dtype": dtype}}
 
 
 def assert_same(one: CharVectors, two: CharVectors) -> None:

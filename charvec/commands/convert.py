@@ -65,6 +65,7 @@ def run(args: Namespace) -> int:
     from charvec.errors import UsageError
     from charvec.exporting import check_export
     from charvec.extraction import notes_on
+    from charvec.fidelity import describe
     from charvec.storage import check_output, load
 
     special = [name for name in ("special", "pad", "unk", "unk_row") if getattr(args, name)]
@@ -92,6 +93,8 @@ def run(args: Namespace) -> int:
         print_json({"path": args.out, **plain, "dim": vectors.dim, "left_out": named})
     elif not args.quiet:
         print(summary)
+        if args.dtype and "fidelity" in vectors.source:
+            print(f"fidelity: {escape(describe(vectors.source['fidelity']))}")
     return 0
 
 

@@ -92,6 +92,7 @@ def _summary(
 ) -> str:
     """What came out, within 80 columns unless names are long."""
     from charvec import formats
+    from charvec.fidelity import describe as describe_fidelity
 
     coverage, tensor = vectors.coverage, model.tensor
     member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
@@ -110,6 +111,8 @@ def _summary(
             f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {held}, {size(file_size)}",
         ],
     ]
+    if "fidelity" in vectors.source:
+        rows.append(["fidelity", escape(describe_fidelity(vectors.source["fidelity"]))])
     statuses = [
         [
             status.label,

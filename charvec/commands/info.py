@@ -28,6 +28,7 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.extraction import notes_on
+    from charvec.fidelity import describe
     from charvec.storage import load
 
     vectors = load(args.file)
@@ -62,6 +63,8 @@ def run(args: Namespace) -> int:
         ["file", f"{escape(args.file)}, {size(os.path.getsize(args.file))}"],
         ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {_dtype(vectors)}"],
     ]
+    if "fidelity" in source:
+        rows.append(["fidelity", escape(describe(source["fidelity"]))])
     if len(vectors):
         rows.append(["characters", f"{shown(vectors.chars[0])} to {shown(vectors.chars[-1])}"])
     rows += _origin(source)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from charvec.dtypes import DTYPES
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
+from charvec.fidelity import problem as fidelity_problem
 from charvec.plumbing.safejson import parse
 from charvec.status import Status, parse_keep
 from charvec.vectors import CharVectors
@@ -238,6 +239,8 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
                 return f"{section} has no {key}, or not of the right type"
     if any(type(size) is not int for size in meta.get("source", {}).get("files", {}).values()):
         return "the size of a file is no integer"
+    if "fidelity" in meta and (wrong := fidelity_problem(meta["fidelity"])):
+        return wrong
     keep = meta.get("options", {}).get("keep", [])
     try:
         parse_keep(keep)
