@@ -30,9 +30,12 @@ def naive(rows: np.ndarray, smaller: np.ndarray) -> tuple[np.ndarray, float, flo
     near: list[list[list[int]]] = []
     for each in (rows, smaller):
         unit = each / np.linalg.norm(each, axis=1)[:, None]
-        table = unit @ unit.T
+        table = np.round(unit @ unit.T, 9)  # rows of int8 may point the very same way; then the first one counts
         near.append(
-            [sorted(set(range(len(each))) - {i}, key=lambda j, i=i: -table[i, j])[:10] for i in range(len(each))]
+            [
+                sorted([j for j in range(len(each)) if j != i], key=lambda j, i=i: -table[i, j])[:10]
+                for i in range(len(each))
+            ]
         )
     first = np.mean([a[0] == b[0] for a, b in zip(*near, strict=True)])
     ten = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*near, strict=True)])
