@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from charvec.version import __version__
 
 if TYPE_CHECKING:
-    from charvec import torch
+    from charvec import gensim, sklearn, torch
     from charvec.comparing import diff
     from charvec.counts import Counts
     from charvec.coverage import Coverage
@@ -54,6 +54,7 @@ __all__ = [
     "diff",
     "dump",
     "export",
+    "gensim",
     "load",
     "lookup",
     "merge",
@@ -61,6 +62,7 @@ __all__ = [
     "save",
     "scan",
     "select",
+    "sklearn",
     "torch",
     "trim",
     "update",
@@ -79,6 +81,7 @@ _HOMES = {
     "diff": "charvec.comparing",
     "dump": "charvec.extraction",
     "export": "charvec.exporting",
+    "gensim": None,
     "load": "charvec.storage",
     "lookup": "charvec.extraction",
     "merge": "charvec.merging",
@@ -86,6 +89,7 @@ _HOMES = {
     "save": "charvec.storage",
     "scan": "charvec.scanning",
     "select": "charvec.selection",
+    "sklearn": None,
     "torch": None,
     "trim": "charvec.trimming",
     "update": "charvec.updating",

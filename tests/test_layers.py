@@ -28,7 +28,7 @@ LAYERS = (
         *("surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
-    ("torch", "dask", "commands", "cli"),
+    ("torch", "gensim", "sklearn", "dask", "commands", "cli"),
     ("__main__",),
 )
 FAMILIES = ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles", "commands")
@@ -136,7 +136,8 @@ def test_frameworks_stay_at_the_edge(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text("utf-8"))
     foreign = {name.split(".")[0] for name in imports(tree, everywhere=True)}
     forbidden = {"pickle", "_pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "mmap"}
-    forbidden |= {"torch", "tensorflow", "transformers", "keras", "gensim", "spacy", "sklearn", "safetensors"}
+    forbidden |= {"torch", "tensorflow", "transformers", "keras", "jax", "gensim", "spacy", "sklearn", "safetensors"}
+    forbidden |= {"model2vec", "sentence_transformers", "onnxruntime", "flax"}
     assert foreign & forbidden <= {module}
 
 

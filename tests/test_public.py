@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,33 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+#: Modules of the package that need the framework of their name.
+ADAPTERS = ("gensim", "sklearn", "torch")
+
+ABSENT = """
+import sys
+sys.modules[sys.argv[1]] = None
+import charvec
+try:
+    getattr(charvec, sys.argv[1])
+except charvec.CharvecError as error:
+    print(error.code, error.exit_code, error.help)
+"""
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_framework_is_absent(name: str) -> None:
+    """Then there is one clear error that says how to get it."""
+    code = "E-NO-TORCH" if name == "torch" else "E-PACKAGE"
+    assert python(ABSENT, name).stdout.startswith(f'{code} 69 pip install "charvec[{name}]"')
+
+
 def test_public_names() -> None:
     """Every public name is there, in order, and no other is offered."""
     assert list(charvec.__all__) == sorted(set(charvec.__all__))
     for name in charvec.__all__:
-        if name == "torch":
-            pytest.importorskip("torch")
+        if name in ADAPTERS and importlib.util.find_spec(name) is None:
+            continue
         assert getattr(charvec, name) is not None
     assert dir(charvec) == sorted(charvec.__all__)
     with pytest.raises(AttributeError, match="no attribute 'lookdown'"):
@@ -103,7 +125,18 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & {"numpy", "h5py", "tqdm", "tokenizers", "tempfile", "ctypes"}
 
 
-FRAMEWORKS = {"torch", "tensorflow", "transformers", "keras", "safetensors", "gensim", "sklearn"}
+FRAMEWORKS = {
+    "torch",
+    "tensorflow",
+    "transformers",
+    "keras",
+    "safetensors",
+    "gensim",
+    "spacy",
+    "sklearn",
+    "jax",
+    "onnx",
+}
 
 
 @pytest.mark.parametrize("suffix", ["h5", "npz", "txt", "safetensors"])
