@@ -19,6 +19,7 @@ from charvec.plumbing.keyed_rows import KeyedRows, Special, portions
 from charvec.plumbing.plain import check_some
 from charvec.plumbing.white_space import WHITE_SPACE
 from charvec.profiles import Member
+from charvec.status import Status
 from charvec.storage import check_output, check_target, load, replacing, save
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
@@ -81,6 +82,7 @@ def export(
         UsageError: ``E-PROFILE``; ``E-PROFILE-SPECIAL``; as :func:`charvec.storage.check_output`.
         WrongFile: ``E-NO-CHARACTERS``, ``E-PROFILE-DIM``, ``E-PROFILE-SIZE``.
         DamagedFile: ``E-WRITE-VERIFY``; nothing was written then.
+        MissingPackage: ``E-PACKAGE``.
         OutputError, ReadWriteError, PermissionDenied: as :func:`charvec.save`.
     """
     path = os.fspath(path)
@@ -106,6 +108,7 @@ def export(
         "source": dict(kept.source),
         "special": chosen,
         "counts": dict(zip(kept.chars, kept.counts.tolist(), strict=True)),
+        "status": {} if "converted" in kept.source else _status(kept),
     }
     size = _write(member, rows, about, path, overwrite)
     return Exported(path, member.NAME, member.FILES, len(kept), ids, left_out, size)
@@ -140,6 +143,11 @@ def _as_format(
     left_out = save(vectors, path, format=format_, overwrite=overwrite)
     _compare(_rows(vectors.take(~np.isin(vectors.chars, left_out)), Special())[0], _loaded(path), path)
     return Exported(path, profile, (), len(vectors) - len(left_out), {}, tuple(left_out), os.path.getsize(path))
+
+
+def _status(vectors: CharVectors) -> dict[str, str]:
+    names = [Status(value).label for value in range(len(Status))]
+    return {char: names[value] for char, value in zip(vectors.chars, vectors.status.tolist(), strict=True)}
 
 
 def _loaded(path: str) -> KeyedRows:

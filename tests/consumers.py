@@ -249,6 +249,18 @@ def projector(path: Path) -> Vectors:
     return {label[0]: vector for label, vector in zip(labels, vectors, strict=True)}
 
 
+def parquet(path: Path) -> Vectors:
+    """pyarrow, as pandas and Polars get at it."""
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet as package
+
+    table = package.read_table(path).to_pydict()
+    assert all(
+        point is None or chr(point) == char for char, point in zip(table["char"], table["codepoint"], strict=True)
+    )
+    return {char: np.array(row, np.float32) for char, row in zip(table["char"], table["vector"], strict=True)}
+
+
 def bert_vector(path: Path) -> Vectors:
     """BERT-Vector's own users."""
     with open(path, "rb") as file:
@@ -269,6 +281,7 @@ READERS: dict[str, tuple[Callable[[Path], Vectors], ...]] = {
     "model2vec": (model2vec,),
     "opennre": (opennre,),
     "projector": (projector,),
+    "parquet": (parquet,),
     "bert-vector": (bert_vector,),
     "bert-vector-text": (ctc_pytorch,),
 }

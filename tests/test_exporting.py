@@ -16,7 +16,7 @@ import pytest
 from vector_samples import ROOT, build, charvec, small
 
 from charvec import export, exporting, load, profiles
-from charvec.errors import CharvecError, DamagedFile, OutputError, ReadWriteError, UsageError, WrongFile
+from charvec.errors import CharvecError, DamagedFile, MissingPackage, OutputError, ReadWriteError, UsageError, WrongFile
 from charvec.plumbing.keyed_rows import KeyedRows
 from charvec.plumbing.white_space import WHITE_SPACE
 from charvec.profiles import gensim, model2vec
@@ -74,6 +74,8 @@ def test_unknown_row(row: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", [*FILES, *FOLDERS])
 def test_special_rows_everywhere(profile: str, tmp_path: Path) -> None:
     """Any profile of rows takes them."""
+    if profile == "parquet":
+        pytest.importorskip("pyarrow")
     assert export(small(), tmp_path / "out", profile, special="last").special
     with pytest.raises(UsageError):
         export(small(), tmp_path / "other", profile, special="last", unk="a b")
@@ -225,6 +227,21 @@ def test_sentence_transformers(tmp_path: Path) -> None:
         assert np.allclose(np.load(tmp_path / f"out.{number}.npy"), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts and statuses are there; without pyarrow nothing is written, and the message says what to install."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    export(small(), tmp_path / "a.parquet", "parquet", special="first")
+    table = parquet.read_table(tmp_path / "a.parquet").to_pydict()
+    assert table["char"] == ["<PAD>", "<UNK>", *small().chars]
+    assert table["codepoint"] == [None, None, *small().codepoints.tolist()]
+    assert table["count"] == [0, 0, *small().counts.tolist()]
+    assert table["status"] == [None, None, "exact", "normalized", "boundary", "exact", "composed", "exact"]
+    assert parquet.read_schema(tmp_path / "a.parquet").field("vector").type.list_size == 4
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert code(MissingPackage, small(), tmp_path / "b.parquet", "parquet") == "E-PACKAGE"
+    assert os.listdir(tmp_path) == ["a.parquet"]
+
+
 def test_formats_are_profiles(tmp_path: Path) -> None:
     """Those that keep everything, and those of BERT-Vector."""
     for profile in profiles.FORMATS:
@@ -309,7 +326,7 @@ def test_no_framework_is_needed(vectors: Path, tmp_path: Path) -> None:
     """No profile imports the program it writes for."""
     code = (
         "import sys; from charvec import export, load; from charvec import profiles\n"
-        "for name in profiles.names(): export(load(sys.argv[1]), sys.argv[2] + name, name)\n"
+        "for name in set(profiles.names()) - {'parquet'}: export(load(sys.argv[1]), sys.argv[2] + name, name)\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     done = subprocess.run(

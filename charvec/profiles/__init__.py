@@ -39,7 +39,8 @@ class Member(Protocol):
 
         Args:
             rows: keys in the order of their ids.
-            about: provenance, and under ``special`` the :class:`Special` that was used.
+            about: provenance under ``source``; ``counts`` and names of ``status`` by character; under ``special`` the
+                :class:`Special` that was used.
         """
 
     def read(self, files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
@@ -69,6 +70,7 @@ MEMBERS = (
     "model2vec",
     "opennre",
     "projector",
+    "parquet",
 )
 
 #: Profiles that are formats as they are: name -> the format, and who reads it.
