@@ -51,8 +51,7 @@ def written(folder: Path, name: str) -> Any:
 @pytest.mark.parametrize("name", MODELS)
 def test_projections_of_transformers(name: str, tmp_path: Path) -> None:
     """The module's own answer in double precision is ours, rounded once; by default rows stay as they are."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     model = written(tmp_path, name)
     _, _, where = MODELS[name]
     module = model.get_submodule(where).double()
