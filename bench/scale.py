@@ -204,7 +204,7 @@ def child(name: str, path: str, start: float) -> None:
         sys.modules.update(dict.fromkeys(FAST))  # an import of these fails
     sys.path.insert(0, str(ROOT))
     import charvec
-    from charvec.plumbing import counting
+    from charvec.plumbing.text import counting
 
     if not way.kernel:
         counting.KERNEL = None

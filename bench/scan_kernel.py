@@ -82,7 +82,7 @@ def by_counter(path: str) -> Method:
 
 
 def by_tally(path: str, *, kernel: bool, threads: int = 1) -> Method:
-    from charvec.plumbing import counting
+    from charvec.plumbing.text import counting
 
     if not kernel:
         counting.KERNEL = None

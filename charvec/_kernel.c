@@ -29,7 +29,7 @@
  * A block with anything invalid is counted back again with the opposite sign, so that it leaves no trace, and Python's own
  * decoder is asked where the fault is.
  *
- * Limited API of Python 3.10, little-endian machines only; charvec/plumbing/counting.py has the same in NumPy for all others.
+ * Limited API of Python 3.10, little-endian machines only; charvec/plumbing/text/counting.py has the same in NumPy for all others.
  * bench/twin.c includes this file without the part for Python.
  */
 
@@ -475,7 +475,7 @@ static int execute(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "charvec._kernel", "Counting kernel; see charvec.plumbing.counting.", 0, methods, slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "charvec._kernel", "Counting kernel; see charvec.plumbing.text.counting.", 0, methods, slots, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&definition); }

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from charvec.counts import Counts, Samples
 from charvec.errors import CharvecError, Note, PermissionDenied
-from charvec.plumbing.charsets import doubtful, is_unicode
-from charvec.plumbing.counting import Tally
-from charvec.plumbing.encoded import is_utf16_or_32, read_encoded
+from charvec.plumbing.text.charsets import doubtful, is_unicode
+from charvec.plumbing.text.counting import Tally
+from charvec.plumbing.text.encoded import is_utf16_or_32, read_encoded
 from charvec.readers import TEXTS, choose, utf8
 from charvec.reading import Options, Outcome, Progressed, Sink, Source, StreamDamage, magic, may_hold_others
 from charvec.samples import STDIN, Found
@@ -115,12 +115,12 @@ def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | Non
     sink: Sink = tally
     clusters: Mapping[str, int] | None = None
     if options.graphemes:
-        from charvec.plumbing.transforms import Graphemes
+        from charvec.plumbing.text.transforms import Graphemes
 
         sink = graphemes = Graphemes(sink)
         clusters = graphemes.clusters
     if options.normalize:
-        from charvec.plumbing.transforms import Normalising
+        from charvec.plumbing.text.transforms import Normalising
 
         sink = Normalising(sink, options.normalize)
     return sink, clusters
@@ -226,14 +226,14 @@ def _failed(code: str, what: str, path: str) -> Outcome:
 def shown_name(found: Found) -> str:
     """A sample's name in messages; URLs without what is secret in them."""
     if found.remote:
-        from charvec.plumbing.remote_faults import shown_url
+        from charvec.plumbing.remote.remote_faults import shown_url
 
         return shown_url(found.path)
     return "standard input" if found.path == STDIN else found.path
 
 
 def _open_remote(url: str) -> BinaryIO:
-    from charvec.plumbing.remote import open_remote
+    from charvec.plumbing.remote.remote_samples import open_remote
 
     return open_remote(url)
 

@@ -8,9 +8,9 @@ from charvec import checkpoints, vocabularies
 from charvec.errors import DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
-from charvec.plumbing.dictionary import refuse_casing
-from charvec.plumbing.model_places import notes as remarks
-from charvec.plumbing.model_places import settle
+from charvec.plumbing.models.model_places import notes as remarks
+from charvec.plumbing.models.model_places import settle
+from charvec.plumbing.spelling.dictionary import refuse_casing
 from charvec.projecting import SPACES, Projection, find_projection, is_projected
 from charvec.shifting import shift_notes
 from charvec.tensor import Checkpoint, Tensor
@@ -86,10 +86,10 @@ def is_local(model: str) -> bool:
 
 
 def settle_model(model: str, *, revision: str | None = None, download: bool = False) -> str:
-    """The path of a model, as :func:`charvec.plumbing.model_places.settle`; ``download`` allows whole files."""
+    """The path of a model, as :func:`charvec.plumbing.models.model_places.settle`; ``download`` allows whole files."""
     path = settle(model, revision)
     if places.is_remote(path):
-        from charvec.plumbing import remote_file
+        from charvec.plumbing.remote import remote_file
 
         remote_file.begin(path, whole=download)
     return path
@@ -124,7 +124,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
 
     Raises:
         CharvecError: as :func:`charvec.projecting.find_projection`,
-            :func:`charvec.plumbing.model_places.settle`, :func:`charvec.checkpoints.read`,
+            :func:`charvec.plumbing.models.model_places.settle`, :func:`charvec.checkpoints.read`,
             :func:`charvec.vocabularies.read` and :func:`find_embedding`;
             DamagedFile ``E-VOCAB-ROWS`` when the vocabulary has more pieces than the matrix has rows.
     """

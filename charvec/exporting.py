@@ -14,10 +14,10 @@ from charvec import profiles
 from charvec.alignment import align
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder, write_file
+from charvec.plumbing.arrays.keyed_rows import KeyedRows, Special, portions
+from charvec.plumbing.arrays.plain import check_some
 from charvec.plumbing.files import File
-from charvec.plumbing.keyed_rows import KeyedRows, Special, portions
-from charvec.plumbing.plain import check_some
-from charvec.plumbing.white_space import WHITE_SPACE
+from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import Member
 from charvec.status import Status
 from charvec.storage import check_output, check_target, load, replacing, save

@@ -17,7 +17,7 @@ from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
 from charvec.plumbing import places
 from charvec.plumbing.files import File
-from charvec.plumbing.model_places import origin
+from charvec.plumbing.models.model_places import origin
 from charvec.projecting import project
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep

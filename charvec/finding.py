@@ -10,8 +10,8 @@ import numpy as np
 
 from charvec import checkpoints
 from charvec.errors import Ambiguous, Note, NotFound, WrongFile
-from charvec.plumbing.embedding_names import is_adapter, is_output, ranked_names
-from charvec.plumbing.model_config import ModelConfig, read_config
+from charvec.plumbing.models.embedding_names import is_adapter, is_output, ranked_names
+from charvec.plumbing.models.model_config import ModelConfig, read_config
 from charvec.quantised import readable_form
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint, Tensor

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from charvec.dtypes import check_dtype
 from charvec.errors import Note, UsageError, WrongFile
-from charvec.plumbing.layout import MAX_SOURCES
+from charvec.plumbing.arrays.layout import MAX_SOURCES
 from charvec.provenance import same_model, sources_of
 from charvec.status import Status, parse_keep
 from charvec.vectors import CharVectors

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator
 
 from charvec.errors import OutputError, PermissionDenied, from_os_error
-from charvec.plumbing.keyed_rows import Chunk
+from charvec.plumbing.arrays.keyed_rows import Chunk
 from charvec.storage import alive, sync_folder, write_error
 
 __all__ = ["check_folder", "replacing_folder", "write_file"]

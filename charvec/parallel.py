@@ -15,7 +15,7 @@ from threading import Event, Lock
 
 from charvec.batches import Batch, FileState, Part, count_batch, grew
 from charvec.counts import Samples, Total
-from charvec.plumbing import counting
+from charvec.plumbing.text import counting
 from charvec.reading import Progressed
 from charvec.samples import STDIN
 from charvec.valueclass import dataclass, field

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from charvec import checkpoints
 from charvec.errors import DamagedFile
-from charvec.plumbing import gathering
+from charvec.plumbing.arrays import gathering
 from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
 from charvec.valueclass import dataclass

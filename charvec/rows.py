@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import NotFound, WrongFile
-from charvec.plumbing import gathering, places
+from charvec.plumbing import places
+from charvec.plumbing.arrays import gathering
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, READABLE, Block, RowSource, Tensor

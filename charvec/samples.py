@@ -12,8 +12,8 @@ from charvec.plumbing.folders import fixed_part, is_pattern, matches
 from charvec.searching import STDIN, Found, Search, identity
 
 if TYPE_CHECKING:
-    from charvec.plumbing.ignoring import Patterns
-    from charvec.plumbing.remote import RemoteFile
+    from charvec.plumbing.remote.remote_samples import RemoteFile
+    from charvec.plumbing.text.ignoring import Patterns
 
 __all__ = ["STDIN", "Found", "find_samples"]
 
@@ -58,7 +58,7 @@ def find_samples(
         NotFound: ``E-NOT-FOUND`` when a name, pattern or URL matches nothing.
         OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
         UsageError: ``E-PATTERN`` when a pattern of ``exclude`` is malformed.
-        CharvecError: as :func:`charvec.plumbing.remote.find_remote` for URLs.
+        CharvecError: as :func:`charvec.plumbing.remote.remote_samples.find_remote` for URLs.
     """
     named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
     patterns = _exclusion(exclude)
@@ -100,7 +100,7 @@ def _exclusion(exclude: Iterable[str]) -> Patterns | None:
     written = [exclude] if isinstance(exclude, str) else [pattern for pattern in exclude if pattern]
     if not written:
         return None
-    from charvec.plumbing.ignoring import Patterns
+    from charvec.plumbing.text.ignoring import Patterns
 
     # on a command line # begins no comment; and people write ./name for what lies at the top
     lines = ["\\" + each if each.startswith("#") else each[each.startswith("./") :] for each in written]
@@ -137,7 +137,7 @@ def _elsewhere(name: str) -> str | Iterator[RemoteFile]:
     """A local name, or the files that a URL stands for."""
     if "://" not in name:
         return name
-    from charvec.plumbing.remote import find_remote, is_remote, local_path
+    from charvec.plumbing.remote.remote_samples import find_remote, is_remote, local_path
 
     if not is_remote(name):
         return name

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
-from charvec.plumbing.counting import Tally
-from charvec.plumbing.encoded import add_texts, is_text_codec
 from charvec.plumbing.progress import Progress, Silent
+from charvec.plumbing.text.counting import Tally
+from charvec.plumbing.text.encoded import add_texts, is_text_codec
 from charvec.reading import BLOCK, Limits, Options
 from charvec.samples import STDIN, Found, find_samples
 
@@ -357,7 +357,7 @@ def _with_candidates(report: Samples, evidence: Mapping[str, bytes]) -> Samples:
     """The report, with candidates for files that are not UTF-8; those of one folder are judged together."""
     if not evidence:
         return report
-    from charvec.plumbing.charsets import candidates_together
+    from charvec.plumbing.text.charsets import candidates_together
 
     folders: dict[str, list[str]] = {}
     for path in evidence:
@@ -390,7 +390,7 @@ def _with_remarks(report: Samples, total: Total) -> Samples:
 
 def _shown(name: str) -> str:
     """How a name that the user gave is shown in notes."""
-    from charvec.plumbing.remote import is_remote
+    from charvec.plumbing.remote.remote_samples import is_remote
 
     return shown_name(Found(name, remote=is_remote(name)))
 

@@ -14,8 +14,8 @@ from charvec.plumbing.folders import FILE, FOLDER, LINK, SPECIAL, kind_of
 from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
-    from charvec.plumbing.ignoring import Patterns, Rules
-    from charvec.plumbing.remote import RemoteFile
+    from charvec.plumbing.remote.remote_samples import RemoteFile
+    from charvec.plumbing.text.ignoring import Patterns, Rules
 
 __all__ = ["STDIN", "Found", "Search", "identity"]
 
@@ -40,7 +40,7 @@ class Found:
         hidden: number of hidden files and folders passed over.
         ignored: number of files and folders passed over because an ignore file says so.
         excluded: number of files and folders passed over because of ``exclude``.
-        remote: whether it is read through :func:`charvec.plumbing.remote.open_remote`.
+        remote: whether it is read through :func:`charvec.plumbing.remote.remote_samples.open_remote`.
         size: bytes, of a remote file whose listing says it; None for others.
         version: changes when a remote file does, where its listing says so; "" for others.
     """
@@ -276,7 +276,7 @@ class Search:
 
 def _elsewhere(file: RemoteFile) -> Note:
     """Why a remote file is not read."""
-    from charvec.plumbing.remote_faults import shown_url
+    from charvec.plumbing.remote.remote_faults import shown_url
 
     shown = shown_url(file.url)
     return Note("W-REMOTE", f"{shown}: {file.problem}; it was not read", shown)
@@ -308,7 +308,7 @@ def _more_rules(
         place = bisect_left(entries, (name,))
         patterns = None
         if place < len(entries) and entries[place][0] == name and entries[place][1] != FOLDER:
-            from charvec.plumbing.ignoring import read_patterns
+            from charvec.plumbing.text.ignoring import read_patterns
 
             path = os.path.join(folder, name)
             patterns, fault = read_patterns(path)
@@ -316,7 +316,7 @@ def _more_rules(
         found.append(patterns)
     if not any(found):
         return outer, faults
-    from charvec.plumbing.ignoring import Rules
+    from charvec.plumbing.text.ignoring import Rules
 
     return Rules(skip, (found[0], found[1]), outer), faults
 

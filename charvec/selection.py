@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from charvec.counts import Counts
 from charvec.coverage import Share
 from charvec.errors import UsageError
-from charvec.plumbing import scripts
 from charvec.plumbing.terminal import count
+from charvec.plumbing.text import scripts
 from charvec.valueclass import dataclass
 
 __all__ = ["Filtered", "LeftOut", "Selection", "select", "select_texts"]
@@ -89,9 +89,9 @@ class Selection:
     """Which characters go on. Without arguments all do.
 
     Attributes:
-        only: names of scripts as :func:`charvec.plumbing.scripts.parse_scripts` understands them; a character goes on
-            when its Script or one of its Script_Extensions is among them, but for punctuation that scripts share, which
-            belongs to ``common``. None at all for every script.
+        only: names of scripts as :func:`charvec.plumbing.text.scripts.parse_scripts` understands them; a character goes
+            on when its Script or one of its Script_Extensions is among them, but for punctuation that scripts share,
+            which belongs to ``common``. None at all for every script.
         min_count: how often a character must occur.
         top: how many of the commonest go on; of equally common ones those with the lower code points. None for all.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from charvec.counts import Counts
 from charvec.coverage import Coverage, Share
 from charvec.embedding import TokenEmbedding
-from charvec.plumbing import scripts
+from charvec.plumbing.text import scripts
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.valueclass import dataclass
 

@@ -21,14 +21,14 @@ from charvec.counts import Counts
 from charvec.embedding import TokenEmbedding
 from charvec.errors import OutputError, UsageError, WrongFile
 from charvec.plumbing import places
-from charvec.plumbing.model_places import origin
-from charvec.plumbing.piece_closure import kept_pieces, normalised
-from charvec.plumbing.safetensors_writer import Part
-from charvec.plumbing.tokenizer_document import Document
-from charvec.plumbing.tokenizer_steps import steps
-from charvec.plumbing.trimmed_files import ids_in
-from charvec.plumbing.trimmed_folder import read_json, write_rest, write_weights
-from charvec.plumbing.vocabulary_tables import is_vocabulary_table
+from charvec.plumbing.arrays.safetensors_writer import Part
+from charvec.plumbing.models.model_places import origin
+from charvec.plumbing.models.trimmed_files import ids_in
+from charvec.plumbing.models.trimmed_folder import read_json, write_rest, write_weights
+from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
+from charvec.plumbing.spelling.piece_closure import kept_pieces, normalised
+from charvec.plumbing.spelling.tokenizer_document import Document
+from charvec.plumbing.spelling.tokenizer_steps import steps
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.version import __version__

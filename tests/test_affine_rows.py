@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charvec.plumbing import gathering
-from charvec.plumbing.affine_rows import NUMBERS, Affine, Elements, Varints
+from charvec.plumbing.arrays import gathering
+from charvec.plumbing.arrays.affine_rows import NUMBERS, Affine, Elements, Varints
 
 GENERATOR = np.random.default_rng(4)
 

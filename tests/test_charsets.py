@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from charvec.plumbing.charsets import (
+from charvec.plumbing.text.charsets import (
     candidates,
     candidates_together,
     escaped_encoding,

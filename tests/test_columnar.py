@@ -19,11 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charvec.plumbing import arrow_text, columnar
-from charvec.plumbing.arrow_text import Texts
-from charvec.plumbing.arrow_types import Damaged, Refused
-from charvec.plumbing.counting import Tally
-from charvec.plumbing.dotted import split
+from charvec.plumbing.text import arrow_text, columnar
+from charvec.plumbing.text.arrow_text import Texts
+from charvec.plumbing.text.arrow_types import Damaged, Refused
+from charvec.plumbing.text.counting import Tally
+from charvec.plumbing.text.dotted import split
 from charvec.readers import arrow, parquet
 from charvec.reading import Options, Outcome, Sink, Source
 

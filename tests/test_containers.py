@@ -36,7 +36,7 @@ from charvec.containers import gzip as gzip_member
 from charvec.containers import tar as tar_member
 from charvec.containers import zip as zip_member
 from charvec.containers import zstd as zstd_member
-from charvec.plumbing import streams
+from charvec.plumbing.text import streams
 from charvec.reading import BLOCK, Limits, Source, StreamDamage, magic
 
 FILES = Path(__file__).parent / "data" / "containers"

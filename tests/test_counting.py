@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from charvec.counts import UNICODE_SIZE, Counts, Samples
 from charvec.errors import Note
-from charvec.plumbing import counting
-from charvec.plumbing.counting import KERNEL, Tally, Tolerant
+from charvec.plumbing.text import counting
+from charvec.plumbing.text.counting import KERNEL, Tally, Tolerant
 
 SCALARS = [*range(0xD800), *range(0xE000, UNICODE_SIZE)]
 LEGACY = ["gb18030", "gbk", "big5", "cp950", "big5hkscs", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "johab"]

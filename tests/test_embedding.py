@@ -14,7 +14,7 @@ import charvec
 from charvec import checkpoints
 from charvec.embedding import bundled_model, find_embedding
 from charvec.errors import Ambiguous, CharvecError
-from charvec.plumbing.embedding_names import NAMES, PREFIXES, bare_name
+from charvec.plumbing.models.embedding_names import NAMES, PREFIXES, bare_name
 from charvec.tensor import Checkpoint, Tensor
 
 CODES = {"F32": "f4", "F16": "f2", "F64": "f8", "I8": "i1", "BF16": "u2"}

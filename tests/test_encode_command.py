@@ -14,7 +14,7 @@ from vector_samples import build
 
 from charvec import cli
 from charvec.errors import DamagedFile, UnsafeFile
-from charvec.plumbing import text_lines
+from charvec.plumbing.text import text_lines
 
 Run = Callable[..., tuple[int, str, str]]
 VECTORS = build("一水火", np.array([[1, 2, 0], [0.1, -1, 3], [1e-8, 5, 1]], np.float32))

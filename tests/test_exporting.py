@@ -17,8 +17,8 @@ from vector_samples import ROOT, build, charvec, small
 
 from charvec import export, exporting, load, profiles
 from charvec.errors import CharvecError, DamagedFile, MissingPackage, OutputError, ReadWriteError, UsageError, WrongFile
-from charvec.plumbing.keyed_rows import KeyedRows
-from charvec.plumbing.white_space import WHITE_SPACE
+from charvec.plumbing.arrays.keyed_rows import KeyedRows
+from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import gensim, model2vec
 
 FOLDERS = [member.NAME for member in profiles.members() if member.FILES]

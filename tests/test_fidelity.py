@@ -14,7 +14,7 @@ from vector_samples import build, charvec
 from charvec import load
 from charvec.errors import DamagedFile
 from charvec.fidelity import describe, fidelity
-from charvec.plumbing.layout import from_columns, to_columns
+from charvec.plumbing.arrays.layout import from_columns, to_columns
 from charvec.vectors import CharVectors
 
 

@@ -19,7 +19,7 @@ from charvec import checkpoints
 from charvec.cli import main
 from charvec.errors import CharvecError
 from charvec.finding import Choice, find_embedding
-from charvec.plumbing.embedding_names import bare_name, ranked_names
+from charvec.plumbing.models.embedding_names import bare_name, ranked_names
 from charvec.quantised import float8_values
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint, Tensor

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from charvec.errors import CharvecError
-from charvec.plumbing import gguf_file
 from charvec.plumbing.files import File
-from charvec.plumbing.gguf_file import Header, Strings, read_header
-from charvec.plumbing.gguf_types import TYPES
+from charvec.plumbing.gguf import gguf_file
+from charvec.plumbing.gguf.gguf_file import Header, Strings, read_header
+from charvec.plumbing.gguf.gguf_types import TYPES
 
 #: struct's letters of the plain value types.
 PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}

@@ -21,8 +21,8 @@ from vector_samples import DTYPES, ROOT, assert_same, build, charvec, small
 
 from charvec import load
 from charvec.formats import hdf5
-from charvec.plumbing.hdf5_image import hdf5_image, lookup3
-from charvec.plumbing.layout import to_columns
+from charvec.plumbing.arrays.layout import to_columns
+from charvec.plumbing.hdf5.hdf5_image import hdf5_image, lookup3
 from charvec.vectors import CharVectors
 
 DATA = ROOT / "tests" / "data" / "vectors"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charvec.plumbing.ignoring import LARGEST, MOST_WILD, Patterns, Rules, read_patterns
+from charvec.plumbing.text.ignoring import LARGEST, MOST_WILD, Patterns, Rules, read_patterns
 from charvec.samples import find_samples
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs links, pipes and names of any bytes")

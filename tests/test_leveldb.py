@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from charvec.plumbing.crc32c import _table, crc32c, masked
-from charvec.plumbing.leveldb import entries, snappy
 from charvec.plumbing.protobuf import Malformed
+from charvec.plumbing.tensorflow.crc32c import _table, crc32c, masked
+from charvec.plumbing.tensorflow.leveldb import entries, snappy
 
 LIMIT = 1 << 20
 

@@ -16,7 +16,7 @@ import charvec
 from charvec import cli
 from charvec.errors import CharvecError
 from charvec.merging import mixed_spaces
-from charvec.plumbing.layout import MAX_SOURCES
+from charvec.plumbing.arrays.layout import MAX_SOURCES
 from charvec.provenance import parts_of
 from charvec.status import Status
 from tests.vector_samples import assert_same, build, small
@@ -261,7 +261,7 @@ def test_what_cannot_be_merged() -> None:
 
 def test_hostile_sources(tmp_path: Path) -> None:
     """The list of sources and the column are believed in nothing."""
-    from charvec.plumbing.layout import from_columns, to_columns
+    from charvec.plumbing.arrays.layout import from_columns, to_columns
 
     merged = charvec.merge([small(), build("z", np.zeros((1, 4), np.float32))])
     good = to_columns(merged)

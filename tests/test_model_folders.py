@@ -12,7 +12,7 @@ from test_embedding import save, table, vocabulary
 import charvec
 from charvec import checkpoints
 from charvec.errors import CharvecError
-from charvec.plumbing.model_folders import vocabulary_folders
+from charvec.plumbing.models.model_folders import vocabulary_folders
 
 DATA = Path(__file__).resolve().parent / "data"
 

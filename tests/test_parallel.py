@@ -19,8 +19,8 @@ from charvec import batches, parallel, scanning
 from charvec.batches import Batch, count_batch
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import UsageError
-from charvec.plumbing import counting
-from charvec.plumbing.counting import Tally
+from charvec.plumbing.text import counting
+from charvec.plumbing.text.counting import Tally
 from charvec.readers import utf8
 from charvec.reading import Options, Source
 from charvec.samples import Found

@@ -19,9 +19,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import Note
-from charvec.plumbing.counting import Tally
-from charvec.plumbing.dotted import split
-from charvec.plumbing.json_array import Elements
+from charvec.plumbing.text.counting import Tally
+from charvec.plumbing.text.dotted import split
+from charvec.plumbing.text.json_array import Elements
 from charvec.readers import choose
 from charvec.reading import Options, Outcome, Source
 from charvec.records import MEMBERS, RecordSink, delimited, json_lines, wrap

@@ -32,9 +32,10 @@ from charvec.errors import (
     ReadWriteError,
     UsageError,
 )
-from charvec.plumbing import remote, remote_stream
-from charvec.plumbing.remote import find_remote, is_remote, local_path, open_remote
-from charvec.plumbing.remote_faults import shown_url
+from charvec.plumbing.remote import remote_samples as remote
+from charvec.plumbing.remote import remote_stream
+from charvec.plumbing.remote.remote_faults import shown_url
+from charvec.plumbing.remote.remote_samples import find_remote, is_remote, local_path, open_remote
 from charvec.samples import Found, find_samples
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec, which comes with tokenizers, is not installed")
@@ -361,7 +362,7 @@ def test_missing_packages(url: str, module: str, package: str) -> None:
 import sys
 sys.modules[{module!r}] = None
 from charvec.errors import MissingPackage
-from charvec.plumbing.remote import find_remote
+from charvec.plumbing.remote.remote_samples import find_remote
 try:
     find_remote({url!r})
 except MissingPackage as error:
@@ -671,7 +672,7 @@ def test_errors_that_pass(web: Web) -> None:
 
 def test_what_is_tried_again() -> None:
     """What may pass: not a host that nobody knows, and nothing that was said clearly."""
-    from charvec.plumbing.remote_faults import judge
+    from charvec.plumbing.remote.remote_faults import judge
 
     kinds = {
         socket.gaierror(socket.EAI_AGAIN, "later"): "passing",
@@ -987,8 +988,8 @@ class Hub(Web):
 ASK = """
 import json, sys
 from charvec.errors import CharvecError
-from charvec.plumbing import remote_stream
-from charvec.plumbing.remote import find_remote, open_remote
+from charvec.plumbing.remote import remote_stream
+from charvec.plumbing.remote.remote_samples import find_remote, open_remote
 remote_stream.DELAYS = (0.0,)
 answers = []
 for url in sys.argv[1:]:

@@ -32,19 +32,11 @@ from charvec.errors import (
     UsageError,
     WrongFile,
 )
-from charvec.plumbing import (
-    addresses,
-    hub,
-    model_places,
-    places,
-    ranges,
-    remote,
-    remote_file,
-    remote_places,
-    remote_reader,
-    remote_stream,
-)
+from charvec.plumbing import places
 from charvec.plumbing.files import File, inside, read_whole
+from charvec.plumbing.models import model_places
+from charvec.plumbing.remote import addresses, hub, ranges, remote_file, remote_places, remote_reader, remote_stream
+from charvec.plumbing.remote import remote_samples as remote
 from charvec.rows import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from charvec.errors import CharvecError
-from charvec.plumbing import gathering
+from charvec.plumbing.arrays import gathering
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import ITEM_BYTES, Block, Tensor
 

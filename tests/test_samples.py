@@ -552,8 +552,8 @@ def test_patterns_are_imported_when_there_are_any(setting: str) -> None:
 import sys
 from charvec.samples import find_samples
 assert len([each for each in find_samples("d", exclude={["b"] if setting == "exclude" else []}) if each.path]) == 1
-names = {{"charvec.plumbing.ignoring", "charvec.plumbing.remote", "fsspec"}} & set(sys.modules)
-assert names == {set() if setting == "nothing" else {"charvec.plumbing.ignoring"}}, names
+names = {{"charvec.plumbing.text.ignoring", "charvec.plumbing.remote.remote_samples", "fsspec"}} & set(sys.modules)
+assert names == {set() if setting == "nothing" else {"charvec.plumbing.text.ignoring"}}, names
 """
     path = os.pathsep.join(path for path in sys.path if path)
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

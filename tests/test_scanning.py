@@ -28,7 +28,7 @@ import charvec
 from charvec import batches, cli, reading
 from charvec.counts import UNICODE_SIZE, Counts
 from charvec.errors import InputError, NotFound, PermissionDenied, UsageError
-from charvec.plumbing.counting import Tally
+from charvec.plumbing.text.counting import Tally
 from charvec.readers import utf8
 from charvec.reading import Outcome, Source
 from charvec.samples import find_samples

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from charvec.errors import UsageError
-from charvec.plumbing import scripts
-from charvec.plumbing.scripts import blocks, in_scripts, parse_scripts, script_ids
+from charvec.plumbing.text import scripts
+from charvec.plumbing.text.scripts import blocks, in_scripts, parse_scripts, script_ids
 
 EVERY = np.arange(0x110000, dtype=np.uint32)
 EVERY_TEXT = "".join(map(chr, range(0x110000)))
@@ -165,7 +165,7 @@ def test_names_that_are_none(text: str) -> None:
 def test_the_table_is_read_when_it_is_needed() -> None:
     """Not at import."""
     code = (
-        "import charvec.plumbing.scripts as scripts\n"
+        "import charvec.plumbing.text.scripts as scripts\n"
         "assert scripts._table.cache_info().currsize == 0\n"
         "scripts.SCRIPTS\n"
         "assert scripts._table.cache_info().currsize == 1\n"

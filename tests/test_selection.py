@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from charvec.counts import Counts, Samples
 from charvec.coverage import Share
 from charvec.errors import UsageError
-from charvec.plumbing import scripts
+from charvec.plumbing.text import scripts
 from charvec.selection import LeftOut, Selection, select, select_texts
 
 CHARS = "水火々〇かカーｶ・、，。한ㅋab é1\n👍\u0301\u3099\ufe0f\U0001f3fd\U00020000"

@@ -52,7 +52,7 @@ def test_a_dump_loads_what_it_needs(suffix: str, tmp_path: Path) -> None:
         "concurrent.futures",
     }
     assert "numpy" in modules and not never & modules
-    assert not any(each.startswith(("charvec.readers.arrow", "charvec.plumbing.columnar")) for each in modules)
+    assert not any(each.startswith(("charvec.readers.arrow", "charvec.plumbing.text.columnar")) for each in modules)
 
 
 @pytest.mark.parametrize("columns", ["", "0", "-3", "x", "40", "200"])

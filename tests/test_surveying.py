@@ -15,8 +15,8 @@ from charvec.cli import main
 from charvec.commands.common import percent
 from charvec.counts import Counts
 from charvec.coverage import Share
-from charvec.plumbing import scripts
 from charvec.plumbing.coverage_page import coverage_page
+from charvec.plumbing.text import scripts
 from charvec.status import DEFAULT_KEEP, Status
 from charvec.surveying import compare_coverage
 

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import MissingPackage
-from charvec.plumbing import transforms
-from charvec.plumbing.counting import Tally
-from charvec.plumbing.transforms import Graphemes, Normalising
+from charvec.plumbing.text import transforms
+from charvec.plumbing.text.counting import Tally
+from charvec.plumbing.text.transforms import Graphemes, Normalising
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 SCALARS = [*range(0xD800), *range(0xE000, 0x110000)]

@@ -15,7 +15,7 @@ import pytest
 import charvec
 from charvec import cli
 from charvec.errors import CharvecError
-from charvec.plumbing.piece_closure import kept_merges, normalised
+from charvec.plumbing.spelling.piece_closure import kept_merges, normalised
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ROOT / "samples" / "texts"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import charvec
 from charvec.cli import main
 from charvec.errors import InputError, UsageError
-from charvec.plumbing import counting
-from charvec.plumbing.counting import Tolerant
+from charvec.plumbing.text import counting
+from charvec.plumbing.text.counting import Tolerant
 
 TEXTS = Path(__file__).resolve().parents[1] / "samples" / "texts"
 CODECS = [

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
-from charvec.plumbing import unpickle
-from charvec.plumbing.numpy_pickle import Array, numpy_globals, read_vector_dict
-from charvec.plumbing.unpickle import Ordered, load, ordered_dict
+from charvec.plumbing.pickles import unpickle
+from charvec.plumbing.pickles.numpy_pickle import Array, numpy_globals, read_vector_dict
+from charvec.plumbing.pickles.unpickle import Ordered, load, ordered_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDERED = {("collections", "OrderedDict"): ordered_dict}
@@ -351,8 +351,8 @@ def die(*_, **__):
 for module in (pickle, _pickle):
     module.load = module.loads = module.Unpickler = die
 pickle._load = pickle._loads = pickle._Unpickler = die
-from charvec.plumbing.unpickle import load
-from charvec.plumbing.numpy_pickle import read_vector_dict
+from charvec.plumbing.pickles.unpickle import load
+from charvec.plumbing.pickles.numpy_pickle import read_vector_dict
 assert load(data, "x", allowed={}).value == {"a": [1, 2]}
 assert not {"torch", "numpy"} & set(sys.modules)
 """

@@ -19,7 +19,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from charvec import vocabularies
 from charvec.errors import CharvecError
-from charvec.plumbing import piece_lists, wordpieces
+from charvec.plumbing.spelling import piece_lists, wordpieces
 from charvec.status import Status
 from charvec.vocabulary import Vocabulary
 

@@ -1,4 +1,4 @@
-"""Make ``charvec/plumbing/scripts.tsv`` from the Unicode Character Database.
+"""Make ``charvec/plumbing/text/scripts.tsv`` from the Unicode Character Database.
 
 ::
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 UNICODE_SIZE = 0x110000
-TABLE = Path(__file__).resolve().parent.parent / "charvec" / "plumbing" / "scripts.tsv"
+TABLE = Path(__file__).resolve().parent.parent / "charvec" / "plumbing" / "text" / "scripts.tsv"
 FILES = ("PropertyValueAliases.txt", "Scripts.txt", "ScriptExtensions.txt", "Blocks.txt")
 
 # What UAX #24 and Blocks.txt say of code points that the files do not list.

@@ -19,8 +19,8 @@ from typing import Protocol, cast
 from charvec.errors import Ambiguous, CharvecError, DamagedFile, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.files import File, inside, unrecognised
-from charvec.plumbing.model_folders import inner_folder
-from charvec.plumbing.model_places import settle
+from charvec.plumbing.models.model_folders import inner_folder
+from charvec.plumbing.models.model_places import settle
 from charvec.tensor import Checkpoint, Tensor
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read", "tensor"]

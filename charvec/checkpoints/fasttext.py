@@ -13,10 +13,10 @@ import struct
 from typing import NoReturn
 
 from charvec.errors import DamagedFile, Note, WrongFile
-from charvec.plumbing.dictionary import is_utf8, one_character
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.subwords import Subwords
+from charvec.plumbing.spelling.dictionary import is_utf8, one_character
+from charvec.plumbing.spelling.subwords import Subwords
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary

@@ -1,8 +1,8 @@
 """GGUF: the files of llama.cpp and ggml, versions 2 and 3, in either byte order.
 
-The header is read by :mod:`charvec.plumbing.gguf_file`; it names the tensors, calls the input embedding
+The header is read by :mod:`charvec.plumbing.gguf.gguf_file`; it names the tensors, calls the input embedding
 ``token_embd.weight`` in every architecture, and holds the vocabulary. Quantised rows are decoded one by one
-(:mod:`charvec.plumbing.gguf_quants`).
+(:mod:`charvec.plumbing.gguf.gguf_quants`).
 
 A large model may be split into ``NAME-00001-of-0000N.gguf`` and so on (llama.cpp, tools/gguf-split): every part is a
 GGUF file of its own with some of the tensors, the first has the vocabulary. Parts are opened from the first on until
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, Note, NotFound
 from charvec.plumbing import places
+from charvec.plumbing.arrays.gathering import gather
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.gathering import gather
-from charvec.plumbing.gguf_file import MAGIC, Header, TensorInfo, read_header
-from charvec.plumbing.gguf_quants import can_decode, decode
-from charvec.plumbing.gguf_types import TYPES
+from charvec.plumbing.gguf.gguf_file import MAGIC, Header, TensorInfo, read_header
+from charvec.plumbing.gguf.gguf_quants import can_decode, decode
+from charvec.plumbing.gguf.gguf_types import TYPES
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 

@@ -10,7 +10,7 @@ modeling_tf_utils.py):
 * Keras 3, ``.keras``: a zip file that stores the former, uncompressed, as ``model.weights.h5``.
 
 The user sees the names of the file; ``Checkpoint.full_names`` has those of layers and variables, by which the input
-embedding is found. The structure is read by :mod:`charvec.plumbing.hdf5`.
+embedding is found. The structure is read by :mod:`charvec.plumbing.hdf5.hdf5_file`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Mapping
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.hdf5 import Dataset, objects
-from charvec.plumbing.hdf5_blocks import Blocks, External, Unsupported
-from charvec.plumbing.hdf5_chunks import ChunkedRows
-from charvec.plumbing.hdf5_headers import SIGNATURE, CutShort, Unclean
+from charvec.plumbing.hdf5.hdf5_blocks import Blocks, External, Unsupported
+from charvec.plumbing.hdf5.hdf5_chunks import ChunkedRows
+from charvec.plumbing.hdf5.hdf5_file import Dataset, objects
+from charvec.plumbing.hdf5.hdf5_headers import SIGNATURE, CutShort, Unclean
 from charvec.plumbing.protobuf import Malformed
 from charvec.plumbing.zips import Zip
 from charvec.tensor import ITEM_BYTES, READABLE, Checkpoint, Tensor

@@ -1,7 +1,7 @@
 """NumPy arrays: ``.npy``, one matrix, and ``.npz``, several, with the words in one of them or in a file beside.
 
-Layouts: :mod:`charvec.plumbing.npy`; an .npz is a zip file of .npy members. Stored ones are read in place; deflated
-ones (``np.savez_compressed``) are inflated again each time rows are asked for, and nothing of them is kept.
+Layouts: :mod:`charvec.plumbing.arrays.npy`; an .npz is a zip file of .npy members. Stored ones are read in place;
+deflated ones (``np.savez_compressed``) are inflated again each time rows are asked for, and nothing of them is kept.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import Note, UnsafeFile
-from charvec.plumbing.dictionary import Dictionary
+from charvec.plumbing.arrays.npy import HEAD, MAGIC, Header, parse_header
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.npy import HEAD, MAGIC, Header, parse_header
+from charvec.plumbing.spelling.dictionary import Dictionary
 from charvec.plumbing.zips import Member, Zip
 from charvec.tensor import READABLE, Checkpoint, Tensor
 from charvec.valueclass import dataclass

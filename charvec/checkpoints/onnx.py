@@ -1,9 +1,9 @@
 """ONNX: a graph and its weights, in one protobuf message, or with the weights in files beside it.
 
-The layout is read by :mod:`charvec.plumbing.onnx_file`. The input embedding is found through the graph
-(:mod:`charvec.plumbing.onnx_lookup`), for the names of weights are often lost in the export. A table of integers is
-read where the graph says how it is dequantised: DequantizeLinear before or behind the Gather, with a scale for all, for
-each row, each column or each block of columns, or GatherBlockQuantized.
+The layout is read by :mod:`charvec.plumbing.graphs.onnx_file`. The input embedding is found through the graph
+(:mod:`charvec.plumbing.graphs.onnx_lookup`), for the names of weights are often lost in the export. A table of integers
+is read where the graph says how it is dequantised: DequantizeLinear before or behind the Gather, with a scale for all,
+for each row, each column or each block of columns, or GatherBlockQuantized.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from math import prod
 
 from charvec.errors import DamagedFile
-from charvec.plumbing import onnx_file, places
-from charvec.plumbing.affine_rows import NUMBERS, Affine, Elements, Varints
+from charvec.plumbing import places
+from charvec.plumbing.arrays.affine_rows import NUMBERS, Affine, Elements, Varints
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, inside
-from charvec.plumbing.onnx_file import read_graph
-from charvec.plumbing.onnx_graph import Stored
-from charvec.plumbing.onnx_lookup import Lookup, lookups, tensor, verdict
+from charvec.plumbing.graphs import onnx_file
+from charvec.plumbing.graphs.onnx_file import read_graph
+from charvec.plumbing.graphs.onnx_graph import Stored
+from charvec.plumbing.graphs.onnx_lookup import Lookup, lookups, tensor, verdict
 from charvec.tensor import ITEM_BYTES, READABLE, Block, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]

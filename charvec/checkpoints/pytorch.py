@@ -5,8 +5,8 @@ Since 1.6 a zip file: ``<root>/data.pkl``, one stored member ``<root>/data/<key>
 storage keys), then for each key of the list an i64 count of elements and the elements, little-endian on every machine.
 In 0.1 a tar file; not read.
 
-Pickles run in :mod:`charvec.plumbing.unpickle`, which imports and calls nothing. Files that are only a pickle are
-recognised as well, because they are handed around under the same names and must not be opened with anything less
+Pickles run in :mod:`charvec.plumbing.pickles.unpickle`, which imports and calls nothing. Files that are only a pickle
+are recognised as well, because they are handed around under the same names and must not be opened with anything less
 careful.
 """
 
@@ -22,8 +22,8 @@ from typing import NoReturn
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
-from charvec.plumbing.unpickle import Handler, Inert, load
+from charvec.plumbing.pickles.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
+from charvec.plumbing.pickles.unpickle import Handler, Inert, load
 from charvec.plumbing.zips import Zip
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
 

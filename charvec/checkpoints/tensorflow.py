@@ -18,13 +18,13 @@ from math import prod
 
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile
 from charvec.plumbing import places
-from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, unrecognised
-from charvec.plumbing.leveldb import FOOTER, MAGIC
 from charvec.plumbing.protobuf import Malformed, varint
-from charvec.plumbing.tensorbundle import Entry, Extents, Index, graph_names, parse, slice_key
-from charvec.plumbing.tensorslices import first_column, is_first_version, slice_lengths, tile
+from charvec.plumbing.tensorflow.crc32c import crc32c, masked
+from charvec.plumbing.tensorflow.leveldb import FOOTER, MAGIC
+from charvec.plumbing.tensorflow.tensorbundle import Entry, Extents, Index, graph_names, parse, slice_key
+from charvec.plumbing.tensorflow.tensorslices import first_column, is_first_version, slice_lengths, tile
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]

@@ -1,9 +1,9 @@
 """TensorFlow checkpoints of the first version: one file, without an index.
 
 ``tf.train.Saver`` wrote them before TensorFlow 0.12 and with ``write_version=SaverDef.V1`` ever since; SavedModels of
-that time hold one as ``export-00000-of-00001``. The file is read by :mod:`charvec.plumbing.savedslices`. Elements of
-float32 and float64 lie in it as they are in memory; those of float16 are varints, which are counted once, when the
-first row is asked for. The format has no bfloat16.
+that time hold one as ``export-00000-of-00001``. The file is read by :mod:`charvec.plumbing.tensorflow.savedslices`.
+Elements of float32 and float64 lie in it as they are in memory; those of float16 are varints, which are counted once,
+when the first row is asked for. The format has no bfloat16.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import CharvecError, DamagedFile
+from charvec.plumbing.arrays.varints import Halves
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.leveldb import FOOTER, MAGIC
 from charvec.plumbing.protobuf import Malformed
-from charvec.plumbing.savedslices import Place, Saved, Table, unpack
-from charvec.plumbing.savedslices import read as read_table
-from charvec.plumbing.tensorbundle import slice_key
-from charvec.plumbing.tensorslices import first_column, is_first_version, slice_lengths, tile
-from charvec.plumbing.varints import Halves
+from charvec.plumbing.tensorflow.leveldb import FOOTER, MAGIC
+from charvec.plumbing.tensorflow.savedslices import Place, Saved, Table, unpack
+from charvec.plumbing.tensorflow.savedslices import read as read_table
+from charvec.plumbing.tensorflow.tensorbundle import slice_key
+from charvec.plumbing.tensorflow.tensorslices import first_column, is_first_version, slice_lengths, tile
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
 from charvec.valueclass import dataclass, field
 

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.dictionary import is_utf8, one_character
+from charvec.plumbing.arrays.entries import CHUNK, EntryIndex
+from charvec.plumbing.arrays.word_vectors import BLANK, Layout, kind_of, layout_of, numbers, vocabulary_of, words_header
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.entries import CHUNK, EntryIndex
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.word_vectors import BLANK, Layout, kind_of, layout_of, numbers, vocabulary_of, words_header
+from charvec.plumbing.spelling.dictionary import is_utf8, one_character
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 

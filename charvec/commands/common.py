@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
-from charvec.plumbing.model_places import origin
+from charvec.plumbing.models.model_places import origin
 from charvec.plumbing.terminal import complain, escape, shown, size
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def watch_fetching(model: str | None, args: Namespace) -> None:
     if model is None or (is_local(model) and is_local(getattr(args, "vocab", None) or "")):
         return
     from charvec.plumbing.progress import bar
-    from charvec.plumbing.remote_file import policy
+    from charvec.plumbing.remote.remote_file import policy
 
     policy.progress = lambda: bar(quiet=args.quiet)
     policy.ask = _ask if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() else None

@@ -190,8 +190,8 @@ def describe_left_out(counts: Counts) -> list[str]:
 
 def _statistics(counts: Counts, seconds: float) -> str:
     """What was scanned, in numbers, and which scripts it is made of."""
-    from charvec.plumbing import counting, scripts
     from charvec.plumbing.terminal import table
+    from charvec.plumbing.text import counting, scripts
 
     samples = counts.samples
     rows = [
@@ -223,7 +223,7 @@ def _by_script(counts: Counts) -> list[tuple[str, Share]]:
     import numpy as np
 
     from charvec.coverage import Share
-    from charvec.plumbing import scripts
+    from charvec.plumbing.text import scripts
 
     ids = scripts.script_ids(counts.codepoints)
     distinct = np.bincount(ids, minlength=len(scripts.SCRIPTS)).tolist()

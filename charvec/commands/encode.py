@@ -52,7 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Encode a batch of lines at a time, so that texts of any number take the same memory."""
     from charvec.errors import UsageError
-    from charvec.plumbing.text_lines import batches
+    from charvec.plumbing.text.text_lines import batches
     from charvec.storage import check_target, load, replacing
 
     if args.texts and args.lines:

@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    from charvec.plumbing import counting, scripts
+    from charvec.plumbing.text import counting, scripts
     from charvec.scanning import available_cores
     from charvec.version import __version__
 

@@ -59,7 +59,7 @@ def _as_json(neighbours: list[tuple[str, float]]) -> list[dict[str, Any]]:
 def _lines(vectors: CharVectors, args: Namespace) -> int:
     """Print the neighbours of every line of stdin: query, character, cosine; exit code 3 when one has none."""
     from charvec.neighbours import nearest_to_texts
-    from charvec.plumbing.text_lines import batches
+    from charvec.plumbing.text.text_lines import batches
 
     unknown = 0
     for lines in batches("-"):

@@ -59,7 +59,7 @@ def _pairs(vectors: CharVectors, args: Namespace) -> int:
 
     from charvec.errors import DamagedFile
     from charvec.plumbing.terminal import complain, count
-    from charvec.plumbing.text_lines import batches
+    from charvec.plumbing.text.text_lines import batches
 
     number, undefined = 0, 0
     for lines in batches("-"):

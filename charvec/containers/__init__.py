@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from charvec.containers import bzip2, gzip, tar, xz, zip, zstd
 from charvec.errors import Note
-from charvec.plumbing.streams import Allowance, Blocks, Checked, Decoder, Decoding, Inflated, Readable, Stream
+from charvec.plumbing.text.streams import Allowance, Blocks, Checked, Decoder, Decoding, Inflated, Readable, Stream
 from charvec.reading import BLOCK, Limits, Progressed, Source, StreamDamage
 from charvec.valueclass import dataclass
 

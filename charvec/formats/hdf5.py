@@ -11,10 +11,10 @@ Header, the 512 bytes of HDF5's user block, integers little-endian::
     24  32 bytes         BLAKE2b-256 of everything from byte 512 on
     56  456 zero bytes
 
-Behind it the columns of :mod:`charvec.plumbing.layout` as contiguous datasets, uncompressed: compression would save
-7-19 % and load 6-30 times slower. No attributes, no strings, no variable-length types, no links.
+Behind it the columns of :mod:`charvec.plumbing.arrays.layout` as contiguous datasets, uncompressed: compression would
+save 7-19 % and load 6-30 times slower. No attributes, no strings, no variable-length types, no links.
 
-:mod:`charvec.plumbing.hdf5_image` writes them without the HDF5 library, whose import alone would take longer. The
+:mod:`charvec.plumbing.hdf5.hdf5_image` writes them without the HDF5 library, whose import alone would take longer. The
 library reads them, so every file that is loaded proves the writer.
 """
 
@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
+from charvec.plumbing.arrays.layout import COLUMNS, from_columns, to_columns
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.hdf5_image import hdf5_image
-from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.hdf5.hdf5_image import hdf5_image
 from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -86,7 +86,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for another program's HDF5 file; ``E-NEWER``.
         DamagedFile: ``E-TRUNCATED``, ``E-TRAILING``, ``E-DAMAGED``, ``E-UNCLEAN``, ``E-H5``, ``E-H5-TYPE``, and as
-            :func:`charvec.plumbing.layout.from_columns`.
+            :func:`charvec.plumbing.arrays.layout.from_columns`.
         UnsafeFile: ``E-H5-EXTERNAL`` when data would come from another file, ``E-BOMB`` when more data is declared than
             present.
     """

@@ -1,4 +1,4 @@
-"""NumPy's .npz: the columns of :mod:`charvec.plumbing.layout`, one array each, uncompressed.
+"""NumPy's .npz: the columns of :mod:`charvec.plumbing.arrays.layout`, one array each, uncompressed.
 
 Reads without charvec: ``np.load``.
 
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing import places
+from charvec.plumbing.arrays.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.arrays.plain import from_pairs
 from charvec.plumbing.files import read_whole
-from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
-from charvec.plumbing.plain import from_pairs
 from charvec.vectors import CharVectors
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for a zip archive that is no vector file.
-        DamagedFile: ``E-ZIP``, ``E-NPY``, and as :func:`charvec.plumbing.layout.from_columns`.
+        DamagedFile: ``E-ZIP``, ``E-NPY``, and as :func:`charvec.plumbing.arrays.layout.from_columns`.
         UnsafeFile: ``E-BOMB`` when a member swells beyond measure.
     """
     import zipfile
@@ -112,10 +112,10 @@ def _of_others(path: str, data: bytes) -> CharVectors:
     """Rows that other programs have saved, and their keys.
 
     Raises:
-        InputError: as :mod:`charvec.plumbing.foreign_npz`.
+        InputError: as :mod:`charvec.plumbing.arrays.foreign_npz`.
         WrongFile: ``E-NOT-CHARVEC`` when there are no keys.
     """
-    from charvec.plumbing.foreign_npz import arrays, ids_of, keys_by_id, words_of
+    from charvec.plumbing.arrays.foreign_npz import arrays, ids_of, keys_by_id, words_of
 
     found = arrays(data, path)
     if "embedding" in found and "vocab" in found:

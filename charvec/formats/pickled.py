@@ -1,9 +1,8 @@
 """A pickled dictionary {character: float32 vector}, as BERT-Vector writes it. For programs that cannot be changed.
 
-Written opcode by opcode and read by :mod:`charvec.plumbing.unpickle`, which runs nothing: Python's own unpickler is
-never used.
-The arrays name ``numpy.core.multiarray``, which NumPy 1 and 2 both find; NumPy 2's own pickles cannot be read by NumPy
-before 1.26. Opcodes: CPython's ``Lib/pickletools.py``.
+Written opcode by opcode and read by :mod:`charvec.plumbing.pickles.unpickle`, which runs nothing: Python's own
+unpickler is never used. The arrays name ``numpy.core.multiarray``, which NumPy 1 and 2 both find; NumPy 2's own pickles
+cannot be read by NumPy before 1.26. Opcodes: CPython's ``Lib/pickletools.py``.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import WrongFile
-from charvec.plumbing.plain import check_some, from_pairs
+from charvec.plumbing.arrays.plain import check_some, from_pairs
 from charvec.vectors import CharVectors
 
 if TYPE_CHECKING:
-    from charvec.plumbing.numpy_pickle import Array
+    from charvec.plumbing.pickles.numpy_pickle import Array
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
@@ -69,9 +68,9 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         UnsafeFile: ``E-PICKLE-UNSAFE`` when it wants anything built but arrays.
-        DamagedFile: ``E-PICKLE``, and as :func:`charvec.plumbing.plain.from_pairs`.
+        DamagedFile: ``E-PICKLE``, and as :func:`charvec.plumbing.arrays.plain.from_pairs`.
     """
-    from charvec.plumbing.numpy_pickle import read_vector_dict
+    from charvec.plumbing.pickles.numpy_pickle import read_vector_dict
 
     arrays = read_vector_dict(data, path)
     return from_pairs(((key, _values(array, path)) for key, array in arrays.items()), path, NAME)

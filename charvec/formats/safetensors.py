@@ -1,4 +1,4 @@
-"""safetensors: the columns of :mod:`charvec.plumbing.layout`, one tensor each, the provenance in ``__metadata__``.
+"""safetensors: the columns of :mod:`charvec.plumbing.arrays.layout`, one tensor each, provenance in ``__metadata__``.
 
 Reads without charvec: ``safetensors.numpy.load_file``. Layout: the safetensors README, section "Format".
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.layout import COLUMNS, from_columns, to_columns
+from charvec.plumbing.arrays.layout import COLUMNS, from_columns, to_columns
 from charvec.plumbing.safejson import parse
 from charvec.vectors import CharVectors
 
@@ -70,7 +70,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         WrongFile: ``E-NOT-CHARVEC`` for a safetensors file that is no vector file.
-        DamagedFile: ``E-ST-HEADER``, ``E-ST-RANGE``, and as :func:`charvec.plumbing.layout.from_columns`.
+        DamagedFile: ``E-ST-HEADER``, ``E-ST-RANGE``, and as :func:`charvec.plumbing.arrays.layout.from_columns`.
     """
 
     def refuse(code: str, problem: str) -> NoReturn:

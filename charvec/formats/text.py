@@ -11,7 +11,7 @@ import re
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.plain import NUMBER, check_some, format_rows, from_pairs, parse_lines
+from charvec.plumbing.arrays.plain import NUMBER, check_some, format_rows, from_pairs, parse_lines
 from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -62,7 +62,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     """Read the file; the first line decides how many values a line has.
 
     Raises:
-        DamagedFile: ``E-TEXT-LINE``, and as :func:`charvec.plumbing.plain.from_pairs`.
+        DamagedFile: ``E-TEXT-LINE``, and as :func:`charvec.plumbing.arrays.plain.from_pairs`.
     """
     lines = data.split(b"\n")
     # the first line's key is not empty; what follows it are numbers

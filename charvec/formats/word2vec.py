@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.plain import check_some, format_rows, from_pairs, parse_lines
-from charvec.plumbing.word2vec_binary import HEADER, holds_text
+from charvec.plumbing.arrays.plain import check_some, format_rows, from_pairs, parse_lines
+from charvec.plumbing.arrays.word2vec_binary import HEADER, holds_text
 from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -49,7 +49,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
 
     Raises:
         DamagedFile: ``E-TRUNCATED`` when there are fewer lines than the header says, ``E-TRAILING`` when there are
-            more; ``E-TEXT-LINE``; and as :func:`charvec.plumbing.plain.from_pairs`.
+            more; ``E-TEXT-LINE``; and as :func:`charvec.plumbing.arrays.plain.from_pairs`.
     """
     header = HEADER.match(data)
     if not header:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from charvec.plumbing.keyed_rows import KeyedRows, portions
-from charvec.plumbing.plain import check_some, from_pairs
-from charvec.plumbing.word2vec_binary import HEADER, chunks, holds_text, parse
+from charvec.plumbing.arrays.keyed_rows import KeyedRows, portions
+from charvec.plumbing.arrays.plain import check_some, from_pairs
+from charvec.plumbing.arrays.word2vec_binary import HEADER, chunks, holds_text, parse
 from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
@@ -51,6 +51,7 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
     """Read the file.
 
     Raises:
-        DamagedFile: as :func:`charvec.plumbing.word2vec_binary.parse` and :func:`charvec.plumbing.plain.from_pairs`.
+        DamagedFile: as :func:`charvec.plumbing.arrays.word2vec_binary.parse` and
+            :func:`charvec.plumbing.arrays.plain.from_pairs`.
     """
     return from_pairs(parse(data, path), path, NAME)

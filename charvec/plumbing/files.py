@@ -17,7 +17,7 @@ from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, Wr
 from charvec.plumbing import places
 
 if TYPE_CHECKING:
-    from charvec.plumbing.remote_reader import Reader
+    from charvec.plumbing.remote.remote_reader import Reader
 
 __all__ = ["File", "cut_short", "inside", "read_whole", "unrecognised"]
 
@@ -38,7 +38,7 @@ class File:
         NotFound, PermissionDenied, ReadWriteError: when it cannot be opened.
         UsageError: ``E-PATH`` for a name that no file can have.
         WrongFile: ``E-NOT-A-FILE`` when it is a folder, a device or a pipe.
-        CharvecError: of a remote file as :func:`charvec.plumbing.remote_file.known`.
+        CharvecError: of a remote file as :func:`charvec.plumbing.remote.remote_file.known`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -48,8 +48,8 @@ class File:
         local = places.on_disk(self.path)
         self.remote = local is None
         if local is None:
-            from charvec.plumbing.remote_file import known
-            from charvec.plumbing.remote_reader import Reader
+            from charvec.plumbing.remote.remote_file import known
+            from charvec.plumbing.remote.remote_reader import Reader
 
             remote = known(self.path)
             self._reader = Reader(remote)

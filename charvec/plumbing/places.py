@@ -1,6 +1,6 @@
 """Plumbing: what is where. Checkpoints and vocabularies look into folders with these functions only.
 
-A path is one of this machine, a URL, or lies in a model on the hub; see :mod:`charvec.plumbing.model_places`.
+A path is one of this machine, a URL, or lies in a model on the hub; see :mod:`charvec.plumbing.models.model_places`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def is_remote(path: str) -> bool:
     """Whether it is a URL, or lies in a model on the hub."""
     if "://" not in path:
         return False
-    from charvec.plumbing import model_places
+    from charvec.plumbing.models import model_places
 
     return model_places.is_remote(path)
 
@@ -28,7 +28,7 @@ def exists(path: str) -> bool:
         ReadWriteError: ``E-REMOTE`` when a server cannot be reached.
     """
     if is_remote(path):
-        from charvec.plumbing import remote_places
+        from charvec.plumbing.remote import remote_places
 
         return remote_places.exists(path)
     return os.path.exists(path)
@@ -37,7 +37,7 @@ def exists(path: str) -> bool:
 def is_file(path: str) -> bool:
     """Whether it is a regular file, or a link to one; raises as :func:`exists`."""
     if is_remote(path):
-        from charvec.plumbing import remote_places
+        from charvec.plumbing.remote import remote_places
 
         return remote_places.is_file(path)
     return os.path.isfile(path)
@@ -46,7 +46,7 @@ def is_file(path: str) -> bool:
 def is_folder(path: str) -> bool:
     """Whether it is a folder, or a link to one; raises as :func:`exists`."""
     if is_remote(path):
-        from charvec.plumbing import remote_places
+        from charvec.plumbing.remote import remote_places
 
         return remote_places.is_folder(path)
     return os.path.isdir(path)
@@ -59,7 +59,7 @@ def names(folder: str) -> list[str]:
         NotFound, PermissionDenied, ReadWriteError: when it cannot be listed.
     """
     if is_remote(folder):
-        from charvec.plumbing import remote_places
+        from charvec.plumbing.remote import remote_places
 
         return remote_places.names(folder)
     try:
@@ -71,7 +71,7 @@ def names(folder: str) -> list[str]:
 def join(folder: str, *parts: str) -> str:
     """The path of something in a folder."""
     if is_remote(folder):
-        from charvec.plumbing import addresses
+        from charvec.plumbing.remote import addresses
 
         return addresses.join(folder, *parts)
     return os.path.join(folder, *parts)
@@ -80,7 +80,7 @@ def join(folder: str, *parts: str) -> str:
 def parent(path: str) -> str:
     """The folder that something lies in."""
     if is_remote(path):
-        from charvec.plumbing import addresses
+        from charvec.plumbing.remote import addresses
 
         return addresses.parent(path)
     return os.path.dirname(path)
@@ -89,7 +89,7 @@ def parent(path: str) -> str:
 def base_name(path: str) -> str:
     """The last part of a path, without what only a server needs."""
     if is_remote(path):
-        from charvec.plumbing import addresses
+        from charvec.plumbing.remote import addresses
 
         return addresses.base_name(path)
     return os.path.basename(path)
@@ -98,7 +98,7 @@ def base_name(path: str) -> str:
 def on_disk(path: str) -> str | None:
     """The file of this machine that a path leads to: itself, or a copy in the cache of the hub; None for none."""
     if is_remote(path):
-        from charvec.plumbing import hub
+        from charvec.plumbing.remote import hub
 
         return hub.on_disk(path) if hub.is_hub(path) else None
     return path

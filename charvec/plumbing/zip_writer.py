@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import WrongFile
-from charvec.plumbing.keyed_rows import Chunk
+from charvec.plumbing.arrays.keyed_rows import Chunk
 
 __all__ = ["npy", "stored"]
 

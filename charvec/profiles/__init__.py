@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from charvec.errors import UsageError
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
 
 __all__ = ["FORMATS", "MEMBERS", "Member", "by_name", "members", "names"]
 

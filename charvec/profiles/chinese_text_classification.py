@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from charvec.plumbing.foreign_npz import arrays, ids_of, keys_by_id
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
-from charvec.plumbing.pickle_writer import dictionary
+from charvec.plumbing.arrays.foreign_npz import arrays, ids_of, keys_by_id
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.pickles.pickle_writer import dictionary
 from charvec.plumbing.zip_writer import npy, stored
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
@@ -39,7 +39,7 @@ def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
     """Rows and their keys.
 
     Raises:
-        InputError: as :mod:`charvec.plumbing.foreign_npz`.
+        InputError: as :mod:`charvec.plumbing.arrays.foreign_npz`.
     """
     matrix = arrays(files["embedding.npz"], path)["embeddings"]
     return KeyedRows(keys_by_id(ids_of(files["vocab.pkl"], path), len(matrix), path), matrix)

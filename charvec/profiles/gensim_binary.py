@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
-from charvec.plumbing.word2vec_binary import chunks, parse
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.word2vec_binary import chunks, parse
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
 
@@ -32,6 +32,6 @@ def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
     """Its entries.
 
     Raises:
-        DamagedFile: as :func:`charvec.plumbing.word2vec_binary.parse`.
+        DamagedFile: as :func:`charvec.plumbing.arrays.word2vec_binary.parse`.
     """
     return KeyedRows.of(parse(files[""], path), dim)

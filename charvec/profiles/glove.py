@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
-from charvec.plumbing.white_space import WHITE_SPACE
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
+from charvec.plumbing.text.white_space import WHITE_SPACE
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
 
@@ -33,6 +33,6 @@ def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
     """Its lines.
 
     Raises:
-        DamagedFile: as :func:`charvec.plumbing.keyed_rows.from_lines`.
+        DamagedFile: as :func:`charvec.plumbing.arrays.keyed_rows.from_lines`.
     """
     return from_lines(files[""], path, dim, header=False)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.foreign_npz import keys_by_id
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.foreign_npz import keys_by_id
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
 from charvec.plumbing.safejson import parse
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from charvec.plumbing.foreign_npz import array_of, keys_by_id
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.foreign_npz import array_of, keys_by_id
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
 from charvec.plumbing.safejson import parse
 from charvec.plumbing.zip_writer import npy
 
@@ -37,7 +37,7 @@ def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
     """Rows and their keys.
 
     Raises:
-        InputError: as :mod:`charvec.plumbing.foreign_npz` and :func:`charvec.plumbing.safejson.parse`.
+        InputError: as :mod:`charvec.plumbing.arrays.foreign_npz` and :func:`charvec.plumbing.safejson.parse`.
     """
     matrix = array_of(files["vec.npy"], "vec.npy", path)
     return KeyedRows(keys_by_id(parse(files["word2id.json"], path), len(matrix), path), matrix)

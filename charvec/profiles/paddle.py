@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from charvec.plumbing.foreign_npz import arrays, words_of
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.foreign_npz import arrays, words_of
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
 from charvec.plumbing.zip_writer import npy, stored
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
@@ -36,7 +36,7 @@ def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
     """Its rows and keys.
 
     Raises:
-        InputError: as :mod:`charvec.plumbing.foreign_npz`.
+        InputError: as :mod:`charvec.plumbing.arrays.foreign_npz`.
     """
     found = arrays(files[""], path)
     return KeyedRows(words_of(found["vocab"], path), found["embedding"])

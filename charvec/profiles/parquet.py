@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import DamagedFile, MissingPackage
-from charvec.plumbing.columnar import OLDEST, load
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.text.columnar import OLDEST, load
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
-from charvec.plumbing.plain import DIGITS, parse_lines
-from charvec.plumbing.white_space import WHITE_SPACE
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.arrays.plain import DIGITS, parse_lines
+from charvec.plumbing.text.white_space import WHITE_SPACE
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
 

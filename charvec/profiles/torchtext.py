@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from charvec.errors import DamagedFile
-from charvec.plumbing.keyed_rows import Chunk, KeyedRows, Special
-from charvec.plumbing.pickle_writer import dictionary, integer, sequence, text
-from charvec.plumbing.unpickle import load, ordered_dict
+from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special
+from charvec.plumbing.pickles.pickle_writer import dictionary, integer, sequence, text
+from charvec.plumbing.pickles.unpickle import load, ordered_dict
 from charvec.plumbing.zip_writer import stored
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]

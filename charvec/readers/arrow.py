@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from charvec.errors import Note
-from charvec.plumbing import columnar
-from charvec.plumbing.arrow_types import Damaged, attempt, guarded
-from charvec.plumbing.columnar import Column, Seeking, Sequential
+from charvec.plumbing.text import columnar
+from charvec.plumbing.text.arrow_types import Damaged, attempt, guarded
+from charvec.plumbing.text.columnar import Column, Seeking, Sequential
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]
@@ -31,7 +31,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
-    """Pass on the text column; see :func:`charvec.plumbing.columnar.read`."""
+    """Pass on the text column; see :func:`charvec.plumbing.text.columnar.read`."""
     if columnar.load() is None:
         return Outcome(skipped=True, problems=[columnar.package_note(path, _KIND)])
     if magic(source.head) == "arrow stream":

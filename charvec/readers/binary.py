@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from charvec.errors import Note
-from charvec.plumbing.charsets import utf16_without_mark
+from charvec.plumbing.text.charsets import utf16_without_mark
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]

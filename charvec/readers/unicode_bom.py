@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charvec.plumbing.encoded import read_encoded
+from charvec.plumbing.text.encoded import read_encoded
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "read", "sniff"]

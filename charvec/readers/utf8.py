@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import Note
-from charvec.plumbing.charsets import SAMPLE, doubtful, escaped_encoding, is_mojibake, mostly_utf8
-from charvec.plumbing.counting import Tally, Tolerant
+from charvec.plumbing.text.charsets import SAMPLE, doubtful, escaped_encoding, is_mojibake, mostly_utf8
+from charvec.plumbing.text.counting import Tally, Tolerant
 from charvec.reading import Options, Outcome, Sink, Source, magic
 
 __all__ = ["NAME", "doubt", "read", "read_range", "remarks", "sniff"]

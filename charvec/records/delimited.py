@@ -26,7 +26,7 @@ from itertools import chain, islice
 from typing import Any
 
 from charvec.errors import Note
-from charvec.plumbing.losses import Losses
+from charvec.plumbing.text.losses import Losses
 from charvec.reading import Outcome, Sink
 from charvec.valueclass import dataclass, field
 

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import Note
-from charvec.plumbing.dotted import Step, split
-from charvec.plumbing.json_array import Elements
-from charvec.plumbing.losses import Losses
+from charvec.plumbing.text.dotted import Step, split
+from charvec.plumbing.text.json_array import Elements
+from charvec.plumbing.text.losses import Losses
 from charvec.reading import Outcome, Sink
 from charvec.valueclass import dataclass, field
 
@@ -54,7 +54,7 @@ _decode = json.JSONDecoder(parse_int=float).decode
 
 
 def wrap(path: str, head: bytes, inner: Sink, wanted: str) -> JsonLines:
-    """A sink for one file; ``wanted`` is a dotted path, see :mod:`charvec.plumbing.dotted`."""
+    """A sink for one file; ``wanted`` is a dotted path, see :mod:`charvec.plumbing.text.dotted`."""
     return JsonLines(path, inner, wanted, begin=len(_BOM) if head.startswith(_BOM) else 0)
 
 

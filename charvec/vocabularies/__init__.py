@@ -17,8 +17,8 @@ from typing import Protocol, cast
 from charvec.errors import CharvecError, DamagedFile, NotFound, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
-from charvec.plumbing.model_folders import vocabulary_folders
-from charvec.plumbing.model_places import settle
+from charvec.plumbing.models.model_folders import vocabulary_folders
+from charvec.plumbing.models.model_places import settle
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["MEMBERS", "Member", "locate", "members", "read"]

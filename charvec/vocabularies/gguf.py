@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import DamagedFile, Note, NotFound, WrongFile
-from charvec.plumbing.byte_alphabet import CHARS
-from charvec.plumbing.casing import refuse_casing
-from charvec.plumbing.charsmap import Charsmap
 from charvec.plumbing.files import File
-from charvec.plumbing.gguf_file import MAGIC, Strings, read_header
-from charvec.plumbing.normalizer import Normalizer
-from charvec.plumbing.spelling_bytes import ByteSpeller, nfc
-from charvec.plumbing.spelling_text import SPACE
-from charvec.plumbing.typed_pieces import BPE, CONTROL, MAX_SCORE, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
-from charvec.plumbing.wordpieces import WordPiece, decide_casing
+from charvec.plumbing.gguf.gguf_file import MAGIC, Strings, read_header
+from charvec.plumbing.spelling.byte_alphabet import CHARS
+from charvec.plumbing.spelling.casing import refuse_casing
+from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.normalizer import Normalizer
+from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, nfc
+from charvec.plumbing.spelling.spelling_text import SPACE
+from charvec.plumbing.spelling.typed_pieces import BPE, CONTROL, MAX_SCORE, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
+from charvec.plumbing.spelling.wordpieces import WordPiece, decide_casing
 from charvec.vocabulary import Speller, Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]

@@ -10,8 +10,8 @@ import re
 
 from charvec.errors import DamagedFile, WrongFile
 from charvec.plumbing.files import File
-from charvec.plumbing.listed import listed_vocabulary
-from charvec.plumbing.piece_lists import read_lines
+from charvec.plumbing.spelling.listed import listed_vocabulary
+from charvec.plumbing.spelling.piece_lists import read_lines
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -43,9 +43,9 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
 
     Raises:
         DamagedFile: ``E-VOCAB-ENTRY`` for a line that is no piece and id; and as
-            :func:`charvec.plumbing.piece_lists.read_lines`.
+            :func:`charvec.plumbing.spelling.piece_lists.read_lines`.
         WrongFile: ``E-VOCAB-ENTRY`` when the numbers are counts.
-        CharvecError: as :func:`charvec.plumbing.normalizer.read_normalizer`.
+        CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
     path = file.path
     data, lines = read_lines(file)

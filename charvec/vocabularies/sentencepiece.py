@@ -14,14 +14,14 @@ from collections import Counter
 import numpy as np
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.casing import refuse_casing
-from charvec.plumbing.charsmap import Charsmap
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.piece_rows import CHANGING, PieceRows, read_piece_rows
 from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields
-from charvec.plumbing.spelling_text import SPACE, TextSpeller
-from charvec.plumbing.typed_pieces import (
+from charvec.plumbing.spelling.casing import refuse_casing
+from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.piece_rows import CHANGING, PieceRows, read_piece_rows
+from charvec.plumbing.spelling.spelling_text import SPACE, TextSpeller
+from charvec.plumbing.spelling.typed_pieces import (
     BPE,
     BYTE,
     CHAR,
@@ -96,7 +96,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         DamagedFile: ``E-SENTENCEPIECE``, ``E-CHARSMAP``.
         WrongFile: ``E-TOO-LARGE``.
         UsageError: ``E-CASING`` when ``lowercase`` is given although the tokenizer has no such setting.
-        CharvecError: as :func:`charvec.plumbing.piece_rows.read_piece_rows`.
+        CharvecError: as :func:`charvec.plumbing.spelling.piece_rows.read_piece_rows`.
     """
     path = file.path
     if file.size > MAX_BYTES:

@@ -16,11 +16,11 @@ from typing import Any
 
 from charvec.errors import DamagedFile, WrongFile
 from charvec.plumbing import places
-from charvec.plumbing.casing import refuse_casing
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.normalizer import read_object
-from charvec.plumbing.spelling_bytes import ByteSpeller, nfc
+from charvec.plumbing.spelling.casing import refuse_casing
+from charvec.plumbing.spelling.normalizer import read_object
+from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, nfc
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -57,7 +57,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         DamagedFile: ``E-TIKTOKEN``.
         WrongFile: ``E-TOO-LARGE``.
         UsageError: ``E-CASING`` when ``lowercase`` is given.
-        CharvecError: as :func:`charvec.plumbing.normalizer.read_object`.
+        CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_object`.
     """
     path = file.path
     refuse_casing(path, "tiktoken", lowercase)

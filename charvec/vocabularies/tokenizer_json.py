@@ -10,11 +10,11 @@ import re
 
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.tokenizer_casing import apply_casing
-from charvec.plumbing.tokenizer_document import Document, parse_whole
-from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
-from charvec.plumbing.tokenizer_steps import steps
-from charvec.plumbing.wordpieces import MAX_WORD, WordPiece
+from charvec.plumbing.spelling.tokenizer_casing import apply_casing
+from charvec.plumbing.spelling.tokenizer_document import Document, parse_whole
+from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.spelling.tokenizer_steps import steps
+from charvec.plumbing.spelling.wordpieces import MAX_WORD, WordPiece
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]

@@ -12,15 +12,16 @@ import re
 from typing import Any
 
 from charvec.errors import UsageError
-from charvec.plumbing import byte_alphabet, places
+from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, read_whole
-from charvec.plumbing.merges import merges_of
-from charvec.plumbing.normalizer import MAX_BYTES, read_object
-from charvec.plumbing.tokenizer_document import Document, parse_whole
-from charvec.plumbing.tokenizer_model import MAX_PIECES
-from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
-from charvec.plumbing.tokenizer_steps import refuse
+from charvec.plumbing.spelling import byte_alphabet
+from charvec.plumbing.spelling.merges import merges_of
+from charvec.plumbing.spelling.normalizer import MAX_BYTES, read_object
+from charvec.plumbing.spelling.tokenizer_document import Document, parse_whole
+from charvec.plumbing.spelling.tokenizer_model import MAX_PIECES
+from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.spelling.tokenizer_steps import refuse
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]

@@ -10,10 +10,10 @@ import re
 from charvec.errors import DamagedFile
 from charvec.plumbing import places
 from charvec.plumbing.files import File, read_whole
-from charvec.plumbing.listed import listed_vocabulary
-from charvec.plumbing.merges import merges_of
-from charvec.plumbing.piece_lists import MAX_BYTES
 from charvec.plumbing.safejson import parse
+from charvec.plumbing.spelling.listed import listed_vocabulary
+from charvec.plumbing.spelling.merges import merges_of
+from charvec.plumbing.spelling.piece_lists import MAX_BYTES
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -38,7 +38,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     Raises:
         DamagedFile: ``E-VOCAB-ENTRY``, ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
         WrongFile: ``E-TOO-LARGE``.
-        CharvecError: as :func:`charvec.plumbing.normalizer.read_normalizer`.
+        CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
     path = file.path
     data = read_whole(path, limit=MAX_BYTES)

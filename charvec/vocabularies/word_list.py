@@ -1,6 +1,6 @@
 r"""Plain lists of pieces, one a line, the line number is the row id; without the special tokens that tell a BERT's.
 
-Lines end at ``\n`` only and nothing is stripped but one ``\r``, as in :mod:`charvec.plumbing.piece_lists`.
+Lines end at ``\n`` only and nothing is stripped but one ``\r``, as in :mod:`charvec.plumbing.spelling.piece_lists`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from charvec.errors import Note
 from charvec.plumbing.files import File
-from charvec.plumbing.listed import SPECIALS, listed_vocabulary
-from charvec.plumbing.piece_lists import read_lines
+from charvec.plumbing.spelling.listed import SPECIALS, listed_vocabulary
+from charvec.plumbing.spelling.piece_lists import read_lines
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -47,8 +47,8 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read the list.
 
     Raises:
-        CharvecError: as :func:`charvec.plumbing.piece_lists.read_lines` and
-            :func:`charvec.plumbing.normalizer.read_normalizer`.
+        CharvecError: as :func:`charvec.plumbing.spelling.piece_lists.read_lines` and
+            :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
     data, lines = read_lines(file)
     vocabulary = listed_vocabulary(file.path, data, [(line, row) for row, line in enumerate(lines)], lowercase)

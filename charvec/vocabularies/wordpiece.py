@@ -7,9 +7,9 @@ import re
 from charvec.errors import Note
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.normalizer import read_normalizer
-from charvec.plumbing.piece_lists import read_lines, row_notes
-from charvec.plumbing.wordpieces import WordPiece, decide_casing
+from charvec.plumbing.spelling.normalizer import read_normalizer
+from charvec.plumbing.spelling.piece_lists import read_lines, row_notes
+from charvec.plumbing.spelling.wordpieces import WordPiece, decide_casing
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -28,8 +28,8 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read ``vocab.txt`` and, beside it, how its tokenizer normalises text.
 
     Raises:
-        CharvecError: as :func:`charvec.plumbing.piece_lists.read_lines` and
-            :func:`charvec.plumbing.normalizer.read_normalizer`.
+        CharvecError: as :func:`charvec.plumbing.spelling.piece_lists.read_lines` and
+            :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
     path = file.path
     data, lines = read_lines(file)

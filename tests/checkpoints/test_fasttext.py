@@ -14,7 +14,7 @@ from charvec import checkpoints
 from charvec.checkpoints import fasttext
 from charvec.errors import CharvecError
 from charvec.plumbing.files import File
-from charvec.plumbing.subwords import fnv1a
+from charvec.plumbing.spelling.subwords import fnv1a
 from charvec.rows import read_rows
 from charvec.status import Status
 

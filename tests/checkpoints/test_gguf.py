@@ -16,9 +16,9 @@ from charvec import checkpoints
 from charvec.checkpoints import gguf as member
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing import gathering
-from charvec.plumbing.gguf_quants import DECODERS, SWAPPED, can_decode, decode
-from charvec.plumbing.gguf_types import TYPES
+from charvec.plumbing.arrays import gathering
+from charvec.plumbing.gguf.gguf_quants import DECODERS, SWAPPED, can_decode, decode
+from charvec.plumbing.gguf.gguf_types import TYPES
 from charvec.rows import read_rows
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "gguf"

@@ -18,9 +18,9 @@ from charvec import checkpoints
 from charvec.checkpoints import hdf5
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing import hdf5_blocks
 from charvec.plumbing.files import File
-from charvec.plumbing.hdf5_chunks import fletcher32
+from charvec.plumbing.hdf5 import hdf5_blocks
+from charvec.plumbing.hdf5.hdf5_chunks import fletcher32
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint, Tensor
 

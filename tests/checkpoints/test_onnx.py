@@ -14,8 +14,8 @@ import charvec
 from charvec import checkpoints
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing import onnx_file
 from charvec.plumbing.files import File
+from charvec.plumbing.graphs import onnx_file
 from charvec.rows import read_rows
 from charvec.tensor import Tensor
 

@@ -13,8 +13,8 @@ from charvec import checkpoints
 from charvec.checkpoints import openvino as member
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing import openvino_file
 from charvec.plumbing.files import File
+from charvec.plumbing.graphs import openvino_file
 from charvec.rows import read_rows
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "openvino"

@@ -15,7 +15,7 @@ import pytest
 from charvec import checkpoints
 from charvec.checkpoints import safetensors
 from charvec.errors import CharvecError, DamagedFile
-from charvec.plumbing import gathering
+from charvec.plumbing.arrays import gathering
 from charvec.plumbing.files import File
 from charvec.rows import read_rows
 from charvec.tensor import Checkpoint

@@ -17,12 +17,12 @@ import pytest
 from charvec import checkpoints
 from charvec.checkpoints import tensorflow
 from charvec.errors import CharvecError, DamagedFile, NotFound
-from charvec.plumbing.crc32c import crc32c, masked
 from charvec.plumbing.files import File
-from charvec.plumbing.leveldb import FOOTER, MAGIC, entries
 from charvec.plumbing.protobuf import signed
 from charvec.plumbing.protobuf import varint as take_varint
-from charvec.plumbing.tensorbundle import parse, slice_key
+from charvec.plumbing.tensorflow.crc32c import crc32c, masked
+from charvec.plumbing.tensorflow.leveldb import FOOTER, MAGIC, entries
+from charvec.plumbing.tensorflow.tensorbundle import parse, slice_key
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tensorflow"

@@ -21,11 +21,11 @@ from charvec import checkpoints
 from charvec.checkpoints import tensorflow, tensorflow_v1
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing import varints
-from charvec.plumbing.crc32c import crc32c, masked
+from charvec.plumbing.arrays import varints
 from charvec.plumbing.files import File
-from charvec.plumbing.leveldb import FOOTER, MAGIC
-from charvec.plumbing.tensorbundle import Extents, slice_key
+from charvec.plumbing.tensorflow.crc32c import crc32c, masked
+from charvec.plumbing.tensorflow.leveldb import FOOTER, MAGIC
+from charvec.plumbing.tensorflow.tensorbundle import Extents, slice_key
 from charvec.rows import read_rows
 from charvec.tensor import Tensor
 

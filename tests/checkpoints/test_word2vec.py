@@ -14,9 +14,9 @@ import charvec
 from charvec import checkpoints
 from charvec.checkpoints import word2vec_binary, word2vec_text
 from charvec.errors import CharvecError
-from charvec.plumbing import entries
+from charvec.plumbing.arrays import entries
+from charvec.plumbing.arrays.word_vectors import is_number, numbers
 from charvec.plumbing.files import File
-from charvec.plumbing.word_vectors import is_number, numbers
 from charvec.rows import read_rows
 from charvec.status import Status
 from charvec.tensor import Checkpoint

@@ -22,7 +22,7 @@ from charvec import formats, load
 from charvec.cli import main
 from charvec.errors import CharvecError
 from charvec.formats import npz
-from charvec.plumbing.layout import to_columns
+from charvec.plumbing.arrays.layout import to_columns
 from charvec.vectors import CharVectors
 
 

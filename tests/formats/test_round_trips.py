@@ -185,7 +185,7 @@ def test_numpy_reads_npz(tmp_path: Path) -> None:
 
 def charvec_columns() -> list[str]:
     """The names of all columns."""
-    from charvec.plumbing.layout import COLUMNS
+    from charvec.plumbing.arrays.layout import COLUMNS
 
     return list(COLUMNS)
 

@@ -15,7 +15,7 @@ from vector_samples import build
 
 from charvec import profiles
 from charvec.exporting import export
-from charvec.plumbing.keyed_rows import KeyedRows, bits
+from charvec.plumbing.arrays.keyed_rows import KeyedRows, bits
 from charvec.vectors import CharVectors
 
 # gensim leaves the files open of which it reads the first line

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import charvec
-from charvec.plumbing.counting import Tally
+from charvec.plumbing.text.counting import Tally
 from charvec.readers import choose, members
 from charvec.reading import BLOCK, Options, Outcome, Source
 

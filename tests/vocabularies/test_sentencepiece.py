@@ -15,7 +15,7 @@ import pytest
 
 from charvec import vocabularies
 from charvec.errors import CharvecError
-from charvec.plumbing.charsmap import Charsmap
+from charvec.plumbing.spelling.charsmap import Charsmap
 from charvec.status import Status
 from charvec.vocabularies import sentencepiece as member
 

@@ -21,9 +21,9 @@ from charvec import vocabularies
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecError
 from charvec.extraction import dump
-from charvec.plumbing import byte_alphabet, tokenizer_document, tokenizer_model
 from charvec.plumbing.protobuf import fields
-from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.spelling import byte_alphabet, tokenizer_document, tokenizer_model
+from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
 from charvec.status import Status
 from charvec.vocabulary import Vocabulary
 

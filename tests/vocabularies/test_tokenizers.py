@@ -21,9 +21,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, ROOT
 
 from charvec import vocabularies
-from charvec.plumbing import byte_alphabet
-from charvec.plumbing.tokenizer_document import Document
-from charvec.plumbing.tokenizer_spelling import TokenizerSpeller
+from charvec.plumbing.spelling import byte_alphabet
+from charvec.plumbing.spelling.tokenizer_document import Document
+from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
 from charvec.status import Status
 
 slow = pytest.mark.skipif(not os.environ.get("CHARVEC_SLOW"), reason="set CHARVEC_SLOW=1 to sweep all of Unicode")

@@ -1,0 +1,1 @@
+"""Plumbing: rows of numbers: in .npy, word-vector and vector files, gathered from where they lie."""

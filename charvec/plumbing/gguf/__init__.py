@@ -1,0 +1,1 @@
+"""Plumbing: GGUF files: their header, and their quantised blocks."""

@@ -1,0 +1,1 @@
+"""Plumbing: HDF5 files: foreign ones read by position, our own laid out."""

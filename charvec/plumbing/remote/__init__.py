@@ -1,0 +1,1 @@
+"""Plumbing: files and models elsewhere: URLs, ranges over HTTP, the hub and its caches."""

@@ -1,0 +1,226 @@
+"""Plumbing: which row of the matrix a SentencePiece piece has, and what is done to text before SentencePiece sees it.
+
+In most models the row is the piece's place in the file. Models trained with fairseq moved all pieces, so that the file
+alone leads to a neighbour's row; which model it is only its configuration tells. ``tokenizer_class`` of
+``tokenizer_config.json`` is believed before that of ``config.json``, and both before ``model_type``.
+
+Source: the tokenizers of transformers 4, ``tokenization_*.py``, one for each class named here.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from charvec.errors import Ambiguous, DamagedFile, Note
+from charvec.plumbing import places
+from charvec.plumbing.spelling.normalizer import read_object
+from charvec.valueclass import dataclass, field
+
+__all__ = ["PieceRows", "read_piece_rows"]
+
+#: Largest shift of rows believed; the largest in use is 103.
+MAX_OFFSET = 1_000_000
+#: No matrix has more rows.
+MAX_ROW = 1 << 31
+
+#: Tokenizers whose rows are shifted.
+OFFSETS = {
+    "Barthez": 0,
+    "Camembert": 4,
+    "LayoutXLM": 1,
+    "MBart": 1,
+    "MBart50": 1,
+    "Nllb": 1,
+    "Pegasus": 103,
+    "SeamlessM4T": 1,
+    "XGLM": 1,
+    "XLMProphetNet": 12,
+    "XLMRoberta": 1,
+}
+#: Tokenizers whose rows are not, and that hand text to SentencePiece as it is.
+PLAIN = (
+    *("Baichuan", "BigBird", "CodeLlama", "Gemma", "GPTSw3", "InternLM", "InternLM2", "Llama", "MT5", "Mistral"),
+    *("Reformer", "RemBert", "SpeechT5", "T5", "UMT5", "Yi"),
+)
+#: Tokenizers that change text first: whether they lower-case unless told otherwise, and whether they strip accents.
+CHANGING = {"Albert": (True, True), "DebertaV2": (False, False), "FNet": (False, False), "XLNet": (False, True)}
+#: Tokenizers that number their pieces in ``vocab.json``, and those that do so in yet another way.
+NUMBERED = ("M2M100", "Marian", "Speech2Text")
+ELSEWHERE = ("ErnieM",)
+
+#: ``model_type`` where no file names the tokenizer.
+MODEL_TYPES = {
+    "albert": "Albert",
+    "barthez": "Barthez",
+    "big_bird": "BigBird",
+    "camembert": "Camembert",
+    "deberta-v2": "DebertaV2",
+    "ernie_m": "ErnieM",
+    "fnet": "FNet",
+    "gemma": "Gemma",
+    "gemma2": "Gemma",
+    "gemma3": "Gemma",
+    "gemma3_text": "Gemma",
+    "llama": "Llama",
+    "m2m_100": "M2M100",
+    "marian": "Marian",
+    "mbart": "MBart",
+    "mistral": "Llama",
+    "mt5": "T5",
+    "pegasus": "Pegasus",
+    "reformer": "Reformer",
+    "rembert": "RemBert",
+    "t5": "T5",
+    "umt5": "T5",
+    "xglm": "XGLM",
+    "xlm-roberta": "XLMRoberta",
+    "xlm-roberta-xl": "XLMRoberta",
+    "xlnet": "XLNet",
+    "xmod": "XLMRoberta",
+}
+
+#: What fairseq calls its SentencePiece file, and no other toolkit does.
+FAIRSEQ_FILE = "sentencepiece.bpe.model"
+
+
+@dataclass
+class PieceRows:
+    """What the files beside a SentencePiece model say of it.
+
+    Attributes:
+        tokenizer: name of the tokenizer without its ending, e.g. ``XLMRoberta``; "" when unknown.
+        offset: added to a piece's place in the file.
+        rows: row id of every piece, where another file numbers them; else None.
+        lowercase: whether text is lower-cased first.
+        strip_accents: whether text is decomposed and combining marks are dropped first.
+        squeeze: whether every white space becomes a plain space first.
+        files: the files that were read.
+        notes: remarks for the user.
+    """
+
+    tokenizer: str = ""
+    offset: int = 0
+    rows: dict[str, int] | None = None
+    lowercase: bool = False
+    strip_accents: bool = False
+    squeeze: bool = False
+    files: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def prepare(self) -> Callable[[str], str] | None:
+        """What a character becomes before SentencePiece sees it, or None when it stays as it is."""
+        if not (self.lowercase or self.strip_accents or self.squeeze):
+            return None
+
+        def changed(char: str) -> str:
+            if self.squeeze and char.isspace():
+                return " "
+            if self.strip_accents:
+                decomposed = unicodedata.normalize("NFKD", char)
+                char = "".join(each for each in decomposed if not unicodedata.combining(each))
+            return char.lower() if self.lowercase else char
+
+        return changed
+
+
+def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
+    """Read what lies beside the SentencePiece file ``path``.
+
+    Args:
+        path: the file.
+        lowercase: overrides what the configuration says, unless None.
+
+    Raises:
+        Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing tells whether they are shifted although
+            the file's name says that they may be.
+        DamagedFile: ``E-TOKENIZER`` when a configuration file is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
+        CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_object`.
+    """
+    result = PieceRows()
+    tokenizer_config = _read_object(places.join(places.parent(path), "tokenizer_config.json"), result)
+    config = _read_object(places.join(places.parent(path), "config.json"), result)
+    name = _name(tokenizer_config, config)
+    result.tokenizer = name
+    if name in NUMBERED:
+        result.rows = _numbers(places.join(places.parent(path), "vocab.json"), result)
+    if name in ELSEWHERE or result.rows == {}:
+        raise Ambiguous(
+            "E-PIECE-ROWS",
+            f"{path} belongs to a {name} tokenizer, whose row ids are not those of the file",
+            path=path,
+            found="no vocab.json beside it numbers the pieces"
+            if name in NUMBERED
+            else "another file numbers the pieces",
+            help="put the whole folder together, or name the model's tokenizer.json with --vocab, if it has one",
+        )
+    if name in OFFSETS:
+        result.offset = OFFSETS[name]
+        if name == "Pegasus":
+            result.offset = _offset(tokenizer_config, path)
+    elif name in CHANGING:
+        result.lowercase, result.strip_accents = CHANGING[name]
+        result.squeeze = name != "DebertaV2" and tokenizer_config.get("remove_space") is not False
+        said = tokenizer_config.get("do_lower_case")
+        result.lowercase = said if isinstance(said, bool) else result.lowercase
+        if result.strip_accents and isinstance(tokenizer_config.get("keep_accents"), bool):
+            result.strip_accents = not tokenizer_config["keep_accents"]
+    elif not name and os.path.basename(path) == FAIRSEQ_FILE:
+        raise Ambiguous(
+            "E-PIECE-ROWS",
+            f"nothing beside {path} says which model it belongs to, so its row ids are not known",
+            path=path,
+            found="models that name it so shift all rows, by 1 (XLM-R, mBART) or by 4 (CamemBERT)",
+            help="put the model's config.json or tokenizer_config.json beside it",
+        )
+    elif name not in PLAIN and result.rows is None:
+        said_by = f"the tokenizer {name!r} is none charvec knows" if name else "no configuration lies beside it"
+        result.notes.append(
+            Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
+        )
+    if lowercase is not None:
+        result.lowercase = lowercase
+    return result
+
+
+def _name(tokenizer_config: dict[str, Any], config: dict[str, Any]) -> str:
+    """Name of the tokenizer, without the endings ``Tokenizer`` and ``TokenizerFast``."""
+    for said in (tokenizer_config.get("tokenizer_class"), config.get("tokenizer_class")):
+        # the class that stands for any tokenizer.json says nothing of the model
+        if isinstance(said, str) and said and not said.startswith(("PreTrained", "Tokenizers")):
+            return said.removesuffix("Fast").removesuffix("Tokenizer")[:80]
+    kind = config.get("model_type")
+    return MODEL_TYPES.get(kind, kind[:80]) if isinstance(kind, str) else ""
+
+
+def _offset(config: dict[str, Any], path: str) -> int:
+    offset = config.get("offset", OFFSETS["Pegasus"])
+    if type(offset) is not int or not 0 <= offset <= MAX_OFFSET:
+        raise DamagedFile(
+            "E-TOKENIZER",
+            f"the offset that tokenizer_config.json beside {path} gives is {str(offset)[:40]!r}",
+            path=path,
+            help="download the file again",
+        )
+    return offset
+
+
+def _numbers(path: str, result: PieceRows) -> dict[str, int]:
+    """The row ids of a ``vocab.json``; none when there is no such file."""
+    rows = _read_object(path, result)
+    if any(type(row) is not int or not 0 <= row < MAX_ROW for row in rows.values()):
+        raise DamagedFile(
+            "E-TOKENIZER", f"{path}: an id is no row of a matrix", path=path, help="download the file again"
+        )
+    return rows
+
+
+def _read_object(path: str, result: PieceRows) -> dict[str, Any]:
+    """The object of a configuration file; an empty one when there is no such file."""
+    if not places.exists(path):
+        return {}
+    result.files.append(path)
+    return read_object(path)

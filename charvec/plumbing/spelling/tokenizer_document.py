@@ -1,0 +1,231 @@
+"""Plumbing: ``tokenizer.json``, checked before the ``tokenizers`` library sees it, and as that library shall see it.
+
+Layout: the serialisation of ``tokenizers`` (``Tokenizer.to_str``): ``model`` with its ``vocab``, ``added_tokens``,
+``normalizer`` and ``pre_tokenizer``; the rest (``truncation``, ``padding``, ``post_processor``, ``decoder``) plays no
+part in what a single character becomes, and never reaches the library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from charvec.errors import Note, WrongFile
+from charvec.plumbing.files import File
+from charvec.plumbing.safejson import parse
+from charvec.plumbing.spelling.normalizer import MAX_BYTES, MAX_DIGITS
+from charvec.plumbing.spelling.tokenizer_model import (
+    KINDS,
+    MAX_ID,
+    MAX_PIECES,
+    check_merges,
+    row_notes,
+    rows_of,
+    type_of,
+)
+from charvec.plumbing.spelling.tokenizer_steps import check_steps, guarded, refuse, steps, without_edges
+from charvec.valueclass import dataclass
+
+__all__ = ["Added", "Document", "parse_whole"]
+
+#: The unknown token of a vocabulary that has none: no text that one character becomes is as long.
+STRANGER = "\U0010ffffunknown\U0010ffff" * 100
+
+
+def parse_whole(file: File) -> tuple[Any, bytes]:
+    """The JSON of a file, and its bytes.
+
+    Raises:
+        DamagedFile: ``E-TOKENIZER``; ``E-JSON-DUPKEY``; ``E-TRUNCATED``.
+        WrongFile: ``E-TOO-LARGE``.
+    """
+    if file.size > MAX_BYTES:
+        raise WrongFile(
+            "E-TOO-LARGE",
+            f"{file.path} has {file.size:,} bytes; a tokenizer has less than {MAX_BYTES:,}",
+            path=file.path,
+            help="check that it is the file you meant",
+        )
+    data = file.pread(0, file.size)
+    return parse(data, file.path, code="E-TOKENIZER", what="tokenizer", digits=MAX_DIGITS), data
+
+
+@dataclass(frozen=True)
+class Added:
+    """A token added to the vocabulary, which is looked for before the text is normalised and cut."""
+
+    content: str
+    row: int
+    special: bool
+    #: For the library, as it stands in the file.
+    entry: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A tokenizer.
+
+    Attributes:
+        path: the file, for messages.
+        type: ``WordPiece``, ``WordLevel``, ``BPE`` or ``Unigram``.
+        model: the model as it stands in the file.
+        pieces: piece -> row id of the model's own vocabulary.
+        added: tokens added to it.
+        normalizer, pre_tokenizer: as they stand in the file, None where there is none.
+        notes: remarks for the user.
+    """
+
+    path: str
+    type: str
+    model: dict[str, Any]
+    pieces: dict[str, int]
+    added: tuple[Added, ...]
+    normalizer: Any
+    pre_tokenizer: Any
+    notes: tuple[Note, ...] = ()
+
+    @staticmethod
+    def of(value: Any, path: str) -> Document:
+        """From the parsed JSON.
+
+        Raises:
+            DamagedFile: ``E-TOKENIZER``, saying what is wrong.
+        """
+        if not isinstance(value, dict):
+            refuse(path, "not a JSON object")
+        model = value.get("model")
+        if not isinstance(model, dict):
+            refuse(path, "it has no model", "name the tokenizer.json that was published with the checkpoint")
+        kind = type_of(model, path)
+        rows = rows_of(model.get("vocab"), path, kind)
+        pieces = dict(rows)
+        if kind == "BPE":
+            check_merges(model, pieces, path)
+        added = tuple(_added(value.get("added_tokens"), path))
+        normalizer, pre_tokenizer = value.get("normalizer"), value.get("pre_tokenizer")
+        check_steps(normalizer, path, "normalizer")
+        check_steps(pre_tokenizer, path, "pre_tokenizer")
+        notes = row_notes(rows, pieces, path)
+        return Document(path, kind, model, pieces, added, normalizer, pre_tokenizer, notes)
+
+    @property
+    def size(self) -> int:
+        """One more than the largest row id of the model's own vocabulary."""
+        return max(self.pieces.values()) + 1
+
+    @property
+    def extended(self) -> int:
+        """One more than the largest row id of the added tokens; 0 without any."""
+        return max((token.row + 1 for token in self.added), default=0)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides the spelling besides the pieces, for vector files: the steps, without their arguments."""
+        parts = {"normalizer": self.normalizer, "pre_tokenizer": self.pre_tokenizer}
+        return {
+            name: "+".join(str(step.get("type"))[:40] for step in steps(part)) or "none" for name, part in parts.items()
+        }
+
+    @property
+    def byte_level(self) -> bool:
+        """Whether texts are cut as bytes, in the alphabet of GPT-2."""
+        return any(
+            step.get("type") == "ByteLevel" for part in (self.normalizer, self.pre_tokenizer) for step in steps(part)
+        )
+
+    @property
+    def byte_fallback(self) -> bool:
+        """Whether a character without a piece becomes pieces of one byte, ``<0x0A>``."""
+        return self.model.get("byte_fallback") is True
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind in vector files, e.g. ``byte-level bpe``."""
+        return ("byte-level " if self.byte_level else "") + KINDS[self.type]
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind the last piece of a word, ``</w>`` in CLIP; "" mostly."""
+        return str(self.model.get("end_of_word_suffix") or "") if self.type == "BPE" else ""
+
+    @property
+    def unknown(self) -> int | None:
+        """The row id of the unknown token, if the vocabulary has one."""
+        if self.type == "Unigram":
+            row: int | None = self.model.get("unk_id")
+            return row
+        return self.pieces.get(self.model.get("unk_token") or "")
+
+    def build(self, *, inside: bool) -> Any:
+        """The tokenizer, by the ``tokenizers`` library: what it makes of a text without special tokens.
+
+        Args:
+            inside: leave out what is done at the edges of texts and words only, see
+                :func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`.
+
+        Raises:
+            DamagedFile: ``E-TOKENIZER`` when the library refuses it.
+        """
+        from tokenizers import Tokenizer
+
+        normalizer, pre_tokenizer = self.normalizer, self.pre_tokenizer
+        if inside:
+            normalizer, pre_tokenizer = without_edges(normalizer), without_edges(pre_tokenizer)
+        lean = {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": self._added_tokens(),
+            "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer,
+            "post_processor": None,
+            "decoder": None,
+            "model": self._model(inside),
+        }
+        with guarded(self.path):
+            return Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
+
+    def _added_tokens(self) -> list[dict[str, Any]]:
+        """Without the special ones, which are never text.
+
+        One that stands behind the vocabulary leaves a placeholder that no text can match, because the library numbers
+        those tokens in turn.
+        """
+        return [
+            token.entry if not token.special else {**token.entry, "content": f"\U0010ffff{token.row}\U0010ffff"}
+            for token in self.added
+            if not token.special or token.content not in self.pieces
+        ]
+
+    def _model(self, inside: bool) -> dict[str, Any]:
+        """The model as it stands in the file, but without chance, and with an unknown token where it would stumble."""
+        model = {"type": self.type, **self.model}
+        if self.type == "BPE":
+            model["dropout"] = None
+            if self.unknown is None:
+                model["unk_token"] = None
+            if inside:
+                model["end_of_word_suffix"] = None
+        elif self.unknown is None:
+            if self.type == "Unigram":
+                lowest = min(score for _, score in model["vocab"])
+                model["unk_id"] = len(model["vocab"])
+                model["vocab"] = [*model["vocab"], [STRANGER, lowest]]
+            else:
+                model["vocab"] = {**model["vocab"], STRANGER: self.size}
+                model["unk_token"] = STRANGER
+        return model
+
+
+def _added(entries: Any, path: str) -> Iterator[Added]:
+    if entries is None:
+        return
+    if not isinstance(entries, list) or len(entries) > MAX_PIECES:
+        refuse(path, "added_tokens is no list")
+    for entry in entries:
+        content, row = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(content, str) or type(row) is not int or not 0 <= row < MAX_ID:
+            refuse(path, f"{str(entry)[:80]!r} is no added token with its id")
+        switches = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+        yield Added(content, row, entry.get("special") is True, {**switches, **entry})

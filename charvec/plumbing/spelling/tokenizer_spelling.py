@@ -1,0 +1,246 @@
+"""Plumbing: how a tokenizer of the ``tokenizers`` library spells characters, as they stand inside running text.
+
+The character is given to the model's own pipeline alone, without the steps that concern the edges of a text
+(:func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`); what comes out are its pieces. docs/statuses.md tells
+the rules, the tests hold them against the whole pipeline with other characters around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charvec.plumbing.spelling import byte_alphabet
+from charvec.plumbing.spelling.tokenizer_document import Document
+from charvec.plumbing.spelling.tokenizer_shortcut import certain_ids, certain_text
+from charvec.plumbing.spelling.tokenizer_steps import growth_of, guarded, steps
+from charvec.status import Status
+from charvec.vocabulary import Spelling
+
+__all__ = ["TokenizerSpeller"]
+
+Entry = tuple[Status, tuple[int, ...]]
+#: Characters given to the library at a time; it answers with an object for each.
+SLICE = 20_000
+#: Row of the unknown token where the vocabulary has none.
+NOBODY = -1
+
+
+class TokenizerSpeller:
+    """Spells characters by a tokenizer.
+
+    Args:
+        document: the tokenizer.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.pieces = document.pieces
+        self._names = {row: piece for piece, row in document.pieces.items()}
+        special = {document.pieces.get(token.content, token.row) for token in document.added if token.special}
+        if document.unknown is not None:
+            special.add(document.unknown)
+        #: Rows of single bytes; no special token, even where one is called the same.
+        self._bytes: set[int] = set()
+        if document.byte_fallback or document.byte_level:
+            names = byte_alphabet.CHARS if document.byte_level else [f"<0x{byte:02X}>" for byte in range(256)]
+            self._bytes = {document.pieces[name] for name in names if name in document.pieces}
+        #: Rows that no character has: special tokens and the unknown one.
+        self._nobody = {*(special - self._bytes), NOBODY}
+        replacements = [step.get("replacement") for step in steps(document.pre_tokenizer)]
+        marks = [mark for mark in replacements if isinstance(mark, str) and len(mark) == 1]
+        #: What stands before the first piece of a word.
+        self._mark = byte_alphabet.BLANK if document.byte_level else (marks[-1] if marks else "▁")
+        self._added = {token.content: token.row for token in document.added if not token.special}
+        self._texts: dict[int, str | None] = {}
+        self._inside: Any = None
+        self._whole: Any = None
+        self._edges: dict[str, int] | None = None
+        self._text_of = certain_text(document)
+        self._ids_of = certain_ids(document)
+
+    def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
+        """Spell code points (uint32 [n], no surrogates).
+
+        Raises:
+            DamagedFile: ``E-TOKENIZER`` when the library cannot use the tokenizer.
+        """
+        chars = [chr(codepoint) for codepoint in codepoints.tolist()]
+        entries: list[Entry | None] = [None] * len(chars)
+        if self._text_of is not None:
+            entries = [self._certain(char, self._text_of(char)) for char in chars]
+        asked = [place for place, entry in enumerate(entries) if entry is None]
+        size = max(1, SLICE // growth_of(self.document.normalizer))
+        for start in range(0, len(asked), size):
+            places = asked[start : start + size]
+            for place, entry in zip(places, self._ask([chars[place] for place in places]), strict=True):
+                entries[place] = entry
+        return Spelling.of([entry for entry in entries if entry is not None], _library() if asked else "")
+
+    def _certain(self, char: str, text: str | None) -> Entry | None:
+        """Status and rows of a character that reaches the model as this text; None when only the library knows."""
+        ids = self._ids_of(text) if text else ()
+        if text is None or ids is None:
+            return None
+        entry = self._classify(char, list(ids)) if ids else self._lost(char, Status.UNKNOWN if text else Status.REMOVED)
+        found = entry[0] in (Status.EXACT, Status.NORMALIZED)
+        return entry if found or text not in self._pieces_at_edges() else None
+
+    def _ask(self, chars: list[str]) -> list[Entry]:
+        if self._inside is None:
+            self._inside = self.document.build(inside=True)
+        with guarded(self.document.path):
+            spelt = _encode(self._inside, chars)
+            if self.document.suffix:
+                self._end_words(chars, spelt)
+            entries = [self._classify(char, ids) for char, ids in zip(chars, spelt, strict=True)]
+            self._look_at_edges(chars, entries)
+        return entries
+
+    def _end_words(self, chars: list[str], spelt: list[list[int]]) -> None:
+        """Characters that never stand inside a word get the pieces of a word's end: the digits of CLIP."""
+        normalize, split = self._normalizer(), self._inside.pre_tokenizer
+        if split is None:
+            return
+        places = [place for place, char in enumerate(chars) if len(split.pre_tokenize_str(normalize(char * 2))) > 1]
+        ends = _encode(self._ends, [chars[place] for place in places])
+        for place, ids in zip(places, ends, strict=True):
+            spelt[place] = ids
+
+    @property
+    def _ends(self) -> Any:
+        """The whole pipeline."""
+        if self._whole is None:
+            self._whole = self.document.build(inside=False)
+        return self._whole
+
+    def _classify(self, char: str, ids: list[int]) -> Entry:
+        """Status and rows by what the pipeline made of a character inside running text."""
+        if not self._names.keys() >= set(ids):
+            ids = [self._row(id) for id in ids]
+        while len(ids) > 1 and self._names.get(ids[0]) == self._mark:
+            # a blank that stands before what the character became; it is a row of every text
+            ids = ids[1:]
+        if not ids:
+            return self._lost(char, Status.UNKNOWN if self._drops(char) else Status.REMOVED)
+        if not self._nobody.isdisjoint(ids):
+            return self._lost(char, Status.UNKNOWN)
+        if len(ids) == 1:
+            row = ids[0]
+            text = self._text(row)
+            if text == char or self.pieces.get(self._form(char)) == row:
+                return Status.EXACT, (row,)
+            if text is None:
+                return Status.BYTES, (row,)
+            return (Status.NORMALIZED if len(text) == 1 else Status.COMPOSED), (row,)
+        whole = all(self._text(row) is not None for row in ids)
+        return (Status.COMPOSED if whole else Status.BYTES), tuple(ids)
+
+    def _lost(self, char: str, status: Status) -> Entry:
+        """What to say of a character without pieces: unreachable, if there is one that is itself."""
+        own = self.pieces.get(self._form(char), NOBODY)
+        return (status, ()) if own in self._nobody else (Status.UNREACHABLE, (own,))
+
+    def _look_at_edges(self, chars: list[str], entries: list[Entry]) -> None:
+        """Give characters that are no piece inside a word the piece they are at its edge, if there is one."""
+        edges = self._pieces_at_edges()
+        if not edges:
+            return
+        normalize = self._normalizer()
+        found = {}
+        for place, (char, (status, _)) in enumerate(zip(chars, entries, strict=True)):
+            if status not in (Status.EXACT, Status.NORMALIZED):
+                text = normalize(char)
+                if text in edges:
+                    found[place] = text
+        if not found:
+            return
+        whole = self._ends
+        places = list(found)
+        for tokenizer, blank in ((whole, ""), (self._inside, " "), (whole, " ")):
+            texts = [blank + chars[place] for place in places]
+            for place, ids in zip(places, _encode(tokenizer, texts), strict=True):
+                if ids == [edges[found[place]]]:
+                    status = Status.BOUNDARY if found[place] == chars[place] else Status.NORMALIZED
+                    entries[place] = status, (ids[0],)
+
+    def _pieces_at_edges(self) -> dict[str, int]:
+        """Row ids of pieces that are one character with the mark of a word's beginning or end, by that character."""
+        if self._edges is None:
+            mark, suffix = self._mark, self.document.suffix
+            decode: Callable[[str], str | None] = byte_alphabet.text_of if self.document.byte_level else str
+            self._edges = {}
+            for piece, row in self.pieces.items():
+                bare = piece[1:] if piece.startswith(mark) else None
+                if suffix and piece.endswith(suffix):
+                    bare = piece[: -len(suffix)]
+                # four characters of the byte alphabet are the most that one character takes
+                if bare and len(bare) <= 4 and row not in self._nobody:
+                    text = decode(bare)
+                    if text is not None and len(text) == 1:
+                        self._edges[text] = row
+        return self._edges
+
+    def _normalizer(self) -> Callable[[str], str]:
+        """What the normaliser makes of a character, before it is turned into bytes."""
+        document = self.document
+        normalizer = self._inside.normalizer
+        if any(step.get("type") == "ByteLevel" for step in steps(document.normalizer)):
+            kept = [step for step in steps(document.normalizer) if step.get("type") != "ByteLevel"]
+            chain = {"type": "Sequence", "normalizers": kept}
+            model = {"vocab": {"a": 0}, "unk_token": "a"}
+            bare = Document(document.path, "WordLevel", model, {"a": 0}, (), chain, None)
+            normalizer = bare.build(inside=True).normalizer
+        return normalizer.normalize_str if normalizer is not None else str
+
+    def _drops(self, char: str) -> bool:
+        """Whether a character without pieces got as far as the model, which has no unknown token for it."""
+        if self.document.type != "BPE" or self.document.unknown is not None:
+            return False
+        text = self._inside.normalizer.normalize_str(char) if self._inside.normalizer else char
+        split = self._inside.pre_tokenizer
+        return bool(split.pre_tokenize_str(text) if split else text)
+
+    def _form(self, char: str) -> str:
+        """The piece that would be the character itself."""
+        return byte_alphabet.form_of(char) if self.document.byte_level else char
+
+    def _row(self, number: int) -> int:
+        """The row of what the library numbers so: a piece's, an added token's, or nobody's."""
+        if number in self._names:
+            return number
+        return self._added.get(self._inside.id_to_token(number), NOBODY)
+
+    def _text(self, row: int) -> str | None:
+        """The characters of a piece; None when it is a fragment of some."""
+        try:
+            return self._texts[row]
+        except KeyError:
+            pass
+        piece = self._names.get(row)
+        if row in self._bytes and not self.document.byte_level:
+            text = None
+        elif piece is None:  # a token added behind the vocabulary
+            text = next((content for content, its in self._added.items() if its == row), None)
+        else:
+            if self.document.suffix:
+                piece = piece.removesuffix(self.document.suffix)
+            text = byte_alphabet.text_of(piece) if self.document.byte_level else piece
+        self._texts[row] = text
+        return text
+
+
+def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Row ids of each text."""
+    # the faster one leaves out offsets; older versions lack it
+    encode = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
+    return [encoding.ids for encoding in encode(texts, add_special_tokens=False)]
+
+
+def _library() -> str:
+    import tokenizers
+
+    return f"tokenizers {tokenizers.__version__}"
