@@ -16,6 +16,7 @@ import pytest
 from charvec import vocabularies
 from charvec.errors import CharvecError
 from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.piece_rows import read_piece_rows
 from charvec.status import Status
 from charvec.vocabularies import sentencepiece as member
 
@@ -329,8 +330,98 @@ def test_rows_by_the_model(configs: dict[str, Any], row: int, tmp_path: Path) ->
     assert len(vocabulary.files) == 1 + len(configs)
 
 
+#: Row less place in the file, for each tokenizer class of transformers 4.57.1 that reads a SentencePiece file: the class
+#: was given a model trained for the purpose, and ``convert_tokens_to_ids`` was asked for every ordinary piece.
+SHIFTS = {
+    "Albert": ("spiece.model", 0),
+    "Barthez": ("sentencepiece.bpe.model", 0),
+    "BertGeneration": ("spiece.model", 0),
+    "BigBird": ("spiece.model", 0),
+    "Camembert": ("sentencepiece.bpe.model", 4),
+    "CodeLlama": ("tokenizer.model", 0),
+    "Cpm": ("spiece.model", 0),
+    "DebertaV2": ("spm.model", 0),
+    "FNet": ("spiece.model", 0),
+    "GPTSw3": ("spiece.model", 0),
+    "Gemma": ("tokenizer.model", 0),
+    "LayoutXLM": ("sentencepiece.bpe.model", 1),
+    "Llama": ("tokenizer.model", 0),
+    "MBart": ("sentencepiece.bpe.model", 1),
+    "MBart50": ("sentencepiece.bpe.model", 1),
+    "MLuke": ("sentencepiece.bpe.model", 1),
+    "Nllb": ("sentencepiece.bpe.model", 1),
+    "PLBart": ("sentencepiece.bpe.model", 1),
+    "Pegasus": ("spiece.model", 103),
+    "Reformer": ("spiece.model", 0),
+    "RemBert": ("sentencepiece.model", 0),
+    "SeamlessM4T": ("sentencepiece.bpe.model", 1),
+    "Siglip": ("spiece.model", 0),
+    "SpeechT5": ("spm_char.model", 0),
+    "T5": ("spiece.model", 0),
+    "Udop": ("spiece.model", 0),
+    "XGLM": ("sentencepiece.bpe.model", 1),
+    "XLMProphetNet": ("prophetnet.tokenizer", 12),
+    "XLMRoberta": ("sentencepiece.bpe.model", 1),
+    "XLNet": ("spiece.model", 0),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_rows_by_the_tokenizer_class(name: str, tmp_path: Path) -> None:
+    """By how much each class shifts rows, and that it is known."""
+    file, shift = SHIFTS[name]
+    path = write(tmp_path, model(PLAIN), file, tokenizer_config={"tokenizer_class": f"{name}Tokenizer"})
+    assert spelt(path, "ab") == [("exact", (4 + shift,)), ("exact", (6 + shift,))]
+    assert vocabularies.read(path).notes == ()
+
+
+@pytest.mark.parametrize("kind", ["bigbird_pegasus", "pegasus_x", "plbart", "mluke", "layoutxlm", "kosmos-2"])
+def test_rows_by_the_type_of_model(kind: str, tmp_path: Path) -> None:
+    """Models that use another's tokenizer, as the table of transformers 4.57.1 gives it."""
+    shift = 103 if "pegasus" in kind else 1
+    path = write(tmp_path, model(PLAIN), "spiece.model", config={"model_type": kind})
+    assert spelt(path, "a") == [("exact", (4 + shift,))]
+
+
+def test_text_changed_before_as_transformers_does(tmp_path: Path) -> None:
+    """GPT-SW3 deletes, blanks and composes characters; Siglip deletes ASCII punctuation, and lower-cases."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("sentencepiece")
+    golden = (DATA / "unigram.model").read_bytes()
+    for name in ("GPTSw3", "Siglip"):
+        path = write(tmp_path, golden, "spiece.model", tokenizer_config={"tokenizer_class": f"{name}Tokenizer"})
+        tokenizer = getattr(transformers, f"{name}Tokenizer")(str(path))
+        changed = tokenizer.preprocess_text if name == "GPTSw3" else tokenizer.canonicalize_text
+        ours = read_piece_rows(str(path), None).prepare
+        assert ours is not None
+        chars = [chr(codepoint) for codepoint in SAMPLE]
+        theirs = [changed(f"字{char.lower() if name == 'Siglip' else char}字")[1:-1] for char in chars]
+        assert [ours(char) for char in chars] == theirs
+
+
+def test_blanks_of_cpm(tmp_path: Path) -> None:
+    """Its tokenizer writes block elements for a blank and a line end, before white space is squeezed."""
+    pieces = [*PLAIN, ("▂", -1.0), ("▃", -1.0)]
+    path = write(tmp_path, model(pieces), "spiece.model", tokenizer_config={"tokenizer_class": "CpmTokenizer"})
+    assert spelt(path, " \n\t") == [("normalized", (8,)), ("normalized", (9,)), ("normalized", (3,))]
+
+
 @pytest.mark.parametrize(
-    "name", ["XLMRoberta", "Camembert", "MBart", "MBart50", "Nllb", "SeamlessM4T", "Barthez", "T5", "Llama", "XLNet"]
+    "name",
+    [
+        "XLMRoberta",
+        "Camembert",
+        "MBart",
+        "MBart50",
+        "Nllb",
+        "SeamlessM4T",
+        "Barthez",
+        "PLBart",
+        "LayoutXLM",
+        "T5",
+        "Llama",
+        "XLNet",
+    ],
 )
 def test_rows_as_transformers_gives_them(name: str, tmp_path: Path) -> None:
     """By which number the rows are shifted, asked of the tokenizer itself."""
@@ -355,13 +446,19 @@ def test_rows_that_nothing_tells(tmp_path: Path) -> None:
     with pytest.raises(CharvecError) as caught:
         vocabularies.read(write(tmp_path, model(PLAIN), "sentencepiece.bpe.model"))
     assert caught.value.code == "E-PIECE-ROWS"
+    for unknown in ({"tokenizer_class": "SomethingNewTokenizer"}, {"model_type": "something-new"}):
+        with pytest.raises(CharvecError) as caught:
+            vocabularies.read(write(tmp_path, model(PLAIN), "sentencepiece.bpe.model", config=unknown))
+        assert caught.value.code == "E-PIECE-ROWS"
+        assert "SomethingNew" in caught.value.message or "something-new" in caught.value.message
+    (tmp_path / "config.json").unlink()
     vocabulary = vocabularies.read(write(tmp_path, model(PLAIN), "tokenizer.model"))
     assert [note.code for note in vocabulary.notes] == ["W-PIECE-ROWS"]
     other = write(tmp_path, model(PLAIN), config={"model_type": "something-new"})
     assert [note.code for note in vocabularies.read(other).notes] == ["W-PIECE-ROWS"]
 
 
-@pytest.mark.parametrize("kind", ["marian", "m2m_100", "ernie_m"])
+@pytest.mark.parametrize("kind", ["marian", "m2m_100", "ernie_m", "bartpho"])
 def test_rows_kept_in_a_file_that_is_not_there(kind: str, tmp_path: Path) -> None:
     """Refused rather than handed out wrong."""
     with pytest.raises(CharvecError) as caught:

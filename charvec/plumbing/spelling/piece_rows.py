@@ -9,7 +9,7 @@ Source: the tokenizers of transformers 4, ``tokenization_*.py``, one for each cl
 
 from __future__ import annotations
 
-import os
+import string
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,9 @@ OFFSETS = {
     "LayoutXLM": 1,
     "MBart": 1,
     "MBart50": 1,
+    "MLuke": 1,
     "Nllb": 1,
+    "PLBart": 1,
     "Pegasus": 103,
     "SeamlessM4T": 1,
     "XGLM": 1,
@@ -42,45 +44,76 @@ OFFSETS = {
 }
 #: Tokenizers whose rows are not, and that hand text to SentencePiece as it is.
 PLAIN = (
-    *("Baichuan", "BigBird", "CodeLlama", "Gemma", "GPTSw3", "InternLM", "InternLM2", "Llama", "MT5", "Mistral"),
-    *("Reformer", "RemBert", "SpeechT5", "T5", "UMT5", "Yi"),
+    *("Baichuan", "BertGeneration", "BigBird", "CodeLlama", "Gemma", "InternLM", "InternLM2", "Llama", "MT5"),
+    *("Mistral", "Reformer", "RemBert", "SpeechT5", "T5", "UMT5", "Udop", "Yi"),
 )
 #: Tokenizers that change text first: whether they lower-case unless told otherwise, and whether they strip accents.
-CHANGING = {"Albert": (True, True), "DebertaV2": (False, False), "FNet": (False, False), "XLNet": (False, True)}
+CHANGING = {
+    "Albert": (True, True),
+    "Cpm": (False, True),
+    "DebertaV2": (False, False),
+    "FNet": (False, False),
+    "Siglip": (True, False),
+    "XLNet": (False, True),
+}
+#: What some of them write for single characters, or delete, before anything else.
+REPLACED: dict[str, dict[int, str | None]] = {
+    # a blank and a line end keep their places as two of the block elements
+    "Cpm": {0x20: "\u2582", 0x0A: "\u2583"},
+    "GPTSw3": {
+        **dict.fromkeys((0x2002, 0x2003, 0x2005, 0x2008, 0x2009, 0x200A, 0x202F, 0x3000, 0xFFFC), " "),
+        **dict.fromkeys((*range(9), *range(11, 32), *range(127, 161), 0xAD, 0x200B)),
+    },
+    "Siglip": dict.fromkeys(map(ord, string.punctuation)),
+}
+#: Tokenizers that compose characters (NFC) then.
+COMPOSING = ("GPTSw3",)
 #: Tokenizers that number their pieces in ``vocab.json``, and those that do so in yet another way.
 NUMBERED = ("M2M100", "Marian", "Speech2Text")
-ELSEWHERE = ("ErnieM",)
+ELSEWHERE = ("Bartpho", "ErnieM")
 
-#: ``model_type`` where no file names the tokenizer.
-MODEL_TYPES = {
-    "albert": "Albert",
-    "barthez": "Barthez",
-    "big_bird": "BigBird",
-    "camembert": "Camembert",
-    "deberta-v2": "DebertaV2",
-    "ernie_m": "ErnieM",
-    "fnet": "FNet",
-    "gemma": "Gemma",
-    "gemma2": "Gemma",
-    "gemma3": "Gemma",
-    "gemma3_text": "Gemma",
-    "llama": "Llama",
-    "m2m_100": "M2M100",
-    "marian": "Marian",
-    "mbart": "MBart",
-    "mistral": "Llama",
-    "mt5": "T5",
-    "pegasus": "Pegasus",
-    "reformer": "Reformer",
-    "rembert": "RemBert",
-    "t5": "T5",
-    "umt5": "T5",
-    "xglm": "XGLM",
-    "xlm-roberta": "XLMRoberta",
-    "xlm-roberta-xl": "XLMRoberta",
-    "xlnet": "XLNet",
-    "xmod": "XLMRoberta",
+#: ``model_type`` where no file names the tokenizer, by tokenizer.
+_TYPES = {
+    "Albert": ("albert", "nystromformer", "yoso"),
+    "Barthez": ("barthez",),
+    "Bartpho": ("bartpho",),
+    "BertGeneration": ("bert-generation",),
+    "BigBird": ("big_bird",),
+    "Camembert": ("camembert",),
+    "CodeLlama": ("code_llama",),
+    "Cpm": ("cpm",),
+    "DebertaV2": ("deberta-v2",),
+    "ErnieM": ("ernie_m",),
+    "FNet": ("fnet",),
+    "GPTSw3": ("gpt-sw3",),
+    "Gemma": ("gemma", "gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "recurrent_gemma", "t5gemma"),
+    "LayoutXLM": ("layoutxlm",),
+    "Llama": ("llama", "mistral", "mixtral", "persimmon", "phi3", "idefics", "jamba"),
+    "M2M100": ("m2m_100",),
+    "MBart": ("mbart",),
+    "MBart50": ("mbart50",),
+    "MLuke": ("mluke",),
+    "Marian": ("marian",),
+    "Nllb": ("nllb", "nllb-moe"),
+    "PLBart": ("plbart",),
+    "Pegasus": ("pegasus", "pegasus_x", "bigbird_pegasus"),
+    "Reformer": ("reformer",),
+    "RemBert": ("rembert",),
+    "SeamlessM4T": ("seamless_m4t", "seamless_m4t_v2"),
+    "Siglip": ("siglip",),
+    "Speech2Text": ("speech_to_text",),
+    "SpeechT5": ("speecht5",),
+    "T5": ("longt5", "mt5", "musicgen", "musicgen_melody", "pix2struct", "switch_transformers", "t5", "umt5"),
+    "Udop": ("udop",),
+    "XGLM": ("xglm",),
+    "XLMProphetNet": ("xlm-prophetnet",),
+    "XLMRoberta": (
+        *("gte", "jina_embeddings_v3", "kosmos-2", "metaclip_2", "xlm-roberta", "xlm-roberta-xl", "xmod"),
+        "trocr",
+    ),
+    "XLNet": ("xlnet",),
 }
+MODEL_TYPES = {kind: tokenizer for tokenizer, kinds in _TYPES.items() for kind in kinds}
 
 #: What fairseq calls its SentencePiece file, and no other toolkit does.
 FAIRSEQ_FILE = "sentencepiece.bpe.model"
@@ -97,6 +130,8 @@ class PieceRows:
         lowercase: whether text is lower-cased first.
         strip_accents: whether text is decomposed and combining marks are dropped first.
         squeeze: whether every white space becomes a plain space first.
+        replaced: what is written for some characters, by code point, before all that; None for nothing.
+        compose: whether text is brought to NFC after all that.
         files: the files that were read.
         notes: remarks for the user.
     """
@@ -107,22 +142,26 @@ class PieceRows:
     lowercase: bool = False
     strip_accents: bool = False
     squeeze: bool = False
+    replaced: dict[int, str | None] = field(default_factory=dict)
+    compose: bool = False
     files: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @property
     def prepare(self) -> Callable[[str], str] | None:
         """What a character becomes before SentencePiece sees it, or None when it stays as it is."""
-        if not (self.lowercase or self.strip_accents or self.squeeze):
+        if not (self.lowercase or self.strip_accents or self.squeeze or self.replaced or self.compose):
             return None
 
         def changed(char: str) -> str:
+            char = char.translate(self.replaced)
             if self.squeeze and char.isspace():
                 return " "
             if self.strip_accents:
                 decomposed = unicodedata.normalize("NFKD", char)
                 char = "".join(each for each in decomposed if not unicodedata.combining(each))
-            return char.lower() if self.lowercase else char
+            char = char.lower() if self.lowercase else char
+            return unicodedata.normalize("NFC", char) if self.compose else char
 
         return changed
 
@@ -135,7 +174,7 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
         lowercase: overrides what the configuration says, unless None.
 
     Raises:
-        Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing tells whether they are shifted although
+        Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing known tells whether they are shifted although
             the file's name says that they may be.
         DamagedFile: ``E-TOKENIZER`` when a configuration file is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
         CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_object`.
@@ -168,19 +207,24 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
         result.lowercase = said if isinstance(said, bool) else result.lowercase
         if result.strip_accents and isinstance(tokenizer_config.get("keep_accents"), bool):
             result.strip_accents = not tokenizer_config["keep_accents"]
-    elif not name and os.path.basename(path) == FAIRSEQ_FILE:
-        raise Ambiguous(
-            "E-PIECE-ROWS",
-            f"nothing beside {path} says which model it belongs to, so its row ids are not known",
-            path=path,
-            found="models that name it so shift all rows, by 1 (XLM-R, mBART) or by 4 (CamemBERT)",
-            help="put the model's config.json or tokenizer_config.json beside it",
-        )
-    elif name not in PLAIN and result.rows is None:
+    elif name not in (*PLAIN, *COMPOSING) and result.rows is None:
+        if places.base_name(path) == FAIRSEQ_FILE:
+            raise Ambiguous(
+                "E-PIECE-ROWS",
+                f"the tokenizer {name!r} of {path} is none charvec knows, so its row ids are not known"
+                if name
+                else f"nothing beside {path} says which model it belongs to, so its row ids are not known",
+                path=path,
+                found="models that name it so shift all rows, by 1 (XLM-R, mBART) or by 4 (CamemBERT)",
+                help="name the model's tokenizer.json with --vocab, if it has one"
+                if name
+                else "put the model's config.json or tokenizer_config.json beside it",
+            )
         said_by = f"the tokenizer {name!r} is none charvec knows" if name else "no configuration lies beside it"
         result.notes.append(
             Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
         )
+    result.replaced, result.compose = REPLACED.get(name, {}), name in COMPOSING
     if lowercase is not None:
         result.lowercase = lowercase
     return result
@@ -189,8 +233,8 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
 def _name(tokenizer_config: dict[str, Any], config: dict[str, Any]) -> str:
     """Name of the tokenizer, without the endings ``Tokenizer`` and ``TokenizerFast``."""
     for said in (tokenizer_config.get("tokenizer_class"), config.get("tokenizer_class")):
-        # the class that stands for any tokenizer.json says nothing of the model
-        if isinstance(said, str) and said and not said.startswith(("PreTrained", "Tokenizers")):
+        # the classes that stand for any tokenizer say nothing of the model
+        if isinstance(said, str) and said and not said.startswith(("PreTrained", "Tokenizers", "SentencePiece")):
             return said.removesuffix("Fast").removesuffix("Tokenizer")[:80]
     kind = config.get("model_type")
     return MODEL_TYPES.get(kind, kind[:80]) if isinstance(kind, str) else ""
