@@ -24,8 +24,7 @@ class Change:
 
     Attributes:
         char: the character.
-        largest: largest absolute difference of a value; 0 when the vectors are equal, NaN when their lengths differ or
-            something is not finite.
+        largest: largest absolute difference of a value; 0 when the vectors are equal, NaN when something is not finite.
         cosine: of the two vectors; NaN likewise.
         status: the status before and after, or None when it is the same or unknown.
         rows: the row ids before and after, or None likewise.
@@ -56,8 +55,9 @@ class Difference:
     Attributes:
         came: characters only the second has, by code point.
         went: characters only the first has.
-        changed: characters whose vector, status or row ids differ, the most different vectors first.
-        equal: number of characters that are the same in both.
+        changed: characters whose vector, status or row ids differ, the most different vectors first. Vectors of
+            different dimensions cannot be compared: none is listed then.
+        common: number of characters that both have.
         counts: characters both have, but with other counts: (before, after).
         dim: dimensions before and after.
         dtype: element types before and after.
@@ -69,7 +69,7 @@ class Difference:
     came: tuple[str, ...]
     went: tuple[str, ...]
     changed: tuple[Change, ...]
-    equal: int
+    common: int
     counts: Mapping[str, tuple[int, int]]
     dim: tuple[int, int]
     dtype: tuple[str, str]
@@ -79,7 +79,12 @@ class Difference:
 
     def __bool__(self) -> bool:
         """Whether there is any difference in the characters or their vectors; counts and provenance are none."""
-        return bool(self.came or self.went or self.changed)
+        return bool(self.came or self.went or self.changed or self.dim[0] != self.dim[1])
+
+    @property
+    def equal(self) -> int:
+        """Number of characters that are the same in both; of vectors of different dimensions none is."""
+        return self.common - len(self.changed) if self.dim[0] == self.dim[1] else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -88,6 +93,7 @@ class Difference:
             "came": [_named(char) for char in self.came],
             "went": [_named(char) for char in self.went],
             "changed": [change.as_dict() for change in self.changed],
+            "common": self.common,
             "equal": self.equal,
             "counts": [{**_named(char), "before": old, "after": new} for char, (old, new) in self.counts.items()],
             "dim": list(self.dim),
@@ -106,10 +112,11 @@ def diff(before: CharVectors, after: CharVectors) -> Difference:
     """Which characters came, went or changed, and by how much.
 
     Vectors are compared bit for bit as float32, whatever element type they are stored in. Statuses and row ids are
-    compared where both files know them; text and pickle files do not.
+    compared where both files know them; text and pickle files do not. Of vectors of different dimensions only the
+    characters are compared.
     """
     common, first, second = np.intersect1d(before.codepoints, after.codepoints, assume_unique=True, return_indices=True)
-    changed = _changes(before, after, first, second)
+    changed = _changes(before, after, first, second) if before.dim == after.dim else ()
     counted = "converted" not in before.source and "converted" not in after.source
     old, new = before.counts[first], after.counts[second]
     counts = {
@@ -121,7 +128,7 @@ def diff(before: CharVectors, after: CharVectors) -> Difference:
         tuple(characters(np.setdiff1d(after.codepoints, before.codepoints, assume_unique=True))),
         tuple(characters(np.setdiff1d(before.codepoints, after.codepoints, assume_unique=True))),
         changed,
-        len(common) - len(changed),
+        len(common),
         counts,
         (before.dim, after.dim),
         (before.dtype, after.dtype),
@@ -140,8 +147,7 @@ def _changes(
 ) -> tuple[Change, ...]:
     """Characters both have that differ; ``first`` and ``second`` are their places."""
     one, two = before.at(first), after.at(second)
-    alike = one.shape == two.shape
-    same = (_bits(one) == _bits(two)).all(axis=1) if alike else np.zeros(len(one), bool)
+    same = (_bits(one) == _bits(two)).all(axis=1)
     known = "converted" not in before.source and "converted" not in after.source
     other_status = (before.status[first] != after.status[second]) & known
     other_rows = np.zeros(len(first), bool)
@@ -151,7 +157,7 @@ def _changes(
     changes = []
     for place in np.flatnonzero(~same | other_status | other_rows).tolist():
         old, new = int(first[place]), int(second[place])
-        largest, cosine = _distance(one[place], two[place]) if alike else (float("nan"), float("nan"))
+        largest, cosine = _distance(one[place], two[place])
         changes.append(
             Change(
                 chr(int(before.codepoints[old])),

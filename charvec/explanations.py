@@ -5,10 +5,24 @@ A test holds this table against the codes in the source: each is explained here,
 
 from __future__ import annotations
 
-__all__ = ["EXPLANATIONS"]
+import re
+
+__all__ = ["EXPLANATIONS", "SECTIONS", "first_sentence", "sections"]
 
 _DOWNLOAD = "Downloads that stop early or meet an error page are the commonest cause; download the file again."
 _CHOOSE = "Call the command again with one of the values the message lists."
+
+#: Sections of the errors, each by its first code in the table below; warnings and notes are told by how they begin.
+SECTIONS = {
+    "E-USAGE": "errors: what was asked for",
+    "E-JOURNAL": "errors: finding and reaching files",
+    "E-EMPTY": "errors: files that are wrong or damaged",
+    "E-AMBIGUOUS": "errors: checkpoints",
+    "E-VOCAB-ENTRY": "errors: vocabularies",
+    "E-ENCODING": "errors: samples",
+    "E-NOT-CHARVEC": "errors: vector files",
+    "E-OUTPUT-EXISTS": "errors: output",
+}
 
 EXPLANATIONS: dict[str, str] = {
     # -- usage
@@ -60,8 +74,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-NO-BUNDLED": "This installation lacks the small BERT that is the default model. Name a model with -m, or reinstall charvec.",
     "E-NO-CHECKPOINT": "The folder holds no file that is named like a checkpoint. Name the file itself.",
     "E-AMBIGUOUS-FILE": "The folder holds several checkpoints and none has a standard name. Name the file instead of the folder.",
-    "E-TF-NOINDEX": "A TensorFlow checkpoint is a pair of files. The .index file says where in the .data file each tensor lies; "
-    "without it the data cannot be read.",
+    "E-TF-NOINDEX": "A TensorFlow checkpoint is a pair of files, and the .index file is not there. It says where in the .data file each "
+    "tensor lies; without it the data cannot be read.",
     "E-SHARD-MISSING": "The embedding lies in a part of the checkpoint that is not there. Only that part is needed; put it beside "
     "the index.",
     "E-VOCAB-MISSING": "No vocabulary lies beside the checkpoint. Name it with --vocab; it was published with the checkpoint.",
@@ -123,7 +137,7 @@ EXPLANATIONS: dict[str, str] = {
     # -- vocabularies
     "E-VOCAB-ENTRY": "A vocabulary of pieces with ids has an entry that is no piece with an id, or its numbers are counts and no ids. An id is "
     "the row of the matrix, from 0.",
-    "E-VOCAB-ENCODING": "A vocabulary is UTF-8. This one is not: some editor converted it. Download it again.",
+    "E-VOCAB-ENCODING": "The vocabulary is not UTF-8, as vocabularies are: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
     "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",
     "E-TOKENIZER": "A tokenizer.json, a vocab.json with its merges, or the configuration beside a vocabulary is damaged: ids that "
@@ -242,7 +256,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-VOCAB-BLANK": "A line of the vocabulary is blank. It keeps its row, as in every BERT implementation.",
     "W-VOCAB-DUP": "Pieces stand twice in the vocabulary. The row is used that the model's own program uses: the last of a BERT, the first "
     "of word vectors, as in gensim. Or pieces share a row: then all of them have it.",
-    "W-VOCAB-SHIFTED": "The rows of the vocabulary's [unused] placeholders, which training hardly touches, are alike in every BERT. Here the rows "
+    "W-VOCAB-SHIFTED": "The vocabulary is probably shifted against the matrix. The rows of the vocabulary's [unused] placeholders, which training hardly touches, are alike in every BERT. Here the rows "
     "that are alike lie one or more lines higher or lower than the placeholders: a line of the vocabulary was lost or added, and every later "
     "character would get its neighbour's vector. Download the vocabulary again.",
     "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
@@ -274,3 +288,21 @@ EXPLANATIONS: dict[str, str] = {
     "W-ZIP": "A zip archive is damaged, encrypted, or comes as a stream, though it must be read from its end. What could be read was counted.",
     "W-ZSTD": "A zstd file is damaged or cut short, or wants too much memory. What could be decompressed was counted.",
 }
+
+
+def sections() -> dict[str, list[str]]:
+    """The codes under the headings of ``charvec explain``, in the order of the table."""
+    found: dict[str, list[str]] = {title: [] for title in (*SECTIONS.values(), *_BY_LETTER.values())}
+    here = ""
+    for code in EXPLANATIONS:
+        here = SECTIONS.get(code, here)
+        found[_BY_LETTER.get(code[0], here)].append(code)
+    return found
+
+
+_BY_LETTER = {"W": "warnings", "N": "notes, shown with -v"}
+
+
+def first_sentence(code: str) -> str:
+    """What a code means, in one sentence."""
+    return re.split(r"(?<=[.]) ", EXPLANATIONS[code], maxsplit=1)[0]

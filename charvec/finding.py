@@ -113,7 +113,7 @@ def _no_such(checkpoint: Checkpoint, name: str) -> NotFound:
         f"{checkpoint.path} has no tensor named {name!r}",
         path=checkpoint.path,
         found=f"did you mean {close!r}?" if close else f"{len(checkpoint)} tensors",
-        help="list the names with `charvec tensors`",
+        help="`charvec tensors` lists the names",
     )
 
 

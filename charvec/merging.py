@@ -113,7 +113,9 @@ def _checked(parts: Sequence[CharVectors], how: str, counts: str | None, missing
     if how == "first" and len({part.dim for part in parts}) > 1:
         dims = ", ".join(str(part.dim) for part in parts)
         raise WrongFile(
-            "E-DIM", f"the vectors have different dimensions: {dims}", help="put them side by side with how='concat'"
+            "E-DIM",
+            f"the vectors have different dimensions: {dims}",
+            help="put them side by side with --how concat (in Python: how='concat')",
         )
     if how == "concat" and any(part.sources is not None and part.source["merged"]["how"] == "first" for part in parts):
         raise WrongFile(

@@ -28,12 +28,14 @@ class Known:
         completeness: mean over the distinct characters that the model sees of 1 / number of pieces, 0 for one that it
             does not know, as the tool vocab-coverage defines it; 1 when it sees none.
         text_completeness: the same over all occurrences.
+        of_common: what it covers of the characters that every one of the models sees.
     """
 
     name: str
     coverage: Coverage
     completeness: float
     text_completeness: float
+    of_common: Share
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -42,6 +44,8 @@ class Known:
             **self.coverage.as_dict(),
             "completeness": self.completeness,
             "text_completeness": self.text_completeness,
+            "of_common_distinct": self.of_common.distinct,
+            "of_common_occurrences": self.of_common.occurrences,
         }
 
 
@@ -105,6 +109,8 @@ class Comparison:
 
     Attributes:
         total: characters of the samples.
+        common: those that every model sees. The share that a model covers is one of what it sees itself, and a model
+            that deletes what it does not know seems to know more; of these characters all shares are of one whole.
         models: one each, in the order given.
         scripts: by the Script property alone, so that they add up; the commonest first.
         blocks: likewise.
@@ -112,6 +118,7 @@ class Comparison:
     """
 
     total: Share
+    common: Share
     models: tuple[Known, ...]
     scripts: tuple[Group, ...]
     blocks: tuple[Group, ...]
@@ -122,6 +129,8 @@ class Comparison:
         return {
             "distinct": self.total.distinct,
             "occurrences": self.total.occurrences,
+            "common_distinct": self.common.distinct,
+            "common_occurrences": self.common.occurrences,
             "unicode": scripts.UNICODE_VERSION,
             "models": [each.as_dict() for each in self.models],
             "scripts": [each.as_dict() for each in self.scripts],
@@ -143,15 +152,25 @@ def compare_coverage(
         keep: statuses that count as covered.
     """
     kept = parse_keep(keep)
-    known, statuses = [], []
-    for model in models:
-        spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
-        coverage = Coverage.of(spelling.status, counts.occurrences, kept)
-        known.append(Known(model.name, coverage, *_completeness(spelling, counts.occurrences)))
-        statuses.append(spelling.status)
-    total = Share(len(counts.codepoints), int(counts.occurrences.sum()))
+    spellings = [model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows) for model in models]
+    statuses = [spelling.status for spelling in spellings]
     seen = [status != Status.REMOVED for status in statuses]
     covered = [np.isin(status, np.array(kept, np.uint8)) for status in statuses]
+    by_all = np.logical_and.reduce([np.ones(len(counts.codepoints), np.bool_), *seen])
+
+    def share(chosen: NDArray[np.bool_]) -> Share:
+        return Share(int(chosen.sum()), int(counts.occurrences[chosen].sum()))
+
+    known = [
+        Known(
+            model.name,
+            Coverage.of(spelling.status, counts.occurrences, kept),
+            *_completeness(spelling, counts.occurrences),
+            share(covers & by_all),
+        )
+        for model, spelling, covers in zip(models, spellings, covered, strict=True)
+    ]
+    total, common = Share(len(counts.codepoints), int(counts.occurrences.sum())), share(by_all)
     of_block = scripts.blocks(counts.codepoints)
 
     def groups(ids: NDArray[Any], names: Sequence[str]) -> tuple[Group, ...]:
@@ -191,7 +210,7 @@ def compare_coverage(
         for place in places.tolist()
     )
     by_script = groups(scripts.script_ids(counts.codepoints), scripts.SCRIPTS)
-    return Comparison(total, tuple(known), by_script, groups(of_block, scripts.BLOCKS), missed)
+    return Comparison(total, common, tuple(known), by_script, groups(of_block, scripts.BLOCKS), missed)
 
 
 def _completeness(spelling: Any, occurrences: NDArray[np.uint64]) -> tuple[float, float]:

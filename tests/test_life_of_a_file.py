@@ -372,5 +372,8 @@ def test_different_dimensions_and_values_that_are_not_finite(tmp_path: Path, run
     for name in ("2.h5", "3.h5"):
         code, out, err = run("diff", tmp_path / "1.h5", tmp_path / name)
         assert code == 1 and err.count("\n") <= 1
-    assert "2 -> 3" in out
+    assert "2 -> 3; such vectors cannot be compared" in out and "in both     2 characters" in out
+    assert "nan" not in out and "changed" not in out
+    difference = charvec.diff(one, three)
+    assert difference and difference.common == 2 and difference.equal == 0 and difference.changed == ()
     json.loads(run("diff", tmp_path / "1.h5", tmp_path / "3.h5", "--json")[1])

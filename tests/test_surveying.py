@@ -158,3 +158,56 @@ def test_the_command(
     Path("han.txt").write_text("是的", "utf-8")
     assert main(["coverage", "han.txt", "-m", "model", "--fail-under", "0.1"]) == 1
     assert "model" in capsys.readouterr().err
+
+
+def test_nothing_to_cover_is_not_all_of_it(
+    model: charvec.TokenEmbedding, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No percentage stands where there was nothing, and a threshold is not reached by it."""
+    empty, spaces, text = tmp_path / "empty.txt", tmp_path / "spaces.txt", tmp_path / "text.txt"
+    empty.write_text("")
+    spaces.write_text("\u3000\n", "utf-8")
+    text.write_text("一二三", "utf-8")
+    folder = str(tmp_path / "model")
+    for why, arguments in (
+        ("the samples hold no character", [str(empty)]),
+        ("the model sees none of the characters", [str(spaces)]),
+        ("no character was selected", [str(text), "--only", "hebrew"]),
+    ):
+        assert main(["coverage", *arguments, "-m", folder]) == 0
+        said = capsys.readouterr().out
+        assert "of what it sees" in said and "none" in said and "100.00 %" not in said
+        assert main(["coverage", *arguments, "-m", folder, "--fail-under", "1"]) == 1
+        assert f"there was nothing to cover, {why}: {folder}" in capsys.readouterr().err
+        assert main(["dump", *arguments, "-m", folder, "-o", str(tmp_path / "a.h5"), "-f"]) == 0
+        said = capsys.readouterr().out
+        assert f"found    none: {why}" in said and "100.00 %" not in said
+    assert main(["coverage", str(text), "-m", folder, "--fail-under", "100"]) == 0
+
+
+def test_models_are_compared_over_what_all_see(
+    model: charvec.TokenEmbedding, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that deletes what another knows or misses does not look better for it."""
+    pieces = [*"一二三", "\u3000"]
+    folder = tmp_path / "list"
+    folder.mkdir()
+    save(folder / "model.safetensors", {"embeddings.word_embeddings.weight": table(len(pieces))})
+    (folder / "word2id.json").write_text(json.dumps({piece: row for row, piece in enumerate(pieces)}), "utf-8")
+    other = charvec.open(folder)
+    comparison = compare_coverage([model, other], counted("一二四四\u3000\u3000\u3000"))
+    deletes, keeps = comparison.models
+    assert deletes.coverage.seen == Share(3, 4) and keeps.coverage.seen == Share(4, 7)
+    assert comparison.common == Share(3, 4)
+    assert deletes.coverage.occurrences == 0.5 and keeps.coverage.occurrences == 5 / 7
+    assert deletes.of_common == keeps.of_common == Share(2, 2)
+    plain = comparison.as_dict()
+    assert plain["common_occurrences"] == 4 and plain["models"][1]["of_common_occurrences"] == 2
+    page = coverage_page(plain, "1 file", percent)
+    assert "covered, of the 4 that all see" in page and "covered, of the 3 that all see" in page
+    (tmp_path / "text.txt").write_text("一二四四\u3000\u3000\u3000", "utf-8")
+    assert main(["coverage", str(tmp_path / "text.txt"), "-m", str(tmp_path / "model"), "-m", str(folder)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["seen", "by", "the", "model", "4", "7"] in lines
+    assert ["covered,", "of", "what", "it", "sees", "50.00", "%", "71.43", "%"] in lines
+    assert ["covered,", "of", "what", "all", "see", "4", "50.00", "%", "50.00", "%"] in lines

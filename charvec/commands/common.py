@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
 from charvec.plumbing.models.model_places import origin
-from charvec.plumbing.terminal import complain, escape, shown, size
+from charvec.plumbing.terminal import complain, escape, room, shown, size, table, wrapped
 
 if TYPE_CHECKING:
+    from charvec.counts import Counts
+    from charvec.coverage import Coverage
     from charvec.embedding import TokenEmbedding
 
 #: Warnings of one kind shown in full.
@@ -140,6 +142,16 @@ def left_out_note(path: str, left_out: list[str]) -> list[Note]:
     return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
+def fields(rows: Sequence[Sequence[str]]) -> str:
+    """Names and values as lines; on a terminal, values too long for it go on below, broken at spaces."""
+    return table(rows, columns=room(sys.stdout))
+
+
+def say(text: str) -> None:
+    """Print to stdout; on a terminal, lines too long for it are broken at spaces."""
+    print(wrapped(text, room(sys.stdout)))
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
     import json
@@ -159,7 +171,31 @@ def print_json_line(value: Any) -> None:
     print(json.dumps(value), flush=True)
 
 
-def percent(share: float) -> str:
+def percent(part: float) -> str:
     """``99.87 %``, never rounded up to 100."""
-    shown = f"{share * 100:.2f}"
-    return "99.99 %" if shown == "100.00" and share < 1 else f"{shown} %"
+    shown = f"{part * 100:.2f}"
+    return "99.99 %" if shown == "100.00" and part < 1 else f"{shown} %"
+
+
+def share(part: float, whole: float) -> str:
+    """The percentage; ``none`` of nothing, which is neither all of it nor nothing of it."""
+    return percent(part / whole) if whole else "none"
+
+
+def covered(coverage: Coverage, counts: Counts | None = None) -> str:
+    """How much was found: ``97.39 % of the text, 90.08 % of its distinct characters``, or why there was nothing.
+
+    Args:
+        coverage: what was found.
+        counts: with what was selected of the samples, where that is known.
+    """
+    if coverage.seen.occurrences:
+        return f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters"
+    return "none: " + nothing_found(coverage, counts)
+
+
+def nothing_found(coverage: Coverage, counts: Counts | None = None) -> str:
+    """Why there was nothing to look up."""
+    if coverage.total.occurrences:
+        return "the model sees none of the characters"
+    return "no character was selected" if counts is not None and counts.left_out else "the samples hold no character"

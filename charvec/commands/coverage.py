@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
+    fields,
     model_name,
+    nothing_found,
     open_model,
     percent,
     print_json,
+    share,
     warn,
 )
 from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
-from charvec.plumbing.terminal import escape, number, shown, table
+from charvec.plumbing.terminal import complain, escape, number, shown, table
 
 if TYPE_CHECKING:
     from charvec.surveying import Comparison, Group
@@ -41,7 +44,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--fail-under",
         type=float,
         metavar="PERCENT",
-        help="exit 1 when any model covers a smaller share of the text it sees",
+        help="exit 1 when any model covers a smaller share of the text it sees, or sees none",
     )
     parser.add_argument("--json", action="store_true", help="JSON with everything instead of a table")
     parser.add_argument("--html", metavar="FILE", help="also write the comparison as one page")
@@ -77,19 +80,28 @@ def run(args: Namespace) -> int:
 
         page = coverage_page(comparison.as_dict(), describe(counts.samples), percent)
         write_whole(args.html, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
+    called = [model_name(name, model) for name, model in zip(names, models, strict=True)]
     if args.json:
         plain = comparison.as_dict()
         for name, each in zip(names, plain["models"], strict=True):
             each["bundled_model"] = name is None
         print_json(plain)
     else:
-        called = [model_name(name, model) for name, model in zip(names, models, strict=True)]
         print("\n".join(_report(comparison, called)))
         if args.html and not args.quiet:
             print(f"\nthe whole of it: {escape(args.html)}")
-    under = [each.name for each in comparison.models if each.coverage.occurrences * 100 < (args.fail_under or 0)]
+    if not args.fail_under:
+        return 0 if counts.samples.complete else 3
+    by_name = list(zip(called, comparison.models, strict=True))
+    nothing = [(name, each) for name, each in by_name if not each.coverage.seen.occurrences]
+    if nothing:
+        # a gate that measured nothing has not been passed
+        why = nothing_found(nothing[0][1].coverage, counts)
+        complain(f"charvec: there was nothing to cover, {why}: {', '.join(name for name, _ in nothing)}")
+        return 1
+    under = [name for name, each in by_name if each.coverage.occurrences * 100 < args.fail_under]
     if under:
-        print(f"charvec: coverage is under {args.fail_under:g} %: {escape(', '.join(under))}", file=sys.stderr)
+        complain(f"charvec: coverage is under {args.fail_under:g} %: {', '.join(under)}")
         return 1
     return 0 if counts.samples.complete else 3
 
@@ -102,7 +114,7 @@ def _letters(count: int) -> list[str]:
 def _report(comparison: Comparison, called: Sequence[str]) -> Iterator[str]:
     """Lines of the comparison, the models side by side, as many as the terminal has room for."""
     letters = _letters(len(called))
-    yield table([[letter, name] for letter, name in zip(letters, called, strict=True)])
+    yield fields([[letter, name] for letter, name in zip(letters, called, strict=True)])
     room = max(1, (_columns() - LEFT) // EACH)
     for start in range(0, len(called), room):
         chosen = range(start, min(start + room, len(called)))
@@ -137,16 +149,31 @@ def _rows(comparison: Comparison, chosen: range, letters: Sequence[str]) -> Iter
         ("of its distinct characters", "distinct", comparison.total.distinct),
     ):
         yield [title, number(total), *head]
-        yield ["  covered", "", *(percent(getattr(each.coverage, key)) for each in models)]
+        seen = [getattr(each.coverage.seen, key) for each in models]
+        covered = [getattr(each.coverage.written, key) for each in models]
+        yield ["  seen by the model", "", *map(number, seen)]
+        yield ["  covered, of what it sees", "", *map(share, covered, seen)]
+        if len(comparison.models) > 1:
+            whole = getattr(comparison.common, key)
+            yield [
+                "  covered, of what all see",
+                number(whole),
+                *(share(getattr(each.of_common, key), whole) for each in models),
+            ]
         for status in Status:
             parts = [getattr(each.coverage.by_status[status], key) for each in models]
             if any(parts):
                 # what a model deletes is no part of what it sees
-                whole = [0 if status == Status.REMOVED else getattr(each.coverage.seen, key) for each in models]
-                cells = [percent(part / of) if of else number(part) for part, of in zip(parts, whole, strict=True)]
+                gone = status == Status.REMOVED
+                cells = [number(part) if gone else share(part, of) for part, of in zip(parts, seen, strict=True)]
                 yield [f"  {status.label}", "", *cells]
         complete = "completeness" if key == "distinct" else "text_completeness"
-        yield ["  completeness, 1 / pieces", "", *(percent(getattr(each, complete)) for each in models)]
+        scores = [getattr(each, complete) for each in models]
+        yield [
+            "  completeness, 1 / pieces",
+            "",
+            *(share(score * of, of) for score, of in zip(scores, seen, strict=True)),
+        ]
     yield ["covered, by script", "occurrences", *head]
     yield from (_group(each, chosen) for each in comparison.scripts)
     more = len(comparison.blocks) - BLOCKS
@@ -158,6 +185,6 @@ def _group(group: Group, chosen: range) -> list[str]:
     cells = []
     for place in chosen:
         seen, covered = group.seen[place].occurrences, group.covered[place].occurrences
-        cells.append(percent(covered / seen) if seen else "deleted")
+        cells.append(share(covered, seen) if seen else "deleted")
     name = group.name.replace("_", " ")
     return [f"  {name if len(name) < 34 else name[:32] + '…'}", number(group.total.occurrences), *cells]

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import print_json
+from charvec.commands.common import fields, print_json
 from charvec.plumbing.terminal import count, escape, number, shown, table
 
 if TYPE_CHECKING:
@@ -42,22 +42,25 @@ def run(args: Namespace) -> int:
 
 def _summary(difference: Difference, most: int | None) -> str:
     changed = count(len(difference.changed), "character")
+    alike = difference.dim[0] == difference.dim[1]
     rows = [
-        ["equal", f"{count(difference.equal, 'character')}"],
+        ["equal" if alike else "in both", count(difference.equal if alike else difference.common, "character")],
         ["came", _list(difference.came, most)],
         ["went", _list(difference.went, most)],
-        ["changed", changed + (", only by rounding" if difference.rounding else "")],
     ]
+    if alike:
+        rows.append(["changed", changed + (", only by rounding" if difference.rounding else "")])
     if difference.counts:
         rows.append(["counts", f"{count(len(difference.counts), 'character')} with another number of occurrences"])
-    if len(set(difference.dim)) > 1:
-        rows.append(["dimensions", " -> ".join(map(str, difference.dim))])
+    if not alike:
+        dims = " -> ".join(map(str, difference.dim))
+        rows.append(["dimensions", f"{dims}; such vectors cannot be compared, only the characters were"])
     if len(set(difference.dtype)) > 1:
         rows.append(["element type", " -> ".join(difference.dtype)])
     if difference.origin:
         rows.append(["model", f"another {', '.join(difference.origin)}"])
     rows += [[f"option {key}", f"{old} -> {new}"] for key, (old, new) in difference.options.items()]
-    lines = [table([[escape(name), escape(text)] for name, text in rows])]
+    lines = [fields([[escape(name), escape(text)] for name, text in rows])]
     if difference.changed:
         lines += ["", "changed, the most different first", _table(difference.changed[:most])]
         if most is not None and len(difference.changed) > most:

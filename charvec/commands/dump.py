@@ -9,10 +9,11 @@ from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
     add_space_argument,
+    covered,
+    fields,
     left_out_note,
     model_name,
     open_model,
-    percent,
     print_json,
     warn,
 )
@@ -102,10 +103,7 @@ def _summary(
         *(["", line] for line in describe_left_out(counts)),
         ["model", model_name(args.model, model)],
         ["tensor", f"{escape(tensor.name)}, {tensor.rows} x {tensor.columns} {tensor.dtype}"],
-        [
-            "found",
-            f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters",
-        ],
+        ["found", covered(coverage, counts)],
         [
             "file",
             f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {held}, {size(file_size)}",
@@ -123,7 +121,9 @@ def _summary(
         for status, share in coverage.by_status.items()
         if share.distinct
     ]
-    lines = [table(rows), "", table([["status", "distinct", "occurrences", ""], *statuses], right=(1, 2))]
+    lines = [fields(rows)]
+    if statuses:
+        lines += ["", table([["status", "distinct", "occurrences", ""], *statuses], right=(1, 2))]
     missing = [entry for entry in vectors.missing if entry.status.label != "removed"]
     if missing:
         named = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import print_json
-from charvec.plumbing.terminal import table
+from charvec.commands.common import fields, print_json
 
 NAME = "env"
 HELP = "versions, the way of counting in use, and optional packages"
@@ -78,5 +77,5 @@ def run(args: Namespace) -> int:
         ["scripts", f"Unicode {scripts.UNICODE_VERSION}"],
     ]
     packages = [[name, installed[name] or "not installed", what] for name, what in PACKAGES.items()]
-    print("\n".join((table(rows), "", table(packages))))
+    print("\n".join((fields(rows), "", fields(packages))))
     return 0

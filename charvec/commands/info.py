@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import percent, print_json, warn
-from charvec.plumbing.terminal import escape, number, shown, size, table
+from charvec.commands.common import covered, fields, print_json, warn
+from charvec.plumbing.terminal import count, escape, number, shown, size, table
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
@@ -76,15 +76,12 @@ def run(args: Namespace) -> int:
         ]
         rows += [
             ["status", ", ".join(found)],
-            [
-                "coverage",
-                f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters",
-            ],
+            ["coverage", covered(coverage)],
             ["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"],
         ]
     if "charvec" in source:
         rows.append(["written by", escape(f"charvec {source['charvec']}")])
-    print(table(rows))
+    print(fields(rows))
     return 0
 
 
@@ -121,13 +118,12 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
         ]
     if "samples" in source:
         samples = source["samples"]
-        rows.append(
-            [
-                "samples",
-                f"{number(samples['files'])} files, {size(samples['bytes'])}, "
-                f"{number(samples['characters'])} characters",
-            ]
-        )
+        read = [count(samples["files"], "file"), size(samples["bytes"]), count(samples["characters"], "character")]
+        if samples.get("skipped"):
+            read.append(f"{number(samples['skipped'])} not read")
+        if samples.get("bad_bytes"):
+            read.append(f"{count(samples['bad_bytes'], 'byte')} left out")
+        rows.append(["samples", ", ".join(read)])
     if "sources" in source:
         how = {"first": "each character from the first source that has it", "concat": "vectors side by side"}
         rows.append(["merged", how[source["merged"]["how"]]])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import left_out_note, print_json, warn
-from charvec.plumbing.terminal import escape, number, size, table
+from charvec.commands.common import fields, left_out_note, print_json, warn
+from charvec.plumbing.terminal import escape, number, size
 
 NAME = "merge"
 HELP = "put several vector files together: first that knows a character, or side by side"
@@ -73,7 +73,7 @@ def run(args: Namespace) -> int:
             [escape(name), f"{number(count)} vectors"] for name, count in zip(_named(args, given), given, strict=True)
         ]
         held = f"{number(len(vectors) - len(left_out))} x {vectors.dim} {vectors.dtype}"
-        print(table([*rows, [escape(args.out), f"{held}, {size(os.path.getsize(args.out))}"]]))
+        print(fields([*rows, [escape(args.out), f"{held}, {size(os.path.getsize(args.out))}"]]))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import add_remote_arguments, print_json, watch_fetching
+from charvec.commands.common import add_remote_arguments, print_json, say, watch_fetching
 from charvec.errors import CharvecError
 from charvec.plumbing.terminal import escape, number, size, table
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 NAME = "tensors"
 HELP = "list the tensors of a checkpoint, and which is the input embedding"
+
+
+#: How messages send people to this command, and what they say when it is this command that shows them.
+_SENT_HERE = (
+    ("look with `charvec tensors`, then name", "look through the list, then name"),
+    ("`charvec tensors` lists the names", "the list has all names"),
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -43,6 +50,9 @@ def run(args: Namespace) -> int:
         choice = find_embedding(checkpoint, args.tensor)
     except CharvecError as error:
         problem = error
+        # the list that the message sends people to is the one they are reading
+        for sent in _SENT_HERE:
+            problem.help = problem.help.replace(*sent)
     chosen = None if problem else choice.tensor
     if args.json:
         known = {name: _described(each) for name, each in checkpoint.tensors.items()}
@@ -67,7 +77,7 @@ def run(args: Namespace) -> int:
             }
         )
     else:
-        print(f"{escape(checkpoint.path)}: {checkpoint.format}, {number(len(checkpoint))} tensors")
+        say(f"{escape(checkpoint.path)}: {checkpoint.format}, {number(len(checkpoint))} tensors")
         rows = []
         for name in checkpoint:
             tensor = chosen if chosen and chosen.name == name else checkpoint.tensors.get(name)
@@ -80,13 +90,13 @@ def run(args: Namespace) -> int:
                 rows.append([mark, escape(name), shape, kind, size(tensor.nbytes) if tensor.nbytes else ""])
         print(table(rows, right=(2, 4)))
         if not problem:
-            print(f"* the input embedding: {escape(choice.reason)}")
+            say(f"* the input embedding: {escape(choice.reason)}")
             if choice.tensor.quantised:
-                print(f"  stored as {escape(choice.tensor.quantised)}")
+                say(f"  stored as {escape(choice.tensor.quantised)}")
             if stem := is_projected(checkpoint, choice.tensor.name):
-                print(f"  the model multiplies its rows by {escape(stem)} first: --space hidden does so too")
+                say(f"  the model multiplies its rows by {escape(stem)} first: --space hidden does so too")
             for note in choice.notes:
-                print(f"  {note.code}: {escape(note.message)}")
+                say(f"  {note.code}: {escape(note.message)}")
     if problem:
         raise problem
     return 0

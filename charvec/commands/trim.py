@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import add_remote_arguments, open_model, print_json, warn
+from charvec.commands.common import add_remote_arguments, fields, open_model, print_json, warn
 from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
-from charvec.plumbing.terminal import escape, number, size, table
+from charvec.plumbing.terminal import escape, number, size
 
 NAME = "trim"
 HELP = "write a smaller model with only the pieces that the samples' characters need"
@@ -63,5 +63,5 @@ def run(args: Namespace) -> int:
             ["weights", f"{size(done.new_bytes)} of {size(done.old_bytes)}, {saved:.0%} saved"],
             ["folder", f"{escape(done.folder)}: {escape(', '.join(done.files))}"],
         ]
-        print(table(rows))
+        print(fields(rows))
     return 0 if counts.samples.complete else 3

@@ -5,9 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import add_model_arguments, add_space_argument, open_model, print_json, warn
+from charvec.commands.common import (
+    add_model_arguments,
+    add_space_argument,
+    fields,
+    open_model,
+    print_json,
+    warn,
+)
 from charvec.commands.corpus import add_sample_arguments, describe, sample_notes, scan_samples
-from charvec.plumbing.terminal import count, escape, number, shown, size, table
+from charvec.plumbing.terminal import count, escape, number, shown, size
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
@@ -65,7 +72,7 @@ def run(args: Namespace) -> int:
             ["missing", f"{number(len(made.missing))}, before {number(len(vectors.missing))}"],
             ["file", f"{escape(out)}, {_held(made)}, {size(os.path.getsize(out))}"],
         ]
-        print(table(rows))
+        print(fields(rows))
     return 0 if counts.samples.complete else 3
 
 

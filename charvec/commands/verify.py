@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import add_remote_arguments, open_model, warn
+from charvec.commands.common import add_remote_arguments, open_model, say, warn
 from charvec.errors import UsageError
-from charvec.plumbing.terminal import escape, number, shown
+from charvec.plumbing.terminal import complain, escape, number, shown
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -55,10 +54,10 @@ def run(args: Namespace) -> int:
     )
     if args.against is None:
         if not args.quiet:
-            print(f"{_vectors(vectors, args)}, {said} (not compared with a checkpoint: --against MODEL does that)")
+            say(f"{_vectors(vectors, args)}, {said} (not compared with a checkpoint: --against MODEL does that)")
         return 0
     if not args.quiet:
-        print(f"{_vectors(vectors, args)}, {said}")
+        say(f"{_vectors(vectors, args)}, {said}")
     if vectors.sources is not None:
         return _verify_parts(vectors, args)
     if len(args.against) > 1:
@@ -90,11 +89,11 @@ def _verify_parts(vectors: CharVectors, args: Namespace) -> int:
             wrong = verify_rows(part, against[1], rounded_to=rounded, statuses=not side_by_side)
             problem = f"{number(len(wrong))} of {number(len(part))} vectors differ: {_listed(wrong)}" if wrong else ""
         if problem or against is None:
-            print(f"{whose}: {problem}", file=sys.stderr)
+            complain(f"{whose}: {problem}")
             answer = 1
         elif not args.quiet:
             equal = "bit-equal to" if rounded in (None, "float32") else f"equal after rounding to {rounded} to"
-            print(f"{whose}: {number(len(part))} of {number(len(part))} vectors are {equal} {escape(against[0])}")
+            say(f"{whose}: {number(len(part))} of {number(len(part))} vectors are {equal} {escape(against[0])}")
     return answer
 
 
@@ -116,12 +115,11 @@ def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
         if not args.quiet:
             equal = "bit-equal to" if vectors.dtype == "float32" else f"equal after rounding to {vectors.dtype} to"
             count = number(len(vectors))
-            print(f"{count} of {count} vectors are {equal} {escape(against)}{escape(remarks)}")
+            say(f"{count} of {count} vectors are {equal} {escape(against)}{escape(remarks)}")
         return 0
-    print(
+    complain(
         f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(against)}: "
-        f"{_listed(wrong)}{escape(remarks)}",
-        file=sys.stderr,
+        f"{_listed(wrong)}{escape(remarks)}"
     )
     return 1
 

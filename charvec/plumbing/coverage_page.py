@@ -47,12 +47,13 @@ def coverage_page(comparison: Mapping[str, Any], samples: str, percent: Any) -> 
         f"<title>Coverage of {count(len(models), 'model')}</title><style>{_STYLE}</style></head><body>",
         "<h1>How much of the samples each model knows</h1>",
         f"<p>{_text(samples)}, {number(comparison['distinct'])} distinct</p>",
-        "<p><small>Shares are of what a model sees, without what it deletes. "
+        "<p><small>Shares are of what a model sees, without what it deletes; only those of what all see are of one "
+        "whole. "
         f"Covered: {_text(', '.join(models[0]['keep']))}. "
         "Completeness: 1 / pieces, 0 for an unknown character, averaged.</small></p>",
     ]
     for title, key in (("Of the text", "occurrences"), ("Of its distinct characters", "distinct")):
-        parts += [f"<h2>{title}</h2>", _table(_statuses(models, key, percent), ["", *names])]
+        parts += [f"<h2>{title}</h2>", _table(_statuses(comparison, models, key, percent), ["", *names])]
     for title, key in (("By Unicode script", "scripts"), ("By Unicode block", "blocks")):
         rows = [_group(group, percent) for group in comparison[key]]
         parts += [f"<h2>{title}</h2>", _table(rows, ["", "distinct", "occurrences", *names])]
@@ -85,16 +86,24 @@ def _row(cells: Sequence[str], kind: str = "") -> str:
     return f"<tr{kind}>" + "".join(each if each.startswith("<td") else f"<td>{each}</td>" for each in cells) + "</tr>"
 
 
-def _statuses(models: Sequence[Mapping[str, Any]], key: str, percent: Any) -> list[str]:
-    covered = [each["written_" + key] / each["seen_" + key] if each["seen_" + key] else 1.0 for each in models]
-    rows = [_row(["covered", *(_meter(share, percent) for share in covered)], ' class="sum"')]
+def _statuses(comparison: Mapping[str, Any], models: Sequence[Mapping[str, Any]], key: str, percent: Any) -> list[str]:
+    covered = [_share(each["written_" + key], each["seen_" + key], percent) for each in models]
+    rows = [
+        _row(["seen by the model", *(number(each["seen_" + key]) for each in models)]),
+        _row(["covered, of what it sees", *covered], ' class="sum"'),
+    ]
+    if len(models) > 1:
+        common = [_share(each["of_common_" + key], comparison["common_" + key], percent) for each in models]
+        rows.append(_row([f"covered, of the {number(comparison['common_' + key])} that all see", *common]))
     for status in models[0]["by_status"]:
         numbers = [each["by_status"][status][key] for each in models]
         if any(numbers):
             seen = [each["seen_" + key] for each in models]
             rows.append(_row([_text(status), *map(_of(status, percent), numbers, seen)]))
     complete = "completeness" if key == "distinct" else "text_completeness"
-    rows.append(_row(["completeness", *(percent(each[complete]) for each in models)]))
+    rows.append(
+        _row(["completeness", *(percent(each[complete]) if each["seen_" + key] else "none" for each in models)])
+    )
     return rows
 
 
@@ -103,6 +112,10 @@ def _of(status: str, percent: Any) -> Any:
     return lambda part, whole: (
         number(part) if status == "removed" or not whole else f"{number(part)} <small>{percent(part / whole)}</small>"
     )
+
+
+def _share(part: int, whole: int, percent: Any) -> str:
+    return _meter(part / whole, percent) if whole else "none"
 
 
 def _meter(share: float, percent: Any) -> str:

@@ -7,10 +7,12 @@ other than U+0020, surrogates, and everything unassigned or for private use.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from charvec.errors import UsageError
 
@@ -21,11 +23,13 @@ __all__ = [
     "escape",
     "number",
     "parse_char",
+    "room",
     "shown",
     "size",
     "table",
     "visible",
     "width",
+    "wrapped",
 ]
 
 _BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -113,7 +117,46 @@ def width(text: str) -> int:
 def complain(text: str) -> None:
     """Print to standard error; where that is closed or full there is nobody to tell, and the work goes on."""
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr)
+        print(wrapped(text, room(sys.stderr)), file=sys.stderr)
+
+
+def room(stream: TextIO | None) -> int | None:
+    """Columns of the terminal behind a stream; None where there is no terminal, or none that says its width."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None if stream and stream.isatty() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def wrapped(text: str, columns: int | None, hang: int = 4) -> str:
+    """The text with lines that are too long for a terminal broken at spaces, never within a word.
+
+    Lines that fit stay as they are.
+
+    Args:
+        text: any number of lines.
+        columns: of the terminal; None to leave the text as it is.
+        hang: by how many columns more than the line what goes on below it is indented.
+    """
+    if columns is None:
+        return text
+    return "\n".join(piece for line in text.split("\n") for piece in _broken(line, columns, hang))
+
+
+def _broken(line: str, columns: int, hang: int) -> Iterator[str]:
+    if width(line) <= columns:
+        yield line
+        return
+    indent = len(line) - len(line.lstrip(" "))
+    made, empty = line[:indent], True
+    for word in line[indent:].split(" "):
+        if empty or width(made) + 1 + width(word) <= columns:
+            made += word if empty else " " + word
+        else:
+            yield made.rstrip(" ")
+            made = " " * (indent + hang) + word
+        empty = False
+    yield made
 
 
 def number(value: int) -> str:
@@ -131,17 +174,32 @@ def size(count: int) -> str:
     raise AssertionError("unreachable")
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
-    """Columns aligned by their width on a terminal; those numbered in ``right`` flush right."""
+def table(
+    rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "", columns: int | None = None
+) -> str:
+    """Columns aligned by their width on a terminal; those numbered in ``right`` flush right.
+
+    Args:
+        rows: their cells; they need not be of one length.
+        right: places of the columns that are flush right.
+        indent: stands before each line.
+        columns: of the terminal: what is too long in the last column goes on below, at spaces. None for no end.
+    """
     if not rows:
         return ""
-    columns = max(map(len, rows))
-    widths = [max(width(row[place]) for row in rows if place < len(row)) for place in range(columns)]
+    last = max(map(len, rows)) - 1
+    widths = [max(width(row[place]) for row in rows if place < len(row)) for place in range(last + 1)]
+    start = len(indent) + sum(widths[:last]) + 2 * last
     lines = []
     for row in rows:
         cells = []
         for place, cell in enumerate(row):
             padding = " " * (widths[place] - width(cell))
             cells.append(padding + cell if place in right else cell + padding)
-        lines.append(indent + "  ".join(cells).rstrip())
+        line = indent + "  ".join(cells).rstrip()
+        if columns and len(row) > last and last not in right and width(line) > columns >= 2 * start:
+            cells[last], *more = _broken(row[last], columns - start, 0)
+            lines += [indent + "  ".join(cells), *(" " * start + rest for rest in more)]
+        else:
+            lines.append(line)
     return "\n".join(lines)
