@@ -330,8 +330,8 @@ def test_rows_by_the_model(configs: dict[str, Any], row: int, tmp_path: Path) ->
     assert len(vocabulary.files) == 1 + len(configs)
 
 
-#: Row less place in the file, for each tokenizer class of transformers 4.57.1 that reads a SentencePiece file: the class
-#: was given a model trained for the purpose, and ``convert_tokens_to_ids`` was asked for every ordinary piece.
+#: Row less place in the file, for each tokenizer class of transformers 4.57.1 that reads a SentencePiece file: the
+#: class was given a model trained for the purpose, and ``convert_tokens_to_ids`` was asked for every ordinary piece.
 SHIFTS = {
     "Albert": ("spiece.model", 0),
     "Barthez": ("sentencepiece.bpe.model", 0),

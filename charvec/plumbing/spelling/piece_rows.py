@@ -174,8 +174,8 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
         lowercase: overrides what the configuration says, unless None.
 
     Raises:
-        Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing known tells whether they are shifted although
-            the file's name says that they may be.
+        Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing known tells whether they are shifted
+            although the file's name says that they may be.
         DamagedFile: ``E-TOKENIZER`` when a configuration file is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
         CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_object`.
     """
