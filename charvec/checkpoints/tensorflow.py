@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from charvec.errors import CharvecError, DamagedFile, Note, NotFound, WrongFile
+from charvec.errors import CharvecError, DamagedFile, Note, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, unrecognised
@@ -67,14 +67,7 @@ def read(file: File) -> Checkpoint:
         NotFound: ``E-SHARD-MISSING`` when there is no data file.
     """
     path = file.path
-    if file.size > MAX_INDEX:
-        raise WrongFile(
-            "E-TOO-LARGE",
-            f"{path} has {file.size:,} bytes, more than the limit of {MAX_INDEX:,} for a TensorFlow index",
-            path=path,
-            help="check that it is the file you meant",
-        )
-    raw = file.pread(0, file.size)
+    raw = file.whole(MAX_INDEX, "a TensorFlow index")
     try:
         index = parse(raw)
         tensors = {name: _tensor(name, entry, index, path) for name, entry in index.tensors.items()}

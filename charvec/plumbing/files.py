@@ -108,6 +108,22 @@ class File:
             length -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def whole(self, limit: int, what: str) -> bytes:
+        """All bytes of a file that is to be small; the arguments say how small, and what it is taken for.
+
+        Raises:
+            WrongFile: ``E-TOO-LARGE``.
+            CharvecError: as :meth:`pread`.
+        """
+        if self.size > limit:
+            raise WrongFile(
+                "E-TOO-LARGE",
+                f"{self.path} has {self.size:,} bytes, more than the limit of {limit:,} for {what}",
+                path=self.path,
+                help="check that it is the file you meant",
+            )
+        return self.pread(0, self.size)
+
     def pread_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` (bytes, writable, contiguous) from ``offset``; raises as :meth:`pread` does."""
         if offset < 0 or offset + len(buffer) > self.size:
@@ -180,14 +196,7 @@ def read_whole(path: str | os.PathLike[str], *, limit: int) -> bytes:
         CharvecError: as :class:`File`.
     """
     with File(path) as file:
-        if file.size > limit:
-            raise WrongFile(
-                "E-TOO-LARGE",
-                f"{file.path} has {file.size:,} bytes, more than the limit of {limit:,} for such a file",
-                path=file.path,
-                help="check that it is the file you meant",
-            )
-        return file.pread(0, file.size)
+        return file.whole(limit, "such a file")
 
 
 def inside(folder: str, name: str, *, by: str) -> str:

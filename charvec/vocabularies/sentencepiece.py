@@ -13,7 +13,7 @@ from collections import Counter
 
 import numpy as np
 
-from charvec.errors import DamagedFile, WrongFile
+from charvec.errors import DamagedFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields
@@ -99,14 +99,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         CharvecError: as :func:`charvec.plumbing.spelling.piece_rows.read_piece_rows`.
     """
     path = file.path
-    if file.size > MAX_BYTES:
-        raise WrongFile(
-            "E-TOO-LARGE",
-            f"{path} has {file.size:,} bytes; a vocabulary has less than {MAX_BYTES:,}",
-            path=path,
-            help="check that it is the file you meant",
-        )
-    data = file.pread(0, file.size)
+    data = file.whole(MAX_BYTES, "a vocabulary")
     try:
         model = _parse(data)
     except (Malformed, UnicodeDecodeError) as error:

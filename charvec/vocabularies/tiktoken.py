@@ -14,7 +14,7 @@ from binascii import Error, a2b_base64
 from itertools import pairwise
 from typing import Any
 
-from charvec.errors import DamagedFile, WrongFile
+from charvec.errors import DamagedFile
 from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
@@ -61,14 +61,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """
     path = file.path
     refuse_casing(path, "tiktoken", lowercase)
-    if file.size > MAX_BYTES:
-        raise WrongFile(
-            "E-TOO-LARGE",
-            f"{path} has {file.size:,} bytes; a vocabulary has less than {MAX_BYTES:,}",
-            path=path,
-            help="check that it is the file you meant",
-        )
-    data = file.pread(0, file.size)
+    data = file.whole(MAX_BYTES, "a vocabulary")
     rows = _parse(data, path)
     config = places.join(places.parent(path), "tokenizer_config.json")
     files = [config] if places.exists(config) else []

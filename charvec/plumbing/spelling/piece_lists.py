@@ -27,14 +27,7 @@ def read_lines(file: File) -> tuple[bytes, list[str]]:
         WrongFile: ``E-TOO-LARGE``.
     """
     path = file.path
-    if file.size > MAX_BYTES:
-        raise WrongFile(
-            "E-TOO-LARGE",
-            f"{path} has {file.size:,} bytes; a vocabulary has less than {MAX_BYTES:,}",
-            path=path,
-            help="check that it is the file you meant",
-        )
-    data = file.pread(0, file.size)
+    data = file.whole(MAX_BYTES, "a vocabulary")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from charvec.errors import Note, WrongFile
+from charvec.errors import Note
 from charvec.plumbing.files import File
 from charvec.plumbing.safejson import parse
 from charvec.plumbing.spelling.normalizer import MAX_BYTES, MAX_DIGITS
@@ -40,14 +40,7 @@ def parse_whole(file: File) -> tuple[Any, bytes]:
         DamagedFile: ``E-TOKENIZER``; ``E-JSON-DUPKEY``; ``E-TRUNCATED``.
         WrongFile: ``E-TOO-LARGE``.
     """
-    if file.size > MAX_BYTES:
-        raise WrongFile(
-            "E-TOO-LARGE",
-            f"{file.path} has {file.size:,} bytes; a tokenizer has less than {MAX_BYTES:,}",
-            path=file.path,
-            help="check that it is the file you meant",
-        )
-    data = file.pread(0, file.size)
+    data = file.whole(MAX_BYTES, "a tokenizer")
     return parse(data, file.path, code="E-TOKENIZER", what="tokenizer", digits=MAX_DIGITS), data
 
 
