@@ -51,9 +51,14 @@ MEMBERS = (
 )
 
 
-def members() -> Iterator[Member]:
-    """Every member, imported when its turn comes."""
-    for name in MEMBERS:
+#: Who is asked first about a file that begins so, for the members before it would be imported in vain.
+LIKELY = {b"PK\x03\x04": "pytorch"}
+
+
+def members(head: bytes = b"") -> Iterator[Member]:
+    """Every member, imported when its turn comes; the likely one for a file that begins with ``head`` first."""
+    likely = [name for start, name in LIKELY.items() if head.startswith(start)]
+    for name in dict.fromkeys((*likely, *MEMBERS)):
         yield cast(Member, import_module(f"charvec.checkpoints.{name}"))
 
 
@@ -223,7 +228,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         CharvecError: as :func:`locate`, :func:`charvec.plumbing.files.unrecognised` and the members do.
     """
     with File(locate(path)) as file:
-        for member in members():
+        for member in members(file.head):
             if member.sniff(file):
                 return member.read(file)
         raise unrecognised(file, "a checkpoint")
