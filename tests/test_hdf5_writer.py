@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from vector_samples import DTYPES, ROOT, assert_same, build, charvec, small
+from vector_samples import DTYPES, ROOT, assert_same, build, charvec, signed, small
 
 from charvec import load
+from charvec.errors import CharvecError
 from charvec.formats import hdf5
 from charvec.plumbing.arrays.layout import to_columns
-from charvec.plumbing.hdf5.hdf5_image import hdf5_image, lookup3
+from charvec.plumbing.hdf5.hdf5_image import hdf5_image, image_arrays, lookup3
 from charvec.vectors import CharVectors
 
 DATA = ROOT / "tests" / "data" / "vectors"
@@ -117,8 +118,14 @@ def any_arrays(draw: st.DrawFn) -> Arrays:
 @settings(max_examples=200, deadline=None)
 @given(any_arrays(), st.sampled_from((0, 512, 1024, 4096)))
 def test_any_arrays(arrays: Arrays, base: int) -> None:
-    """Whatever the names, types and shapes, and wherever the file begins."""
-    assert_holds(image(arrays, base), arrays)
+    """Whatever the names, types and shapes, and wherever the file begins: to the library and to our own reader."""
+    data = image(arrays, base)
+    assert_holds(data, arrays)
+    found = image_arrays(data, base)
+    assert found is not None and list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -193,6 +200,145 @@ def test_files_that_the_library_wrote(dtype: str) -> None:
 def test_same_bytes_with_any_library(dtype: str) -> None:
     """The golden files do not depend on what is installed."""
     assert written(small(dtype)) == (DATA / f"{dtype}.h5").read_bytes()
+
+
+# -- what is read without the library ---------------------------------------------------------------------------------
+
+
+def by_both(data: bytes) -> tuple[CharVectors | str, CharVectors | str]:
+    """Vectors, or the code of the error: as files are read, and as the library would read them."""
+    results: list[CharVectors | str] = []
+    for reader in (image_arrays, lambda data, base: None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hdf5, "image_arrays", reader)
+            try:
+                results.append(hdf5.read("x", data))
+            except CharvecError as error:
+                results.append(error.code)
+    return results[0], results[1]
+
+
+@pytest.mark.parametrize("by", ["", "by_h5py"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_ways_alike(dtype: str, by: str) -> None:
+    """Golden files: every column bit for bit what the library finds; its own files are left to it."""
+    data = (DATA / by / f"{dtype}.h5").read_bytes()
+    assert (image_arrays(data, BASE) is None) == bool(by)
+    ours, theirs = by_both(data)
+    assert isinstance(ours, CharVectors) and isinstance(theirs, CharVectors)
+    assert_same(ours, theirs)
+
+
+def test_every_bit() -> None:
+    """Changed metadata are never read past: the library has to judge. Changed data are what they now are."""
+    arrays = to_columns(small("int8"))
+    good = image(arrays)
+    owner = {}
+    for name, member in walk(good).items():
+        if name in arrays:
+            start = member.id.get_offset()
+            owner |= {start + place: (name, place) for place in range(arrays[name].nbytes)}
+    assert len(owner) == sum(array.nbytes for array in arrays.values())
+    for place in range(BASE, len(good)):
+        for bit in range(8) if place not in owner else [place % 8]:
+            spoiled = bytearray(good)
+            spoiled[place] ^= 1 << bit
+            found = image_arrays(bytes(spoiled), BASE)
+            if place not in owner:
+                assert found is None, (place, bit)
+                continue
+            assert found is not None
+            changed, within = owner[place]
+            for name, array in arrays.items():
+                expected = bytearray(array.tobytes())
+                if name == changed:
+                    expected[within] ^= 1 << bit
+                assert found[name].tobytes() == expected and found[name].dtype == array.dtype
+
+
+def test_any_other_length() -> None:
+    """Cut short, longer by a byte, or told of another beginning: none of ours."""
+    good = image(to_columns(small("int8")))
+    assert image_arrays(good, BASE) is not None
+    for length in range(len(good)):
+        assert image_arrays(good[:length], BASE) is None
+    assert image_arrays(good + b"\0", BASE) is None and image_arrays(b"\0" + good, BASE) is None
+    for base in (0, 8, 1024, len(good), len(good) + 1):
+        assert image_arrays(good, base) is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_any_other_bytes(data: st.DataObject) -> None:
+    """Whatever numbers stand in the headers: none of ours, and neither an error nor a long wait."""
+    arrays = to_columns(small("float16"))
+    spoiled = bytearray(image(arrays))
+    first = spoiled.rindex(arrays["meta"].tobytes()) + arrays["meta"].nbytes
+    places = st.integers(BASE, BASE + 47) | st.integers(first, len(spoiled) - 1)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(places)
+        value = data.draw(
+            st.binary(min_size=1, max_size=8) | st.sampled_from((bytes(8), b"\xff" * 8, b"\xff" * 7 + b"\x7f"))
+        )
+        spoiled[place : place + len(value)] = value
+    if spoiled != image(arrays):
+        assert image_arrays(bytes(spoiled), BASE) is None
+
+
+def test_headers_that_point_at_each_other() -> None:
+    """A root whose every link is the root, and one with more links than any vector file has."""
+    good = image({"x/" + "y" * 200 + f"{number}": np.zeros(1, "|u1") for number in range(60)})
+    assert image_arrays(good, BASE) is not None
+    root = int.from_bytes(good[BASE + 36 : BASE + 44], "little")
+    looped = good[:-12] + root.to_bytes(8, "little") + good[-4:]
+    assert image_arrays(looped, BASE) is None
+    assert image_arrays(image({f"{number}": np.zeros(1, "|u1") for number in range(65)}), BASE) is None
+
+
+COLUMNS_OF_SMALL = to_columns(small("int8"))
+ODD: dict[str, Arrays] = {
+    "none": {},
+    "no-meta": {name: array for name, array in COLUMNS_OF_SMALL.items() if name != "meta"},
+    "no-counts": {name: array for name, array in COLUMNS_OF_SMALL.items() if name != "counts"},
+    "one-more": {**COLUMNS_OF_SMALL, "other": np.zeros(3, "|u1")},
+    "one-more-inside": {**COLUMNS_OF_SMALL, "missing/other": np.zeros(3, "|u1")},
+    "group-for-dataset": {
+        **{name: array for name, array in COLUMNS_OF_SMALL.items() if name != "counts"},
+        "counts/x": COLUMNS_OF_SMALL["counts"],
+    },
+    "dataset-for-group": {
+        **{name: array for name, array in COLUMNS_OF_SMALL.items() if not name.startswith("missing/")},
+        "missing": np.zeros(3, "<u4"),
+    },
+    "type": {**COLUMNS_OF_SMALL, "counts": np.ones(6, "<u4")},
+    "type-and-meta": {**COLUMNS_OF_SMALL, "counts": np.ones(6, "<u4"), "meta": np.zeros(1, "|u1")},
+    "axes": {**COLUMNS_OF_SMALL, "vectors": np.ones(24, "|i1")},
+    "no-axes": {**COLUMNS_OF_SMALL, "counts": np.array(7, "<u8")},
+    "unsigned": {**COLUMNS_OF_SMALL, "vectors": np.ones((6, 4), "|u1")},
+    "rows": {**COLUMNS_OF_SMALL, "vectors": np.ones((5, 4), "|i1")},
+    "order": {**COLUMNS_OF_SMALL, "codepoints": COLUMNS_OF_SMALL["codepoints"][::-1].copy()},
+    "status": {**COLUMNS_OF_SMALL, "status": np.full(6, 9, "|u1")},
+    "empty": {**COLUMNS_OF_SMALL, "vectors": np.empty((0, 1 << 40), "|i1"), "codepoints": np.empty(0, "<u4")},
+    "meta": {**COLUMNS_OF_SMALL, "meta": np.frombuffer(b"[]", np.uint8)},
+}
+
+
+@pytest.mark.parametrize("arrays", ODD.values(), ids=ODD.keys())
+def test_odd_columns_in_our_layout(arrays: Arrays) -> None:
+    """A file laid out as ours with a digest that is right, but of other columns: the same verdict either way."""
+    ours, theirs = by_both(signed(image(arrays)[BASE:]))
+    if isinstance(ours, str):
+        assert ours == theirs
+    else:
+        assert isinstance(theirs, CharVectors)
+        assert_same(ours, theirs)
+
+
+def test_loading_needs_no_library() -> None:
+    """Our own files load where h5py cannot even be imported."""
+    script = "import sys; sys.modules['h5py'] = None; import charvec; print(len(charvec.load(sys.argv[1])))"
+    argv = [sys.executable, "-c", script, str(DATA / "int8.h5")]
+    assert subprocess.run(argv, cwd=ROOT, check=True, timeout=60, capture_output=True).stdout.split() == [b"6"]
 
 
 # -- checksums --------------------------------------------------------------------------------------------------------

@@ -14,19 +14,22 @@ end. Everything is little-endian::
            an object header for each group, that of / last    IV.A.1.b: link info, group info, links
 
 Headers hold the addresses of what they describe; in this order each address is known when it is needed. There are no
-attributes and no times: the same arrays make the same file.
+attributes and no times: the same arrays make the same file. So reading it back takes no knowledge of HDF5 beyond this
+module: :func:`image_arrays` accepts what :func:`hdf5_image` would write again, byte for byte, and nothing else.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from struct import iter_unpack, pack
+from math import prod
+from struct import iter_unpack, pack, unpack_from
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hdf5_image", "lookup3"]
+__all__ = ["hdf5_image", "image_arrays", "lookup3"]
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK_SIZE = 48
@@ -42,6 +45,9 @@ _COMPACT_LINKS, _DENSE_LINKS = 16, 12
 _DATASPACE, _LINK_INFO, _DATATYPE, _FILL_VALUE, _LINK, _LAYOUT, _GROUP_INFO = 1, 2, 3, 5, 6, 8, 10
 #: Those that never change, which the library marks with a flag.
 _CONSTANT = (_DATATYPE, _FILL_VALUE, _GROUP_INFO)
+
+#: More links than any vector file has; it bounds what a hostile file can make its reader do.
+_MOST_LINKS = 64
 
 
 def hdf5_image(arrays: Mapping[str, NDArray[Any]], base: int) -> list[bytes | memoryview]:
@@ -83,6 +89,84 @@ def hdf5_image(arrays: Mapping[str, NDArray[Any]], base: int) -> list[bytes | me
             root[group] = place(_group(links))
     root_address = place(_group(root))
     return [_superblock(base, base + end + len(headers), root_address), *data, bytes(headers)]
+
+
+def image_arrays(data: bytes, base: int) -> dict[str, NDArray[Any]] | None:
+    """The arrays of which :func:`hdf5_image` made a file, as views of its bytes; None for any file but such.
+
+    The headers are asked where things should be and are believed in nothing: the image of the arrays found so is laid
+    out anew, and must be the file, byte for byte. Damage, other programs' files and other versions' layouts give None.
+
+    Args:
+        data: a whole file.
+        base: where its superblock stands.
+    """
+    try:
+        arrays, offsets = _arrays(data, base)
+        place, expected = base, iter(offsets)
+        for part in hdf5_image(arrays, base):
+            same = data.startswith(part, place) if isinstance(part, bytes) else next(expected) == place
+            if not same:
+                return None
+            place += len(part)
+    except (struct.error, IndexError, KeyError, OverflowError, ValueError):
+        return None  # what the sloppy reading below comes to in a file that is none of ours
+    return arrays if place == len(data) else None
+
+
+def _arrays(data: bytes, base: int) -> tuple[dict[str, NDArray[Any]], list[int]]:
+    """Arrays by name in the order of their headers, and the offsets of those with elements; not checked."""
+    root = _links(data, base + unpack_from("<Q", data, base + 36)[0])
+    found: dict[int, str] = {}  # of datasets, by address
+    for name, address in root.items():
+        # the first message of a group is about links, that of a dataset about axes
+        if data[base + address + 8] == _LINK_INFO:
+            found |= {to: f"{name}/{member}" for member, to in _links(data, base + address).items()}
+        else:
+            found[address] = name
+        if len(found) > _MOST_LINKS:
+            raise ValueError
+    arrays: dict[str, NDArray[Any]] = {}
+    offsets = []
+    for address, name in sorted(found.items()):
+        dtype, shape, start = _described(data, base + address)
+        count = prod(shape)
+        if count * dtype.itemsize > len(data):
+            raise ValueError
+        if count:
+            offsets.append(base + start)
+            arrays[name] = np.frombuffer(data, dtype, count, base + start).reshape(shape)
+        else:
+            arrays[name] = np.empty(shape, dtype)
+    return arrays, offsets
+
+
+def _links(data: bytes, header: int) -> dict[str, int]:
+    """Names and addresses in what should be the header of a group; not checked."""
+    links: dict[str, int] = {}
+    place = header + 8
+    end = place + unpack_from("<H", data, header + 6)[0]
+    while place < end and len(links) <= _MOST_LINKS:
+        kind, size = unpack_from("<BH", data, place)
+        if kind == _LINK:
+            name = place + 7  # behind four bytes of the message's header and three of its own
+            to = name + data[name - 1]
+            links[data[name:to].decode("ascii")] = unpack_from("<Q", data, to)[0]
+        place += 4 + size
+    return links
+
+
+def _described(data: bytes, header: int) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Type, shape and address in what should be the header of a dataset; not checked."""
+    axes = data[header + 13]
+    place = header + 16
+    shape = unpack_from(f"<{axes}Q", data, place)
+    place += 8 * axes
+    size = unpack_from("<H", data, place + 1)[0]
+    dtype = np.dtype(_TYPES[data[place + 4 : place + 4 + size]])
+    # the fill value has two bytes, and the layout two before the address
+    address = unpack_from("<Q", data, place + 4 + size + (4 + 2) + (4 + 2))[0]
+    return dtype, shape, address
 
 
 def _superblock(base: int, end_of_file: int, root: int) -> bytes:
@@ -143,6 +227,9 @@ _DATATYPES: Mapping[str, bytes] = {
     "<f2": _float(2, exponent=5, mantissa=10),
     "<f4": _float(4, exponent=8, mantissa=23),
 }
+
+#: And NumPy's names by datatype messages.
+_TYPES: Mapping[bytes, str] = {message: name for name, message in _DATATYPES.items()}
 
 
 def _sealed(block: bytes) -> bytes:
