@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from charvec.version import __version__
 
 if TYPE_CHECKING:
-    from charvec import gensim, sklearn, torch
+    from charvec import flax, gensim, jax, keras, sklearn, torch
     from charvec.comparing import diff
     from charvec.counts import Counts
     from charvec.coverage import Coverage
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from charvec.selection import select
     from charvec.status import Status
     from charvec.storage import load, save
+    from charvec.tables import ids
     from charvec.trimming import trim
     from charvec.updating import update
     from charvec.vectors import CharVectors
@@ -54,7 +55,11 @@ __all__ = [
     "diff",
     "dump",
     "export",
+    "flax",
     "gensim",
+    "ids",
+    "jax",
+    "keras",
     "load",
     "lookup",
     "merge",
@@ -81,7 +86,11 @@ _HOMES = {
     "diff": "charvec.comparing",
     "dump": "charvec.extraction",
     "export": "charvec.exporting",
+    "flax": None,
     "gensim": None,
+    "ids": "charvec.tables",
+    "jax": None,
+    "keras": None,
     "load": "charvec.storage",
     "lookup": "charvec.extraction",
     "merge": "charvec.merging",

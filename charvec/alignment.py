@@ -14,7 +14,7 @@ from charvec.valueclass import dataclass
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["Aligned", "align", "entries_of"]
+__all__ = ["Aligned", "align", "check_special", "entries_of", "row_count"]
 
 #: Rows beyond 50 for each entry and these 10 million are no vocabulary with gaps but a mistake (hashes, code units).
 _SPARSE, _SPARE = 50, 10_000_000
@@ -56,8 +56,8 @@ def align(
             "E-MISSING", f"missing={missing!r} is unknown", help="choose zeros, unk, mean, normal or error"
         )
     entries = entries_of(vocab)
-    _check_special(entries, pad=pad, unk=unk)
-    rows = _row_count(entries, vectors.dim)
+    check_special(entries, pad=pad, unk=unk)
+    rows = row_count(entries, vectors.dim)
     ordinary = [(piece, row) for piece, row in entries if piece not in (pad, unk)]
     found = [(piece, row) for piece, row in ordinary if piece in vectors]
     lost = [(piece, row) for piece, row in ordinary if piece not in vectors]
@@ -110,7 +110,7 @@ def entries_of(vocab: Mapping[str, int] | Sequence[str] | KeysView[str]) -> list
     return [(piece, int(row)) for piece, row in entries]
 
 
-def _check_special(entries: Sequence[tuple[str, int]], **special: str | None) -> None:
+def check_special(entries: Sequence[tuple[str, int]], **special: str | None) -> None:
     """Refuse a name for padding or for unknown characters that is no entry: a slip that would go unnoticed.
 
     Raises:
@@ -132,7 +132,7 @@ def _check_special(entries: Sequence[tuple[str, int]], **special: str | None) ->
         )
 
 
-def _row_count(entries: Sequence[tuple[str, int]], dim: int) -> int:
+def row_count(entries: Sequence[tuple[str, int]], dim: int) -> int:
     """One more than the largest id.
 
     Raises:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Mapping, Sequence
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.alignment import Aligned, entries_of
+from charvec.alignment import Aligned, check_special, entries_of, row_count
 from charvec.errors import UsageError
 from charvec.valueclass import dataclass
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["Default", "Table", "Vocab", "layout", "table"]
+__all__ = ["Default", "Table", "Vocab", "ids", "layout", "table"]
 
 #: A caller's ids, as :meth:`CharVectors.matrix_for` takes them.
 Vocab: TypeAlias = Mapping[str, int] | Sequence[str] | KeysView[str]
@@ -62,6 +62,52 @@ def layout(chars: Sequence[str], pad: str, unk: str, pad_id: int, unk_id: int) -
     special = {ids[0]: pad, ids[1]: unk}
     rest = iter(chars)
     return {special[place] if place in special else next(rest): place for place in range(size)}
+
+
+def ids(
+    texts: Iterable[str],
+    vocab: Vocab,
+    *,
+    pad: str = "<PAD>",
+    unk: str | None = "<UNK>",
+    length: int | None = None,
+) -> NDArray[np.int32]:
+    """The ids of the characters of texts, padded behind: what an embedding layer takes.
+
+    Args:
+        texts: several texts.
+        vocab: entries and their ids, as :meth:`CharVectors.vocabulary` gives them or the caller's own.
+        pad: the entry that fills up shorter texts.
+        unk: the entry of characters that have none of their own; None gives them the id of ``pad``, so that a mean
+            over what is not padding passes over them, as :meth:`CharVectors.encode` does.
+        length: cut or pad all texts to this many characters; None for as many as the longest has.
+
+    Returns:
+        int32 [len(texts), length].
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything but several texts, and for a negative ``length``; ``E-VOCAB-IDS`` when
+            ``pad`` or ``unk`` is no entry, and as :meth:`CharVectors.matrix_for`.
+    """
+    if isinstance(texts, str):
+        raise UsageError("E-ARGUMENT", "one text was given, where several are expected", help="put it into a list")
+    several = list(texts)
+    for text in several:
+        if not isinstance(text, str):
+            raise UsageError("E-ARGUMENT", f"{str(text)[:100]} is no text", help="give a list of str")
+    if length is not None and (isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0):
+        raise UsageError("E-ARGUMENT", f"length={length!r} is no number of characters", help="say how many, or None")
+    entries = entries_of(vocab)
+    check_special(entries, pad=pad, unk=unk)
+    row_count(entries, 1)
+    rows = dict(entries)
+    padding, unknown = rows[pad], rows[pad if unk is None else unk]
+    width = max(map(len, several), default=0) if length is None else int(length)
+    result = np.full((len(several), width), padding, np.int32)
+    for line, text in zip(result, several, strict=True):
+        kept = text[:width]
+        line[: len(kept)] = [rows.get(char, unknown) for char in kept]
+    return result
 
 
 def table(

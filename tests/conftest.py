@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import tempfile
 
 # no test asks a server that is not on this machine
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# Keras writes its settings into a folder, and without any takes TensorFlow; here it takes what is installed
+os.environ["KERAS_HOME"] = os.path.join(tempfile.gettempdir(), "charvec-tests-keras")
+for backend in ("torch", "jax", "tensorflow"):
+    if importlib.util.find_spec(backend) is not None:
+        os.environ.setdefault("KERAS_BACKEND", backend)

@@ -28,7 +28,7 @@ LAYERS = (
         *("surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
-    ("torch", "gensim", "sklearn", "dask", "commands", "cli"),
+    ("torch", "keras", "jax", "flax", "gensim", "sklearn", "dask", "commands", "cli"),
     ("__main__",),
 )
 FAMILIES = ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles", "commands")

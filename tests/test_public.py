@@ -26,7 +26,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 #: Modules of the package that need the framework of their name.
-ADAPTERS = ("gensim", "sklearn", "torch")
+ADAPTERS = ("flax", "gensim", "jax", "keras", "sklearn", "torch")
 
 ABSENT = """
 import sys
@@ -135,6 +135,7 @@ FRAMEWORKS = {
     "spacy",
     "sklearn",
     "jax",
+    "flax",
     "onnx",
 }
 
