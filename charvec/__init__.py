@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from charvec.version import __version__
 
 if TYPE_CHECKING:
-    from charvec import flax, gensim, jax, keras, sklearn, torch
+    from charvec import flax, gensim, jax, keras, model2vec, onnx, sklearn, spacy, torch
     from charvec.comparing import diff
     from charvec.counts import Counts
     from charvec.coverage import Coverage
@@ -63,11 +63,14 @@ __all__ = [
     "load",
     "lookup",
     "merge",
+    "model2vec",
+    "onnx",
     "open",
     "save",
     "scan",
     "select",
     "sklearn",
+    "spacy",
     "torch",
     "trim",
     "update",
@@ -94,11 +97,14 @@ _HOMES = {
     "load": "charvec.storage",
     "lookup": "charvec.extraction",
     "merge": "charvec.merging",
+    "model2vec": None,
+    "onnx": None,
     "open": "charvec.embedding",
     "save": "charvec.storage",
     "scan": "charvec.scanning",
     "select": "charvec.selection",
     "sklearn": None,
+    "spacy": None,
     "torch": None,
     "trim": "charvec.trimming",
     "update": "charvec.updating",

@@ -133,7 +133,6 @@ EXPLANATIONS: dict[str, str] = {
     "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "
     "h5py or Keras and save it again, or ask for the weights as safetensors.",
     "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
-    "E-PADDLE": f"A Paddle checkpoint lists pieces of an array that do not make one. {_DOWNLOAD}",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
     "E-VOCAB-ENTRY": "A vocabulary of pieces with ids has an entry that is no piece with an id, or its numbers are counts and no ids. An id is "
@@ -203,7 +202,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-OUTPUT-IS-INPUT": "The output is also an input. Inputs are never modified.",
     "E-PROFILE": "There is no such profile. `charvec convert --list-profiles` lists them.",
     "E-PROFILE-DIM": "Readers of this layout tell it from others by the number of fields in a line, and vectors of one dimension mislead them.",
-    "E-PROFILE-SIZE": "The layout has sizes of 32 bits, so that a file must stay below 4 GiB.",
+    "E-PROFILE-SIZE": "The layout has sizes of 32 bits, so that a file must stay below 4 GiB, and an ONNX model below 2 GiB.",
     "E-PROFILE-SPECIAL": "The rows of padding and of unknown characters cannot be made as asked: their names must be two different words that are no "
     "single characters, they stand first or last, and some profiles cannot have them, or cannot do without.",
     "E-DISK-FULL": "The disk, or a quota, is full. The old file, if any, is untouched.",

@@ -28,7 +28,10 @@ LAYERS = (
         *("surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
-    ("torch", "keras", "jax", "flax", "gensim", "sklearn", "dask", "commands", "cli"),
+    (
+        *("torch", "keras", "jax", "flax", "gensim", "spacy", "sklearn", "model2vec", "onnx", "dask"),
+        *("commands", "cli"),
+    ),
     ("__main__",),
 )
 FAMILIES = ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles", "commands")
@@ -137,7 +140,7 @@ def test_frameworks_stay_at_the_edge(module: str) -> None:
     foreign = {name.split(".")[0] for name in imports(tree, everywhere=True)}
     forbidden = {"pickle", "_pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "mmap"}
     forbidden |= {"torch", "tensorflow", "transformers", "keras", "jax", "gensim", "spacy", "sklearn", "safetensors"}
-    forbidden |= {"model2vec", "sentence_transformers", "onnxruntime", "flax"}
+    forbidden |= {"model2vec", "sentence_transformers", "onnx", "onnxruntime", "flax"}
     assert foreign & forbidden <= {module}
 
 

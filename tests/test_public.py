@@ -26,7 +26,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 #: Modules of the package that need the framework of their name.
-ADAPTERS = ("flax", "gensim", "jax", "keras", "sklearn", "torch")
+ADAPTERS = ("flax", "gensim", "jax", "keras", "model2vec", "onnx", "sklearn", "spacy", "torch")
 
 ABSENT = """
 import sys
