@@ -46,7 +46,7 @@ def model(
 ) -> Any:
     """An ``onnx.ModelProto`` that computes what :meth:`CharVectors.encode` does, summed in float32.
 
-    Its input, ``ids`` or ``codepoints``, is int64 [texts, characters], rows padded to the same length. Its output,
+    Its input, ``ids`` or ``codepoints``, is int32 [texts, characters], as :func:`charvec.ids` gives it. Its output,
     ``vectors``, is float32 [texts, dim], or [texts, characters, dim] without a pooling. Padding counts for nothing, not
     even in a mean; a text of padding alone gives zeros. With ids, characters without a vector are passed over when they
     get the id of padding, and each counts as the mean of all vectors when it gets that of ``unk``; onnxruntime refuses
@@ -107,7 +107,7 @@ def model(
     graph = helper.make_graph(
         made.nodes,
         "charvec",
-        [helper.make_tensor_value_info(inputs, TensorProto.INT64, ["texts", "characters"])],
+        [helper.make_tensor_value_info(inputs, TensorProto.INT32, ["texts", "characters"])],
         [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, shape)],
         made.constants,
     )
@@ -175,6 +175,7 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._padding = rows.padding
+        self._ids: np.dtype[Any] = np.dtype(np.int32)
         self._scaled = dtype == "int8"
         self._stored, scales = convert_rows(rows.matrix, dtype)
         if self._stored.nbytes > _MAX_BYTES:
@@ -199,8 +200,10 @@ class _Graph:
 
     def encode(self, keys: list[int]) -> None:
         """Ids of code points: their places in a list, whose last one stands for everything else too."""
+        self._ids = np.dtype(np.int64)
+        self.add("Cast", "codepoints", "keys", to=TensorProto.INT64)  # the operator takes no int32
         lists = {"keys_int64s": keys, "values_int64s": list(range(len(keys)))}
-        self.add("LabelEncoder", "codepoints", "ids", domain="ai.onnx.ml", default_int64=len(keys) - 1, **lists)
+        self.add("LabelEncoder", "keys", "ids", domain="ai.onnx.ml", default_int64=len(keys) - 1, **lists)
 
     def look_up(self, result: str) -> None:
         """Float32 rows of ids."""
@@ -223,7 +226,7 @@ class _Graph:
         if self._padding is None:
             self.add("Equal", "ids", "ids", "known")
         else:
-            padding = self.constant("padding", np.array(self._padding, np.int64))
+            padding = self.constant("padding", np.array(self._padding, self._ids))
             self.add("Equal", "ids", padding, "padded")
             self.add("Not", "padded", "known")
         self.add("Cast", "known", "ones", to=TensorProto.FLOAT)

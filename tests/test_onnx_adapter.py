@@ -35,23 +35,21 @@ class Session:
         self.about = {key: json.loads(text) for key, text in self.session.get_modelmeta().custom_metadata_map.items()}
         (self.input,) = self.session.get_inputs()
 
-    def ids(self, texts: list[str], unknown: int | None = None) -> NDArray[np.int64]:
+    def ids(self, texts: list[str], unk: str | None = None) -> NDArray[np.int32]:
         """Ids of the characters by the model's own vocabulary; what is not in it is padding, unless said otherwise."""
-        vocabulary, padding = self.about["vocabulary"], self.about["padding"]
-        batch = np.full((len(texts), max(map(len, texts))), padding, np.int64)
-        for row, text in zip(batch, texts, strict=True):
-            row[: len(text)] = [vocabulary.get(char, padding if unknown is None else unknown) for char in text]
-        return batch
+        vocabulary: dict[str, int] = self.about["vocabulary"]
+        pad = next(piece for piece, row in vocabulary.items() if row == self.about["padding"])
+        return charvec.ids(texts, vocabulary, pad=pad, unk=unk)
 
-    def run(self, batch: NDArray[np.int64]) -> Any:
+    def run(self, batch: NDArray[np.int32]) -> Any:
         (result,) = self.session.run(["vectors"], {self.input.name: batch})
         return result
 
 
-def codepoints(texts: list[str]) -> NDArray[np.int64]:
+def codepoints(texts: list[str]) -> NDArray[np.int32]:
     """As they are, with -1 as padding."""
     longest = max(map(len, texts))
-    return np.array([[*map(ord, text), *[-1] * (longest - len(text))] for text in texts], np.int64)
+    return np.array([[*map(ord, text), *[-1] * (longest - len(text))] for text in texts], np.int32)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +94,7 @@ def test_one_row_a_character(inputs: Any) -> None:
 def test_nothing_to_do(shape: tuple[int, int], inputs: Any) -> None:
     """No text, and texts without a character."""
     session = Session(charvec.onnx.model(VECTORS, inputs=inputs))
-    assert session.run(np.zeros(shape, np.int64)).tolist() == [[0, 0]] * shape[0]
+    assert session.run(np.zeros(shape, np.int32)).tolist() == [[0, 0]] * shape[0]
 
 
 @pytest.mark.parametrize("stored", ["float32", "float16", "int8"])
@@ -106,7 +104,7 @@ def test_element_types(samples: CharVectors, stored: str, dtype: str, tmp_path: 
     vectors = samples.astype(stored)
     charvec.onnx.export(vectors, tmp_path / "zh.onnx", dtype=dtype, pooling=None, inputs="codepoints")
     session = Session(tmp_path / "zh.onnx")
-    found = session.run(np.array([list(map(ord, vectors.chars))], np.int64))[0]
+    found = session.run(np.array([list(map(ord, vectors.chars))], np.int32))[0]
     # scales of int8 are computed anew, which may change their last bit
     rtol = 2e-7 if dtype == "int8" else 0
     np.testing.assert_allclose(found, vectors.astype("float32").astype(dtype).matrix, rtol=rtol)
@@ -122,24 +120,26 @@ def test_a_vocabulary_of_ones_own() -> None:
     assert session.about["vocabulary"] == VECTORS.vocabulary(pad_id=-1, unk_id=-2)
     np.testing.assert_allclose(session.run(session.ids(TEXTS)), VECTORS.encode(TEXTS), rtol=1e-6)
     mean = VECTORS.matrix.mean(axis=0)
-    np.testing.assert_allclose(session.run(session.ids(["?"], unknown=7)), [mean], rtol=1e-6)
+    np.testing.assert_allclose(session.run(session.ids(["?"], unk="<UNK>")), [mean], rtol=1e-6)
     session = Session(charvec.onnx.model(VECTORS, {"水": 0, "[P]": 3, "x": 2}, pad="[P]", missing="mean"))
     assert session.about["padding"] == 3 and session.about["unknown"] is None
-    np.testing.assert_allclose(session.run(np.array([[0, 2, 3], [0, 0, 0]])), [(mean + VECTORS["水"]) / 2, [4, -1]])
+    np.testing.assert_allclose(
+        session.run(np.array([[0, 2, 3], [0, 0, 0]], np.int32)), [(mean + VECTORS["水"]) / 2, [4, -1]]
+    )
 
 
 def test_without_padding() -> None:
     """Every id counts, also those from the end."""
     session = Session(charvec.onnx.model(VECTORS, "水火", padding_idx=None))
     assert session.about["padding"] is None
-    assert session.run(np.array([[0, 1], [0, 0], [-1, -1]])).tolist() == [[4.5, 0.5], [4, -1], [5, 2]]
+    assert session.run(np.array([[0, 1], [0, 0], [-1, -1]], np.int32)).tolist() == [[4.5, 0.5], [4, -1], [5, 2]]
 
 
 def test_an_id_that_is_no_row() -> None:
     """onnxruntime refuses it, as the page says."""
     session = Session(charvec.onnx.model(VECTORS))
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="out of data bounds"):
-        session.run(np.array([[9]]))
+        session.run(np.array([[9]], np.int32))
 
 
 def test_versions() -> None:
