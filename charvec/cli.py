@@ -176,6 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _die("SIGPIPE", 13)
     except KeyboardInterrupt:
+        _end_at_once()  # Ctrl-C is often pressed twice; the second must not become a traceback
         complain("charvec: interrupted")
         return _die("SIGINT", 2)
     except UnicodeEncodeError as error:
@@ -221,6 +222,14 @@ def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
     except OSError:
         _drop_stdout()
     return error.exit_code
+
+
+def _end_at_once() -> None:
+    """Let the system end the process should a further Ctrl-C come: nothing is left to be cleaned up."""
+    import signal
+
+    with contextlib.suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _die(name: str, number: int) -> int:

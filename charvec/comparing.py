@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from charvec.counts import characters
 from charvec.dtypes import DTYPES, convert_rows
 from charvec.provenance import model_differences, same_model
 from charvec.status import Status
+from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 
 __all__ = ["Change", "Difference", "diff"]
@@ -108,13 +110,22 @@ def _named(char: str) -> dict[str, str]:
     return {"char": char, "codepoint": f"U+{ord(char):04X}"}
 
 
-def diff(before: CharVectors, after: CharVectors) -> Difference:
+def diff(before: CharVectors | str | os.PathLike[str], after: CharVectors | str | os.PathLike[str]) -> Difference:
     """Which characters came, went or changed, and by how much.
 
     Vectors are compared bit for bit as float32, whatever element type they are stored in. Statuses and row ids are
     compared where both files know them; text and pickle files do not. Of vectors of different dimensions only the
     characters are compared.
+
+    Args:
+        before: as :func:`charvec.load` gives them, or the path of a vector file.
+        after: likewise.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else.
+        CharvecError: as :func:`charvec.load` for paths.
     """
+    before, after = as_vectors(before, "diff(before, after)"), as_vectors(after, "diff(before, after)")
     common, first, second = np.intersect1d(before.codepoints, after.codepoints, assume_unique=True, return_indices=True)
     changed = _changes(before, after, first, second) if before.dim == after.dim else ()
     counted = "converted" not in before.source and "converted" not in after.source

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import Note
+from charvec.errors import Note, UsageError
 from charvec.valueclass import dataclass, field
 
-__all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "characters"]
+__all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "as_counts", "characters"]
 
 #: Number of code points, U+0000 to U+10FFFF.
 UNICODE_SIZE = 0x110000
@@ -153,6 +153,30 @@ class Counts(Mapping[str, int]):
 
     def __repr__(self) -> str:
         return f"<Counts of {len(self):,} distinct characters, {int(self.occurrences.sum()):,} in all>"
+
+
+def as_counts(counts: object, call: str) -> Counts:
+    """What a function was given as counts.
+
+    Args:
+        counts: what :func:`charvec.scan` gave, or any mapping from characters to numbers.
+        call: the function and its arguments, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else, such as the path of a sample; ``E-COUNTS``.
+    """
+    if isinstance(counts, Counts):
+        return counts
+    if not isinstance(counts, Mapping):
+        raise UsageError(
+            "E-ARGUMENT",
+            f"{call}: a {type(counts).__name__} holds no counts",
+            help=f"the order is {call}; charvec.scan(SAMPLES) counts files and folders, charvec.count(TEXTS) texts",
+        )
+    try:
+        return Counts.from_mapping(counts)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
 
 
 def _add_mappings(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> Mapping[str, int] | None:

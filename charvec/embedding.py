@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from charvec import checkpoints, vocabularies
-from charvec.errors import DamagedFile, Note, NotFound, UsageError
+from charvec.errors import CharvecError, DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
 from charvec.plumbing.models.model_places import notes as remarks
@@ -17,7 +18,11 @@ from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary
 
-__all__ = ["Choice", "TokenEmbedding", "bundled_model", "find_embedding", "open"]
+__all__ = ["Choice", "TokenEmbedding", "as_model", "bundled_model", "find_embedding", "open"]
+
+#: Rows beyond the vocabulary that no one wonders at: matrices are padded to multiples of a power of two. More than both
+#: of the number and the share is unusual; the most among published models is Phi-2's, 905 of 51,200.
+MOST_PADDING, MOST_PADDING_SHARE = 1024, 0.02
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,25 +153,9 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             vocab or beside or vocabularies.locate(checkpoint.path, path), lowercase=lowercase
         )
     notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
-    rows = choice.tensor.rows
-    if vocabulary.size > rows:
-        raise DamagedFile(
-            "E-VOCAB-ROWS",
-            f"{vocabulary.path} has {vocabulary.size:,} pieces, but {choice.tensor.name!r} in {checkpoint.path} "
-            f"has only {rows:,} rows",
-            path=vocabulary.path,
-            found="a vocabulary of another model, or one that an editor or a script damaged",
-            help="download vocabulary and checkpoint together again; name the right pair with -m and --vocab",
-        )
-    pieces = max(vocabulary.size, vocabulary.extended)
-    if pieces < rows:
-        notes.append(
-            Note(
-                "W-VOCAB-PADDED",
-                f"{vocabulary.path} has {pieces:,} pieces, the matrix {rows:,} rows; the rest is taken as padding",
-                vocabulary.path,
-            )
-        )
+    if vocabulary.size > choice.tensor.rows:
+        raise _too_many_pieces(vocabulary, checkpoint, choice.tensor, path, vocab is not None, tensor is not None)
+    notes += _padding(vocabulary, checkpoint, choice.tensor, path, vocab is not None)
     notes += shift_notes(choice.tensor, vocabulary)
     projection = find_projection(checkpoint, choice.tensor) if space == "hidden" else None
     if projection is None and (stem := is_projected(checkpoint, choice.tensor.name)):
@@ -180,4 +169,88 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
         )
     return TokenEmbedding(
         name, checkpoint, choice.tensor, choice.reason, vocabulary, tuple(notes), projection, choice.treated
+    )
+
+
+def _too_many_pieces(
+    vocabulary: Vocabulary, checkpoint: Checkpoint, tensor: Tensor, root: str, vocab_named: bool, tensor_named: bool
+) -> DamagedFile:
+    """The error for a vocabulary that does not fit the matrix; its help is about what the user named of the two."""
+    found = "a vocabulary of another model, or one that an editor or a script damaged"
+    help = "download vocabulary and checkpoint together again; name the right pair with -m and --vocab"
+    fitting = vocabularies.fitting(checkpoint.path, root, tensor.rows, vocabulary.path)
+    own = _own_choice(checkpoint) if tensor_named else None
+    if own is not None and own.rows >= vocabulary.size:
+        found = "the tensor that you named is not the one whose rows are the pieces"
+        help = f"leave out --tensor (in Python: tensor=): charvec takes {own.name!r}, which fits"
+    elif fitting:
+        found = "a vocabulary of another model"
+        help = f"{fitting} has exactly as many pieces; name it with --vocab, or leave --vocab out if it is found so"
+    elif tensor_named:
+        found = "another tensor than the input embedding, or a vocabulary of another model"
+        help = "see with `charvec tensors` which tensor has a row for each piece, and name that with --tensor"
+    elif vocab_named:
+        help = "name the vocabulary that was published with this checkpoint, or leave --vocab out if it lies beside it"
+    return DamagedFile(
+        "E-VOCAB-ROWS",
+        f"{vocabulary.path} has {vocabulary.size:,} pieces, but {tensor.name!r} in {checkpoint.path} "
+        f"has only {tensor.rows:,} rows",
+        path=vocabulary.path,
+        found=found,
+        help=help,
+    )
+
+
+def _own_choice(checkpoint: Checkpoint) -> Tensor | None:
+    """The tensor that would be taken if the user named none; None when there is none, or not one alone."""
+    try:
+        return find_embedding(checkpoint).tensor
+    except CharvecError:
+        return None
+
+
+def _padding(
+    vocabulary: Vocabulary, checkpoint: Checkpoint, tensor: Tensor, root: str, vocab_named: bool
+) -> Iterator[Note]:
+    """What to say of a matrix with more rows than there are pieces: padding, or the vocabulary of another model.
+
+    Other vocabularies beside the model are only looked at where this one was named, or lacks more than padding adds:
+    that takes as long as opening them.
+    """
+    pieces, rows = max(vocabulary.size, vocabulary.extended), tensor.rows
+    if pieces >= rows:
+        return
+    much = rows - pieces > max(MOST_PADDING, rows * MOST_PADDING_SHARE)
+    fitting = vocabularies.fitting(checkpoint.path, root, rows, vocabulary.path) if vocab_named or much else ""
+    said = "the rest is taken as padding"
+    if much:
+        said += ", of which there is rarely so much; is it the vocabulary of this model?"
+    if fitting:
+        said = f"{fitting} has exactly {rows:,}, so this is probably the vocabulary of another model"
+    yield Note(
+        "W-VOCAB-PADDED",
+        f"{vocabulary.path} has {pieces:,} pieces, the matrix {rows:,} rows; {said}",
+        vocabulary.path,
+    )
+
+
+def as_model(model: object, call: str) -> TokenEmbedding:
+    """What a function was given as a model, opened when it is only named.
+
+    Args:
+        model: what :func:`open` gave, or the name of a model.
+        call: the function and its arguments, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else, such as when arguments changed places.
+        CharvecError: as :func:`open`.
+    """
+    if isinstance(model, TokenEmbedding):
+        return model
+    if isinstance(model, (str, os.PathLike)):
+        return open(model)
+    raise UsageError(
+        "E-ARGUMENT",
+        f"{call}: a {type(model).__name__} is no model",
+        help=f"the order is {call}; the model is what charvec.open() gives, or a path",
     )

@@ -72,7 +72,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-SCHEDULER": "No Dask scheduler answers at the address given with --scheduler.",
     "E-PERMISSION": "The operating system denied access. Check owner and mode of the file and of its folders.",
     "E-NO-BUNDLED": "This installation lacks the small BERT that is the default model. Name a model with -m, or reinstall charvec.",
-    "E-NO-CHECKPOINT": "The folder holds no file that is named like a checkpoint. Name the file itself.",
+    "E-NO-CHECKPOINT": "The folder holds no file that is named like a checkpoint. The message says which names are looked for, or names the folder "
+    "below that holds a model. A file that is called otherwise can be named itself: what it is, its content tells.",
     "E-AMBIGUOUS-FILE": "The folder holds several checkpoints and none has a standard name. Name the file instead of the folder.",
     "E-TF-NOINDEX": "A TensorFlow checkpoint is a pair of files, and the .index file is not there. It says where in the .data file each "
     "tensor lies; without it the data cannot be read.",
@@ -139,7 +140,8 @@ EXPLANATIONS: dict[str, str] = {
     "the row of the matrix, from 0.",
     "E-VOCAB-ENCODING": "The vocabulary is not UTF-8, as vocabularies are: some editor converted it. Download it again.",
     "E-VOCAB-ROWS": "The vocabulary does not fit the matrix: more pieces than rows, or not a list of pieces at all. Often a script split it "
-    "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows.",
+    "with splitlines(), which takes the piece U+2028 of the Chinese BERT vocabulary for a line end and shifts all later rows. Or --tensor or --vocab named "
+    "something that belongs to another matrix; the message then names what fits.",
     "E-TOKENIZER": "A tokenizer.json, a vocab.json with its merges, or the configuration beside a vocabulary is damaged: ids that "
     "are no rows, merges of pieces that do not exist, parts that the tokenizers library cannot use.",
     "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
@@ -259,7 +261,9 @@ EXPLANATIONS: dict[str, str] = {
     "W-VOCAB-SHIFTED": "The vocabulary is probably shifted against the matrix. The rows of the vocabulary's [unused] placeholders, which training hardly touches, are alike in every BERT. Here the rows "
     "that are alike lie one or more lines higher or lower than the placeholders: a line of the vocabulary was lost or added, and every later "
     "character would get its neighbour's vector. Download the vocabulary again.",
-    "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have.",
+    "W-VOCAB-PADDED": "The matrix has more rows than the vocabulary has pieces: padding, as many models have. When the message says that another "
+    "vocabulary beside the model fits exactly, or that there is rarely so much padding, the vocabulary is probably that of another model, and most "
+    "vectors would be those of other characters: name the right one with --vocab, or leave --vocab out.",
     # -- notes, shown with -v
     "N-PROJECTION": "The model multiplies rows up to its own size before anything else. charvec writes rows as they are stored unless "
     "--space hidden is given.",

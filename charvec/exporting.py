@@ -20,7 +20,7 @@ from charvec.plumbing.files import File
 from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import Member
 from charvec.status import Status
-from charvec.storage import check_output, check_target, load, replacing, save
+from charvec.storage import as_vectors, check_output, check_target, load, replacing, save
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
 
@@ -51,7 +51,7 @@ class Exported:
 
 
 def export(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     path: str | os.PathLike[str],
     profile: str,
     *,
@@ -66,7 +66,8 @@ def export(
     What was written is read back and compared, keys and bits, before it gets its name.
 
     Args:
-        vectors: what to write; as float32, whatever their type, but for profiles that are formats of charvec's own.
+        vectors: what to write, or the path of a vector file; as float32, whatever their type, but for profiles that are
+            formats of charvec's own.
         path: a file, or, where the profile has several files, a folder that is made.
         profile: its name, such as ``lattice`` or ``model2vec``.
         pad: name of the row of padding.
@@ -86,6 +87,7 @@ def export(
         OutputError, ReadWriteError, PermissionDenied: as :func:`charvec.save`.
     """
     path = os.fspath(path)
+    vectors = as_vectors(vectors, "export(vectors, path, profile)")
     check_export(path, profile, overwrite=overwrite)
     options = (pad, unk, special, unk_row)
     if profile in profiles.FORMATS:

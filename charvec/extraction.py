@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.counts import Counts
+from charvec.counts import Counts, as_counts
 from charvec.coverage import Coverage
 from charvec.dtypes import check_dtype, convert_rows
-from charvec.embedding import TokenEmbedding
+from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
 from charvec.plumbing import places
@@ -29,21 +29,27 @@ __all__ = ["cover", "dump", "identity", "lookup", "verify_rows"]
 
 
 def cover(
-    model: TokenEmbedding, counts: Counts, keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP
+    model: TokenEmbedding | str | os.PathLike[str],
+    counts: Counts | Mapping[str, int],
+    keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
 ) -> Coverage:
     """How much of the samples a model knows; reads no rows.
 
     Args:
-        model: as :func:`charvec.open` gives it.
+        model: as :func:`charvec.open` gives it, or its path.
         counts: as :func:`charvec.scan` gives them.
         keep: statuses that count as covered.
+
+    Raises:
+        UsageError: ``E-KEEP``; ``E-ARGUMENT`` for anything else than a model or counts, such as the path of a sample.
     """
+    counts, model = as_counts(counts, "cover(model, counts)"), as_model(model, "cover(model, counts)")
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     return Coverage.of(spelling.status, counts.occurrences, parse_keep(keep))
 
 
 def lookup(
-    model: TokenEmbedding,
+    model: TokenEmbedding | str | os.PathLike[str],
     counts: Counts | Mapping[str, int] | Iterable[str],
     *,
     keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
@@ -55,7 +61,7 @@ def lookup(
     rows, computed in float32.
 
     Args:
-        model: as :func:`charvec.open` gives it.
+        model: as :func:`charvec.open` gives it, or its path.
         counts: characters and how often they occur: as :func:`charvec.scan` gives them, any mapping, or any characters.
         keep: statuses to write, labels of :class:`~charvec.status.Status`.
         dtype: stored element type: ``float32``, ``float16`` or ``int8``.
@@ -65,17 +71,14 @@ def lookup(
             model, such as when the first two arguments changed places.
         CharvecError: as :func:`charvec.rows.read_rows` does.
     """
-    if not isinstance(model, TokenEmbedding):
-        raise UsageError(
-            "E-ARGUMENT",
-            f"lookup(model, counts): the first argument is a {type(model).__name__}, no model",
-            help="the order is lookup(model, counts); charvec.open() gives the model",
-        )
+    if isinstance(counts, TokenEmbedding):  # before a text is taken for the name of a model
+        as_counts(counts, "lookup(model, counts)")
+    model = as_model(model, "lookup(model, counts)")
     kept = parse_keep(keep)
     if not kept:
         raise UsageError("E-KEEP", "keep is empty: nothing would be written", help="name at least one status")
     check_dtype(dtype)
-    counts = _as_counts(counts)
+    counts = _counts(counts)
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
     written, missing = spelling.take(chosen), spelling.take(~chosen)
@@ -95,12 +98,11 @@ def lookup(
     return made if dtype == "float32" else made.compared_with(matrix)
 
 
-def _as_counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
-    if isinstance(counts, Counts):
-        return counts
+def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
+    path = isinstance(counts, os.PathLike) or (isinstance(counts, str) and os.sep in counts and os.path.exists(counts))
+    if path or isinstance(counts, Mapping):
+        return as_counts(counts, "lookup(model, counts)")
     try:
-        if isinstance(counts, Mapping):
-            return Counts.from_mapping(counts)
         return Counts.from_mapping(dict.fromkeys((char for text in counts for char in text), 1))
     except (OverflowError, TypeError, ValueError) as error:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None

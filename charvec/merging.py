@@ -7,6 +7,7 @@ different sources mean nothing. :attr:`charvec.vectors.CharVectors.sources` tell
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from charvec.errors import Note, UsageError, WrongFile
 from charvec.plumbing.arrays.layout import MAX_SOURCES
 from charvec.provenance import same_model, sources_of
 from charvec.status import Status, parse_keep
+from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 from charvec.version import __version__
 from charvec.vocabulary import Spelling
@@ -26,7 +28,7 @@ __all__ = ["merge", "mixed_spaces"]
 
 
 def merge(
-    parts: Sequence[CharVectors],
+    parts: Sequence[CharVectors | str | os.PathLike[str]],
     *,
     how: Literal["first", "concat"] = "first",
     counts: Literal["sum", "max"] | None = None,
@@ -36,7 +38,8 @@ def merge(
     """Put vectors together.
 
     Args:
-        parts: as :func:`charvec.load` gives them, 1 to 16 sources in all; merged ones count as their own sources.
+        parts: as :func:`charvec.load` gives them, or paths of vector files; 1 to 16 sources in all, merged ones
+            count as their own sources.
         how: ``first``: each character as the first part that has it gives it, bit for bit where all parts have one
             element type; all need the same number of dimensions. ``concat``: side by side, as many dimensions as all
             parts together.
@@ -101,13 +104,15 @@ def mixed_spaces(vectors: CharVectors) -> list[Note]:
     ]
 
 
-def _checked(parts: Sequence[CharVectors], how: str, counts: str | None, missing: str) -> list[CharVectors]:
-    parts = list(parts)
+def _checked(
+    given: Sequence[CharVectors | str | os.PathLike[str]], how: str, counts: str | None, missing: str
+) -> list[CharVectors]:
     for word, choices in ((how, ("first", "concat")), (counts, (None, "sum", "max")), (missing, ("zeros", "drop"))):
         if word not in choices:
             raise UsageError("E-ARGUMENT", f"{word!r} is unknown", help="choose " + ", ".join(filter(None, choices)))
-    if not parts or not all(isinstance(part, CharVectors) for part in parts):
-        raise UsageError("E-ARGUMENT", "merge needs vectors", help="give a list of what charvec.load returns")
+    if isinstance(given, (str, os.PathLike, CharVectors)) or not len(given):
+        raise UsageError("E-ARGUMENT", "merge needs several vectors", help="give a list of what charvec.load() gives")
+    parts = [as_vectors(part, "merge([vectors, ...])") for part in given]
     if sum(len(sources_of(part)) for part in parts) > MAX_SOURCES:
         raise UsageError("E-ARGUMENT", f"more than {MAX_SOURCES} sources", help="merge fewer files")
     if how == "first" and len({part.dim for part in parts}) > 1:

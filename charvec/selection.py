@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.counts import Counts
+from charvec.counts import Counts, as_counts
 from charvec.coverage import Share
 from charvec.errors import UsageError
 from charvec.plumbing.terminal import count
@@ -199,6 +199,7 @@ def select(counts: Counts, *, only: str | Iterable[str] = (), min_count: int = 1
     if isinstance(only, str) and only:
         only = tuple(name.strip() for name in only.split(",") if name.strip()) or (only,)
     selection = Selection(tuple(only), min_count, top)
+    counts = as_counts(counts, "select(counts)")
     selected, left_out = selection.apply(counts)
     account = left_out.as_dict()
     if counts.graphemes is not None:

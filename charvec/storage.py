@@ -31,7 +31,7 @@ from charvec.errors import (
 from charvec.plumbing.files import File, unrecognised
 from charvec.vectors import CharVectors
 
-__all__ = ["check_output", "load", "replacing", "save", "write_whole"]
+__all__ = ["as_vectors", "check_output", "load", "replacing", "save", "write_whole"]
 
 #: Bytes written, and read back, at once.
 _WRITE = 1 << 20
@@ -57,6 +57,28 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
         member = _member_of(file)
         data = file.pread(0, file.size)
     return member.read(file.path, data, check)
+
+
+def as_vectors(vectors: object, call: str) -> CharVectors:
+    """What a function was given as vectors, loaded when it is the path of a file.
+
+    Args:
+        vectors: what :func:`load` gave, or a path.
+        call: the function and its arguments, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else, such as when arguments changed places.
+        CharvecError: as :func:`load`.
+    """
+    if isinstance(vectors, CharVectors):
+        return vectors
+    if isinstance(vectors, (str, os.PathLike)):
+        return load(vectors)
+    raise UsageError(
+        "E-ARGUMENT",
+        f"{call}: a {type(vectors).__name__} holds no vectors",
+        help=f"the order is {call}; vectors are what charvec.load() gives, or the path of a vector file",
+    )
 
 
 def format_of(path: str | os.PathLike[str]) -> formats.Member:

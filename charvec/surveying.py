@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.counts import Counts
+from charvec.counts import Counts, as_counts
 from charvec.coverage import Coverage, Share
-from charvec.embedding import TokenEmbedding
+from charvec.embedding import TokenEmbedding, as_model
 from charvec.plumbing.text import scripts
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.valueclass import dataclass
@@ -140,19 +141,21 @@ class Comparison:
 
 
 def compare_coverage(
-    models: Sequence[TokenEmbedding],
-    counts: Counts,
+    models: Sequence[TokenEmbedding | str | os.PathLike[str]],
+    counts: Counts | Mapping[str, int],
     keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
 ) -> Comparison:
     """How much of the samples each model knows: by status, by Unicode script and block, and what they miss.
 
     Args:
-        models: as :func:`charvec.open` gives them.
+        models: as :func:`charvec.open` gives them, or their paths.
         counts: as :func:`charvec.scan` gives them.
         keep: statuses that count as covered.
     """
     kept = parse_keep(keep)
-    spellings = [model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows) for model in models]
+    call = "compare_coverage([model, ...], counts)"
+    opened, counts = [as_model(model, call) for model in models], as_counts(counts, call)
+    spellings = [model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows) for model in opened]
     statuses = [spelling.status for spelling in spellings]
     seen = [status != Status.REMOVED for status in statuses]
     covered = [np.isin(status, np.array(kept, np.uint8)) for status in statuses]
@@ -168,7 +171,7 @@ def compare_coverage(
             *_completeness(spelling, counts.occurrences),
             share(covers & by_all),
         )
-        for model, spelling, covers in zip(models, spellings, covered, strict=True)
+        for model, spelling, covers in zip(opened, spellings, covered, strict=True)
     ]
     total, common = Share(len(counts.codepoints), int(counts.occurrences.sum())), share(by_all)
     of_block = scripts.blocks(counts.codepoints)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec import checkpoints
-from charvec.counts import Counts
-from charvec.embedding import TokenEmbedding
+from charvec.counts import Counts, as_counts
+from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import OutputError, UsageError, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.arrays.safetensors_writer import Part
@@ -66,8 +66,8 @@ class Trimmed:
 
 
 def trim(
-    model: TokenEmbedding,
-    counts: Counts,
+    model: TokenEmbedding | str | os.PathLike[str],
+    counts: Counts | Mapping[str, int],
     out: str | os.PathLike[str],
     *,
     overwrite: bool = False,
@@ -80,7 +80,7 @@ def trim(
     that is proven on random ones before the folder gets its name.
 
     Args:
-        model: as :func:`charvec.open` gives it, from a Hugging Face folder.
+        model: as :func:`charvec.open` gives it, from a Hugging Face folder; or the path of that.
         counts: the characters to keep, as :func:`charvec.scan` gives them.
         out: the folder to write.
         overwrite: replace the folder when it exists.
@@ -90,8 +90,11 @@ def trim(
         WrongFile: ``E-TRIM-TOKENIZER`` for a kind of tokenizer that cannot be trimmed; ``E-TRIM-TENSOR`` for a tensor
             that cannot be copied, or of which it is unknown whether it belongs to the vocabulary.
         OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
+        UsageError: ``E-ARGUMENT`` for anything else than a model or counts, such as the path of a sample.
         CharvecError: as the readers of checkpoints and vocabularies.
     """
+    call = "trim(model, counts, out)"
+    counts, model = as_counts(counts, call), as_model(model, call)
     source = places.parent(model.checkpoint.path)
     out = os.fspath(out)
     _check_folder(out, source, overwrite)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from charvec.counts import Counts, Samples
-from charvec.embedding import TokenEmbedding
+from charvec.counts import Counts, Samples, as_counts
+from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import UsageError, WrongFile
 from charvec.extraction import identity, lookup
 from charvec.provenance import model_differences
+from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 
 __all__ = ["update"]
@@ -21,23 +23,31 @@ __all__ = ["update"]
 _ONE_WAY = ("normalize",)
 
 
-def update(vectors: CharVectors, counts: Counts, model: TokenEmbedding) -> CharVectors:
+def update(
+    vectors: CharVectors | str | os.PathLike[str],
+    counts: Counts | Mapping[str, int],
+    model: TokenEmbedding | str | os.PathLike[str],
+) -> CharVectors:
     """Vectors as if the new samples had been there from the beginning.
 
     Counts are added, characters that are new are looked up, and every vector that is there already is proven, bit for
     bit, to be what the model gives: the result is what one ``dump`` of all samples together would have written.
 
     Args:
-        vectors: as :func:`charvec.load` gives them, from a format that keeps provenance.
+        vectors: as :func:`charvec.load` gives them, from a format that keeps provenance; or the path of such a file,
+            which stays as it is.
         counts: as :func:`charvec.scan` gives them, of the new samples alone.
-        model: the model the vectors come from.
+        model: the model the vectors come from, or its path.
 
     Raises:
         WrongFile: ``E-OTHER-MODEL`` when the vectors come from another model, or from none that is known;
             ``E-CHANGED`` when some vectors are not what the model gives.
-        UsageError: ``E-UPDATE`` when the samples were read in another way, so that their counts cannot be added.
+        UsageError: ``E-UPDATE`` when the samples were read in another way, so that their counts cannot be added;
+            ``E-ARGUMENT`` for arguments of other kinds, such as the path of a sample instead of counts.
         CharvecError: as :func:`charvec.lookup`.
     """
+    call = "update(vectors, counts, model)"
+    counts, model, vectors = as_counts(counts, call), as_model(model, call), as_vectors(vectors, call)
     source = vectors.source
     if "source" not in source or "vocabulary" not in source or vectors.sources is not None:
         why = "several models were merged" if vectors.sources is not None else "their file does not say which"

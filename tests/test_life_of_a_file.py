@@ -247,7 +247,7 @@ def test_what_cannot_be_merged() -> None:
         ([charvec.merge([flat, flat]), deep], {"how": "concat"}, "E-DIM"),
         ([flat] * (MAX_SOURCES + 1), {}, "E-ARGUMENT"),
         ([], {}, "E-ARGUMENT"),
-        (["a.h5"], {}, "E-ARGUMENT"),
+        ([{"a": 1}], {}, "E-ARGUMENT"),
         ([flat], {"how": "mean"}, "E-ARGUMENT"),
         ([flat], {"counts": "mean"}, "E-ARGUMENT"),
         ([flat], {"missing": "mean"}, "E-ARGUMENT"),

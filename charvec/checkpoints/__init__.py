@@ -188,7 +188,45 @@ def _in_folder(folder: str, depth: int = 0) -> str:
         f"{folder} holds no checkpoint",
         path=folder,
         found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
-        help="name a folder with model.safetensors, pytorch_model.bin or *.ckpt.index, or name the file itself",
+        help=_where_else(folder, names),
+    )
+
+
+#: What :data:`FOLDER_FILES` and :data:`FOLDER_SUFFIXES` stand for, in the words of people who look for a file.
+_READ = (
+    "*.safetensors, *.bin, *.pt, *.pth, TensorFlow's *.ckpt.index, *.h5, *.keras, *.msgpack, *.gguf, *.onnx, "
+    "openvino_model.xml, *.vec, *.npz, *.npy"
+)
+#: Folders looked into for a model to suggest, and folders named.
+_LOOKED_INTO, _SUGGESTED = 100, 4
+
+
+def _where_else(folder: str, names: list[str]) -> str:
+    """What to do about a folder without a model: name the one below that holds one, or know what is looked for."""
+    below = [] if places.is_remote(folder) else list(_models_below(folder, names))
+    if not below:
+        return f"a folder of a model holds one of {_READ}; name a file that is called otherwise itself"
+    more = f" or {len(below) - _SUGGESTED} more" if len(below) > _SUGGESTED else ""
+    found = ", ".join(below[:_SUGGESTED]) + more
+    return f"name the folder in it that holds a model: {found}"
+
+
+def _models_below(folder: str, names: list[str]) -> Iterator[str]:
+    """Folders one or two levels down that hold weights, the upper ones first."""
+    level = [places.join(folder, name) for name in names]
+    for _ in range(2):
+        level = [path for path in level[:_LOOKED_INTO] if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)]
+        inside = {path: places.names(path) for path in level}
+        holding = [path for path, within in inside.items() if any(map(_is_weights, within))]
+        yield from holding
+        level = [places.join(path, name) for path in level if path not in holding for name in inside[path]]
+
+
+def _is_weights(name: str) -> bool:
+    return (
+        name in FOLDER_FILES
+        or (name.endswith(FOLDER_SUFFIXES) and not name.startswith(_NOT_WEIGHTS))
+        or _TF_DATA.search(name) is not None
     )
 
 

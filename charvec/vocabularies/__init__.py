@@ -21,7 +21,7 @@ from charvec.plumbing.models.model_folders import vocabulary_folders
 from charvec.plumbing.models.model_places import settle
 from charvec.vocabulary import Vocabulary
 
-__all__ = ["MEMBERS", "Member", "locate", "members", "read"]
+__all__ = ["MEMBERS", "Member", "fitting", "locate", "members", "read"]
 
 
 class Member(Protocol):
@@ -102,6 +102,38 @@ def locate(model: str, root: str = "") -> str:
         found="none of " + ", ".join(FOLDER_FILES),
         help="name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint",
     )
+
+
+def fitting(model: str, root: str, rows: int, than: str) -> str:
+    """Another vocabulary beside a checkpoint, with exactly as many pieces as its matrix has rows; "" for none.
+
+    Args:
+        model: as for :func:`locate`; models elsewhere than on this machine are not searched.
+        root: likewise.
+        rows: of the matrix.
+        than: the vocabulary that does not fit.
+    """
+    if places.is_remote(model):
+        return ""
+    for folder in [model] if places.is_folder(model) else vocabulary_folders(model, root):
+        if not places.is_folder(folder):
+            continue
+        named = [name for name in places.names(folder) if name in FOLDER_FILES or _LIST.search(name)]
+        for path in (places.join(folder, name) for name in named[:_LOOKED_AT]):
+            try:
+                if os.path.samefile(path, than):
+                    continue
+                found = read(path)
+            except (CharvecError, OSError):
+                continue
+            if rows in (found.size, max(found.size, found.extended)):
+                return path
+    return ""
+
+
+#: Names that lists of pieces have beside the usual ones, and how many such files are opened.
+_LIST = re.compile(r"vocab.*\.(?:txt|json)$", re.IGNORECASE)
+_LOOKED_AT = 8
 
 
 def _is_other_than_wordpiece(path: str) -> bool:
