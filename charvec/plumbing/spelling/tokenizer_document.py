@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from charvec.errors import Note
@@ -27,7 +28,10 @@ from charvec.plumbing.spelling.tokenizer_model import (
 from charvec.plumbing.spelling.tokenizer_steps import check_steps, guarded, refuse, steps, without_edges
 from charvec.valueclass import dataclass
 
-__all__ = ["Added", "Document", "parse_whole"]
+__all__ = ["NOBODY", "Added", "Document", "parse_whole"]
+
+#: The row of what has none.
+NOBODY = -1
 
 #: The unknown token of a vocabulary that has none: no text that one character becomes is as long.
 STRANGER = "\U0010ffffunknown\U0010ffff" * 100
@@ -100,6 +104,11 @@ class Document:
         check_steps(normalizer, path, "normalizer")
         check_steps(pre_tokenizer, path, "pre_tokenizer")
         notes = row_notes(rows, pieces, path)
+        if clashing := clashes(pieces, added):
+            listed = ", ".join(f"{token.content!r} at row {token.row}" for token in clashing[:5])
+            more = f" and {len(clashing) - 5} more" if len(clashing) > 5 else ""
+            message = f"{path}: added tokens whose row is another's, so that they have none: {listed}{more}"
+            notes = (*notes, Note("W-VOCAB-DUP", message, path))
         return Document(path, kind, model, pieces, added, normalizer, pre_tokenizer, notes)
 
     @property
@@ -149,6 +158,35 @@ class Document:
             row: int | None = self.model.get("unk_id")
             return row
         return self.pieces.get(self.model.get("unk_token") or "")
+
+    def numbered(self) -> tuple[Document, list[int]]:
+        """The same tokenizer with its ids as the library would give them, and the row id of each of these.
+
+        The library numbers added tokens from the count of pieces on, whatever the file says. Where the ids of the pieces
+        have holes, a token would so get the row of a piece.
+
+        Returns:
+            the tokenizer, and its row ids by the number of the piece or token. Of an added token whose row is that of a
+            piece with another name none is certain; it has :data:`NOBODY`'s.
+        """
+        own = [*self.pieces.values()]
+        model, pieces = self.model, self.pieces
+        if self.type == "Unigram":
+            own = list(range(len(model["vocab"])))  # a piece that stands twice counts twice
+        elif own != list(range(len(own))):
+            pieces = {piece: number for number, piece in enumerate(pieces)}
+            model = {**model, "vocab": pieces}
+        clashing = {id(token) for token in clashes(self.pieces, self.added)}
+        added: dict[str, Added] = {}
+        for token in self.added:
+            if token.content in added:
+                continue  # as the library does
+            number = pieces.get(token.content)
+            if number is None:
+                number = len(own)
+                own.append(NOBODY if id(token) in clashing else token.row)
+            added[token.content] = replace(token, row=number)
+        return replace(self, model=model, pieces=pieces, added=tuple(added.values())), own
 
     def build(self, *, inside: bool) -> Any:
         """The tokenizer, by the ``tokenizers`` library: what it makes of a text without special tokens.
@@ -209,6 +247,13 @@ class Document:
                 model["vocab"] = {**model["vocab"], STRANGER: self.size}
                 model["unk_token"] = STRANGER
         return model
+
+
+def clashes(pieces: dict[str, int], added: tuple[Added, ...]) -> list[Added]:
+    """Added tokens whose row is that of a piece, or of an added token, with another name."""
+    behind = [token for token in added if token.content not in pieces]
+    owners = dict.fromkeys(pieces.values(), "") if behind else {}
+    return [token for token in behind if owners.setdefault(token.row, token.content) != token.content]
 
 
 def _added(entries: Any, path: str) -> Iterator[Added]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.plumbing.spelling import byte_alphabet
-from charvec.plumbing.spelling.tokenizer_document import Document
+from charvec.plumbing.spelling.tokenizer_document import NOBODY, Document
 from charvec.plumbing.spelling.tokenizer_shortcut import certain_ids, certain_text
 from charvec.plumbing.spelling.tokenizer_steps import growth_of, guarded, steps
 from charvec.status import Status
@@ -25,18 +25,18 @@ __all__ = ["TokenizerSpeller"]
 Entry = tuple[Status, tuple[int, ...]]
 #: Characters given to the library at a time; it answers with an object for each.
 SLICE = 20_000
-#: Row of the unknown token where the vocabulary has none.
-NOBODY = -1
 
 
 class TokenizerSpeller:
     """Spells characters by a tokenizer.
 
     Args:
-        document: the tokenizer.
+        document: the tokenizer. Inside, pieces and tokens go by the library's numbers, and the rows are looked up in
+            the end.
     """
 
     def __init__(self, document: Document) -> None:
+        document, self._own = document.numbered()
         self.document = document
         self.pieces = document.pieces
         self._names = {row: piece for piece, row in document.pieces.items()}
@@ -50,6 +50,7 @@ class TokenizerSpeller:
             self._bytes = {document.pieces[name] for name in names if name in document.pieces}
         #: Rows that no character has: special tokens and the unknown one.
         self._nobody = {*(special - self._bytes), NOBODY}
+        self._nobody |= {number for number, row in enumerate(self._own) if row == NOBODY}
         replacements = [step.get("replacement") for step in steps(document.pre_tokenizer)]
         marks = [mark for mark in replacements if isinstance(mark, str) and len(mark) == 1]
         #: What stands before the first piece of a word.
@@ -78,7 +79,8 @@ class TokenizerSpeller:
             places = asked[start : start + size]
             for place, entry in zip(places, self._ask([chars[place] for place in places]), strict=True):
                 entries[place] = entry
-        return Spelling.of([entry for entry in entries if entry is not None], _library() if asked else "")
+        rows = [(entry[0], tuple(self._own[number] for number in entry[1])) for entry in entries if entry is not None]
+        return Spelling.of(rows, _library() if asked else "")
 
     def _certain(self, char: str, text: str | None) -> Entry | None:
         """Status and rows of a character that reaches the model as this text; None when only the library knows."""

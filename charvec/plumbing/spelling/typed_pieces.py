@@ -28,7 +28,7 @@ class TypedPieces:
 
     Attributes:
         rows: row id of every piece that text can become.
-        others: row ids of all other pieces.
+        others: row ids of the unused ones.
         scores: of every piece of ``rows``, and of the unused ones, through which BPE merges.
         user_defined, unused: pieces of these types.
         byte_rows: row ids of the pieces for bytes 0 to 255; empty unless all are there.
@@ -108,8 +108,9 @@ def sort_pieces(pieces: Sequence[str], scores: Sequence[float], types: Sequence[
             result.rows[piece] = row
             result.user_defined.add(piece)
             continue
-        result.others[piece] = row
         if kind == UNUSED:
+            # control symbols and the unknown token are no characters, whatever they are called
+            result.others[piece] = row
             result.unused.add(piece)
         elif kind == BYTE:
             bytes_found[piece] = row
