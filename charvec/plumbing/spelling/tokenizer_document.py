@@ -162,8 +162,8 @@ class Document:
     def numbered(self) -> tuple[Document, list[int]]:
         """The same tokenizer with its ids as the library would give them, and the row id of each of these.
 
-        The library numbers added tokens from the count of pieces on, whatever the file says. Where the ids of the pieces
-        have holes, a token would so get the row of a piece.
+        The library numbers added tokens from the count of pieces on, whatever the file says. Where the ids of the
+        pieces have holes, a token would so get the row of a piece.
 
         Returns:
             the tokenizer, and its row ids by the number of the piece or token. Of an added token whose row is that of a
