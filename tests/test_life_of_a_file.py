@@ -16,6 +16,7 @@ import charvec
 from charvec import cli
 from charvec.errors import CharvecError
 from charvec.merging import mixed_spaces
+from charvec.plumbing.arrays import layout
 from charvec.plumbing.arrays.layout import MAX_SOURCES
 from charvec.provenance import parts_of
 from charvec.status import Status
@@ -377,3 +378,88 @@ def test_different_dimensions_and_values_that_are_not_finite(tmp_path: Path, run
     difference = charvec.diff(one, three)
     assert difference and difference.common == 2 and difference.equal == 0 and difference.changed == ()
     json.loads(run("diff", tmp_path / "1.h5", tmp_path / "3.h5", "--json")[1])
+
+
+# -- provenance that lies
+
+
+def inner(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to every value inside."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [way for key, each in items for way in ((*path, key), *inner(each, (*path, key)))]
+
+
+#: Keys that only some files have.
+RARE = [
+    *(("fidelity",), ("made_from",), ("converted",), ("sources",), ("merged",), ("options", "rounded_to")),
+    *(("samples", "settings"), ("samples", "left_out"), ("source", "space"), ("source", "model_goes_on_with")),
+]
+STRANGE = [None, True, 0, -1, 1.5, "", "x", [], {}, [1], ["x"], {"a": 1}, 10**15]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_no_meta_is_a_bug(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, merged: bool) -> None:
+    """Whatever a sound file says of where it comes from, it is taken or refused."""
+    file, good, text = tmp_path / "f.h5", dumped(tmp_path / "good.h5", "korean.txt"), tmp_path / "t.txt"
+    text.write_text("日本語 abc “我”", "utf-8")
+    vectors = charvec.load(good)
+    if merged:
+        vectors = charvec.merge([vectors, charvec.dump(text, model=MODEL)])
+    commands: list[tuple[str | Path, ...]] = [
+        ("update", file, text, "-o", tmp_path / "o.h5", "-f"),
+        *(("info", file), ("verify", file, "--against", MODEL), ("diff", file, good), ("diff", good, file, "--json")),
+        ("merge", file, good, "-o", tmp_path / "o.h5", "-f"),
+        *(("coverage", text, "-m", file), ("dump", text, "-m", file, "-o", tmp_path / "o.h5", "-f")),
+        ("convert", file, tmp_path / "o.npz", "-f", "--dtype", "float16"),
+    ]
+    generator = random.Random(4)
+    known = inner(json.loads(json.dumps(vectors.source)))
+    outcomes: dict[str, int] = {"refused": 0, "taken": 0}
+    for way in [*known, *RARE]:
+        for strange in ("drop", generator.choice(STRANGE)):
+            source = json.loads(json.dumps(vectors.source))
+            place = source
+            for key in way[:-1]:
+                place = place[key] if isinstance(place, list) or key in place else place.setdefault(key, {})
+            if strange != "drop":
+                place[way[-1]] = strange
+            elif way in known:
+                del place[way[-1]]
+            with monkeypatch.context() as patch:
+                patch.setattr(layout, "_meta_problem", lambda meta: None)
+                replace(vectors, source=source).save(file, overwrite=True)
+            try:
+                charvec.load(file)
+            except CharvecError as error:
+                assert error.code in ("E-META", "E-COUNT", "E-NOT-CHARVEC"), (way, strange)
+                outcomes["refused"] += 1
+                continue
+            outcomes["taken"] += 1
+            for command in generator.sample(commands, 1):
+                code, _, err = run(*command)
+                assert code != 70, (way, strange, command[0], err)
+    assert min(outcomes.values()) > 20, outcomes
+
+
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [
+        ("options", {}),
+        ("options", {"keep": {"exact": 1}}),
+        ("samples", {"bad_bytes": "1"}),
+        ("samples", {"skipped": None}),
+        ("samples", {"settings": []}),
+    ],
+)
+def test_an_update_of_a_file_whose_meta_is_wrong(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, section: str, changed: dict[str, Any]
+) -> None:
+    """Said as damage of the file."""
+    vectors = charvec.load(dumped(tmp_path / "a.h5", "korean.txt"))
+    before = vectors.source[section] if changed else {}
+    source = {**vectors.source, section: {**before, **changed}}
+    with monkeypatch.context() as patch:
+        patch.setattr(layout, "_meta_problem", lambda meta: None)
+        replace(vectors, source=source).save(tmp_path / "b.h5")
+    code, _, err = run("update", tmp_path / "b.h5", TEXTS / "japanese.txt")
+    assert code == 65 and "E-META" in err and section in err

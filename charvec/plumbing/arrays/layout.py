@@ -193,7 +193,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
     )
 
 
-#: What commands rely on, where it is there at all: section -> key -> type.
+#: What commands rely on, where the section is there at all: section -> key -> type.
 _META: Mapping[str, Mapping[str, type]] = {
     "source": {
         "format": str,
@@ -209,6 +209,11 @@ _META: Mapping[str, Mapping[str, type]] = {
     "samples": {"files": int, "bytes": int, "characters": int},
     "converted": {"from": str},
     "options": {},
+}
+#: What they rely on where the key is there as well.
+_OPTIONAL_META: Mapping[str, Mapping[str, type]] = {
+    "samples": {"bad_bytes": int, "skipped": int, "settings": dict},
+    "options": {"keep": list},
 }
 
 
@@ -237,6 +242,11 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
         for key, kind in keys.items():
             if type(meta[section].get(key)) is not kind:
                 return f"{section} has no {key}, or not of the right type"
+        for key, kind in _OPTIONAL_META.get(section, {}).items():
+            if key in meta[section] and type(meta[section][key]) is not kind:
+                return f"{section} holds a {key} that is not of the right type"
+    if "source" in meta and "keep" not in meta.get("options", {}):
+        return "the options do not say which statuses were kept"
     if any(type(size) is not int for size in meta.get("source", {}).get("files", {}).values()):
         return "the size of a file is no integer"
     if "fidelity" in meta and (wrong := fidelity_problem(meta["fidelity"])):
