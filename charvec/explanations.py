@@ -134,6 +134,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "
     "h5py or Keras and save it again, or ask for the weights as safetensors.",
     "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
+    "E-PADDLE": f"A Paddle checkpoint lists pieces of an array that do not make one. {_DOWNLOAD}",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
     "E-VOCAB-ENTRY": "A vocabulary of pieces with ids has an entry that is no piece with an id, or its numbers are counts and no ids. An id is "

@@ -47,7 +47,7 @@ class Member(Protocol):
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
     *("safetensors", "tensorflow", "tensorflow_v1", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
-    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file", "paddle"),
 )
 
 
@@ -72,6 +72,8 @@ FOLDER_FILES = (
     "tf_model.h5",
     "flax_model.msgpack.index.json",
     "flax_model.msgpack",
+    "model_state.pdparams.index.json",
+    "model_state.pdparams",
     "checkpoint",
     "model.onnx",
     "openvino_model.xml",
@@ -93,6 +95,8 @@ FOLDER_SUFFIXES = (
     ".keras",
     ".h5",
     ".msgpack",
+    ".pdparams.index.json",
+    ".pdparams",
 )
 
 #: Folders within folders that are gone into at most.

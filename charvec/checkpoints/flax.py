@@ -15,10 +15,11 @@ from math import prod
 from typing import Any, NamedTuple
 
 from charvec.errors import DamagedFile
+from charvec.plumbing.arrays.flat_pieces import flat_blocks
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.msgpack import Bytes, Extension, Reader
 from charvec.plumbing.protobuf import Malformed
-from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
+from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -177,17 +178,8 @@ def _chunked(file: File, name: str, leaf: dict[str, Any]) -> Tensor:
     if dtype not in ITEM_BYTES:
         return Tensor(name, shape, dtype)
     item, columns = ITEM_BYTES[dtype], prod(shape[1:])
-    blocks: list[Block] = []
-    done = 0  # elements before this place
-    for piece in pieces:
-        offset, left = piece.offset, prod(piece.shape)
-        while left:
-            row, column = divmod(done, columns)
-            whole = left // columns if not column else 0
-            height, width = (whole, columns) if whole else (1, min(columns - column, left))
-            blocks.append(Block(file.path, offset, height, width, columns * item, item, row=row, column=column))
-            done, left, offset = done + height * width, left - height * width, offset + height * width * item
-    return Tensor(name, shape, dtype, tuple(blocks))
+    blocks = flat_blocks(file.path, ((each.offset, prod(each.shape)) for each in pieces), columns, item)
+    return Tensor(name, shape, dtype, blocks)
 
 
 def _full_name(name: str) -> str:

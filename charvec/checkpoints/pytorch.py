@@ -22,6 +22,7 @@ from typing import NoReturn
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
+from charvec.plumbing.pickles.array_pickle import holds_arrays, is_binary_pickle
 from charvec.plumbing.pickles.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
 from charvec.plumbing.pickles.unpickle import Handler, Inert, load
 from charvec.plumbing.zips import Zip
@@ -48,7 +49,7 @@ Locate = Callable[[Storage], int]
 
 
 def sniff(file: File) -> bool:
-    """A zip file nobody else would know, the magic number, or a pickle."""
+    """A zip file nobody else would know, the magic number, or a pickle, but of NumPy arrays, which are Paddle's."""
     head = file.head
     if head.startswith(b"PK\x03\x04"):
         name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
@@ -64,8 +65,7 @@ def _is_pickle(file: File) -> bool:
     """Whether the first bytes run as a pickle; with every name allowed, and still none of them called."""
     head = file.head
     if head[:1] == b"\x80":
-        # so begins a safetensors file with a header of 640 bytes, too, but then the length goes on with zeros
-        return len(head) > 2 and 2 <= head[1] <= 5 and head[2] != 0 and head[4:9] != b"\0\0\0\0{"
+        return is_binary_pickle(head) and not holds_arrays(file)
     # protocols 0 and 1 have no mark, only these beginnings; a text may begin with c as well, but names hold no blanks
     if not re.match(rb"[(\]}]|c[^\s]+\n", head):
         return False

@@ -17,7 +17,7 @@ from charvec.tensor import Checkpoint
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
     *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow", "tensorflow-v1"),
-    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text"),
+    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text", "paddle"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")

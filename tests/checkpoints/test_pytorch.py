@@ -455,8 +455,6 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "pt-loop": (lambda: zipped(b"\x80\x02]q\0h\0a."), "E-BOMB"),
     "pt-tar": (lambda: b"sys_info".ljust(257, b"\0") + b"ustar\0" + bytes(249), "E-FORMAT"),
     "pt-plain-pickle": (lambda: b"\x80\x02}" + text("a") + b"K\x01s.", "E-FORMAT"),
-    "pt-arrays": (lambda: b"\x80\x02}" + text("a") + b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
-                  + sizes(0) + b"C\x01b\x87Rs.", "E-FORMAT"),
 }  # fmt: skip
 
 

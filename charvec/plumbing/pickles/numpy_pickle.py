@@ -11,6 +11,7 @@ from math import prod
 from typing import NoReturn
 
 from charvec.errors import UnsafeFile, WrongFile
+from charvec.plumbing.pickles.placed import Place, PlacedText
 from charvec.plumbing.pickles.unpickle import Global, Handler, Inert, load, ordered_dict
 
 __all__ = ["Array", "numpy_globals", "read_vector_dict"]
@@ -47,7 +48,8 @@ class Array(Inert):
         dtype: numpy's code with byte order, e.g. ``<f4``; empty, and no data, when the elements are no numbers.
         shape: sizes of the axes.
         fortran: whether the first axis varies fastest.
-        data: the elements, as long as shape and dtype say.
+        data: the elements, as long as shape and dtype say; empty when they were left in the file.
+        place: where they lie in the file, of a pickle that is read by :mod:`charvec.plumbing.pickles.placed`.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,7 @@ class Array(Inert):
         self.shape: tuple[int, ...] = (0,)
         self.fortran = False
         self.data = b""
+        self.place: Place | None = None
 
     def build(self, state: object) -> None:
         """Take (version, shape, dtype, fortran, data); the version is missing in very old files."""
@@ -69,10 +72,23 @@ class Array(Inert):
             raise ValueError("a numpy array without a dtype")
         self.shape, self.fortran = sizes, bool(fortran)
         if dtype.plain:
-            raw = data.encode("ascii") if isinstance(data, str) else data
-            if not isinstance(raw, bytes) or len(raw) != prod(sizes) * int(dtype.code[1:]):
-                raise ValueError(f"a numpy array of shape {sizes} and dtype {dtype} whose data are not as long as that")
-            self.dtype, self.data = str(dtype), raw
+            self._take(data, dtype, prod(sizes) * int(dtype.code[1:]))
+
+    def _take(self, data: object, dtype: Dtype, nbytes: int) -> None:
+        if isinstance(data, PlacedText):
+            data = data.place
+        elif isinstance(data, str):
+            data = data.encode("ascii")
+        if isinstance(data, Place):
+            # Latin-1 takes one byte or two a character; how many it is, is found when it is read
+            fits = nbytes <= data.size <= 2 * nbytes if data.latin1 else data.size == nbytes
+            self.place = data
+        else:
+            fits = isinstance(data, bytes) and len(data) == nbytes
+            self.data = data if isinstance(data, bytes) else b""
+        if not fits:
+            raise ValueError(f"an array of shape {self.shape} and dtype {dtype} whose data are not as long as that")
+        self.dtype = str(dtype)
 
 
 def _shape(value: object) -> tuple[int, ...]:
@@ -105,8 +121,10 @@ def numpy_globals() -> dict[tuple[str, str], Handler | None]:
     """Names a pickle of numpy arrays needs, for one call of :func:`charvec.plumbing.pickles.unpickle.load`."""
     encoded: dict[str, bytes] = {}
 
-    def encode(text: object, encoding: object = "latin1") -> bytes:
+    def encode(text: object, encoding: object = "latin1") -> bytes | Place:
         """Protocol 2 keeps bytes as text; each text is encoded once, however often a pickle asks."""
+        if isinstance(text, Place | PlacedText):
+            return text if isinstance(text, Place) else text.place
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
             raise ValueError("no bytes written as Latin-1")
         if text not in encoded:

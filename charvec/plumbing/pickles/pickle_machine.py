@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, overload
 
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.valueclass import dataclass
 
-__all__ = ["Global", "Handler", "Inert", "Machine", "check_key"]
+__all__ = ["Data", "Global", "Handler", "Inert", "Machine", "check_key"]
 
 #: Tuples, lists and dictionaries open at once.
 MAX_MARKS = 1000
 
 Handler = Callable[..., object]
+
+
+class Data(Protocol):
+    """What the machine needs of bytes."""
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, index: int, /) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
+
+    def find(self, wanted: bytes, start: int, /) -> int:
+        """Where ``wanted`` is, not before ``start``; -1 when it is nowhere."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ class Machine:
 
     def __init__(
         self,
-        data: bytes,
+        data: Data,
         path: str,
         *,
         allowed: Mapping[tuple[str, str], Handler | None],
@@ -110,6 +125,14 @@ class Machine:
         part = self.data[self.position : end]
         self.position = end
         return part
+
+    def skip(self, length: int) -> int:
+        """Pass over that many bytes; the position of the first."""
+        start, end = self.position, self.position + length
+        if end > len(self.data):
+            self.ran_out()
+        self.position = end
+        return start
 
     def unsigned(self, width: int) -> int:
         """An unsigned little-endian integer of that many bytes."""

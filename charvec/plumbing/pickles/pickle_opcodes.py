@@ -9,7 +9,7 @@ from typing import Any
 
 from charvec.plumbing.pickles.pickle_machine import Inert, Machine, check_key
 
-__all__ = ["OPCODES", "UNKNOWN"]
+__all__ = ["OPCODES", "UNKNOWN", "Step"]
 
 #: The newest protocol of Python's pickle module.
 HIGHEST_PROTOCOL = 5

@@ -7,21 +7,19 @@ dictionaries, with numbers, texts and settings beside, which are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from charvec.errors import DamagedFile, UnsafeFile
+from charvec.errors import UnsafeFile
+from charvec.plumbing.pickles.leaves import named_leaves
 from charvec.plumbing.pickles.numpy_pickle import numpy_globals
 from charvec.plumbing.pickles.unpickle import Global, Handler, Inert, load, ordered_dict
 from charvec.tensor import ITEM_BYTES
-from charvec.valueclass import dataclass, field
+from charvec.valueclass import dataclass
 
 __all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "read_state_dict"]
 
-#: Steps of a pickle, of which a tensor takes about 30, and dictionaries and lists inside each other.
-MAX_STEPS, MAX_DEPTH = 2_000_000, 64
-#: What looking at all values may cost, about 16 for each and the length of its name; sharing makes few bytes into many.
-MAX_COST = 32 << 20
+#: Steps of a pickle, of which a tensor takes about 30.
+MAX_STEPS = 2_000_000
 #: Axes torch allows, and a size that no file has.
 MAX_AXES, MAX_NUMBER = 64, 1 << 62
 
@@ -143,9 +141,8 @@ def read_state_dict(data: bytes, path: str, *, start: int = 0, base: int = 0) ->
         advice=_advice,
         max_steps=MAX_STEPS,
     )
-    walk = _Walk(path)
-    walk.visit("", value, 0)
-    return StateDict(walk.tensors, storages, end)
+    tensors = named_leaves(value, lambda each: each if isinstance(each, StridedTensor) else None, path)
+    return StateDict(tensors, storages, end)
 
 
 def _advice(name: str) -> str:
@@ -258,42 +255,3 @@ _GLOBALS: dict[tuple[str, str], Handler | None] = {
         for name, call in (("set", _same), ("bytearray", _same), ("complex", _inert), ("dict", None), ("list", None))
     },
 }
-
-
-@dataclass
-class _Walk:
-    """Finds the tensors in nested dictionaries, lists and tuples."""
-
-    path: str
-    tensors: dict[str, StridedTensor] = field(default_factory=dict)
-    cost: int = 0
-
-    def visit(self, name: str, value: object, depth: int) -> None:
-        self.cost += 16 + len(name) + (16 * len(value) if isinstance(value, dict | list | tuple) else 0)
-        if depth > MAX_DEPTH or self.cost > MAX_COST:
-            raise UnsafeFile(
-                "E-BOMB",
-                f"{self.path}: its dictionaries lie deeper in each other or are more than a state dict has use for",
-                path=self.path,
-                help="ask its maker for the weights as safetensors",
-            )
-        if isinstance(value, StridedTensor):
-            name = name or "tensor"
-            if self.tensors.setdefault(name, value) != value:
-                raise DamagedFile(
-                    "E-PICKLE",
-                    f"{self.path}: two tensors have the name {name[:80]!r}",
-                    path=self.path,
-                    help="ask its maker for the weights as safetensors",
-                )
-            return
-        for key, item in _items(value):
-            if isinstance(item, StridedTensor | dict | list | tuple):
-                text = key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
-                self.visit(f"{name}.{text}" if name else text, item, depth + 1)
-
-
-def _items(value: object) -> Iterable[tuple[object, object]]:
-    if isinstance(value, dict):
-        return value.items()
-    return enumerate(value) if isinstance(value, list | tuple) else ()

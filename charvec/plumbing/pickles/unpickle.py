@@ -15,8 +15,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from charvec.plumbing.pickles.pickle_machine import Global, Handler, Inert, Machine, check_key
-from charvec.plumbing.pickles.pickle_opcodes import OPCODES, UNKNOWN
+from charvec.plumbing.pickles.pickle_machine import Data, Global, Handler, Inert, Machine, check_key
+from charvec.plumbing.pickles.pickle_opcodes import OPCODES, UNKNOWN, Step
 
 __all__ = ["Global", "Handler", "Inert", "Loaded", "Ordered", "load", "ordered_dict"]
 
@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
 
 
 def load(
-    data: bytes,
+    data: Data,
     path: str,
     *,
     allowed: Mapping[tuple[str, str], Handler | None],
@@ -43,6 +43,7 @@ def load(
     what: str = "pickle",
     advice: Callable[[str], str] | None = None,
     max_steps: int | None = None,
+    opcodes: Mapping[int, tuple[str, Step]] = OPCODES,
 ) -> Loaded:
     """Run one pickle.
 
@@ -57,6 +58,7 @@ def load(
         what: what the pickle is, for messages.
         advice: gives the help text for a refused name; has a general one by default.
         max_steps: opcodes at most; as many as there are bytes by default.
+        opcodes: what each opcode does; others than the usual ones for bytes that stay in their file.
 
     Raises:
         UnsafeFile: ``E-PICKLE-UNSAFE`` when it names or calls anything that is not allowed.
@@ -66,7 +68,7 @@ def load(
         data, path, allowed=allowed, persistent=persistent, start=start, base=base, what=what, advice=advice
     )
     steps = len(data) + 1 if max_steps is None else max_steps
-    end, step_of = len(data), OPCODES.get
+    end, step_of = len(data), opcodes.get
     for _ in range(steps):
         machine.begin = begin = machine.position
         if begin >= end:
