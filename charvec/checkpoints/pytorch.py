@@ -22,7 +22,6 @@ from typing import NoReturn
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.pickles.array_pickle import holds_arrays, is_binary_pickle
 from charvec.plumbing.pickles.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
 from charvec.plumbing.pickles.unpickle import Handler, Inert, load
 from charvec.plumbing.zips import Zip
@@ -65,6 +64,9 @@ def _is_pickle(file: File) -> bool:
     """Whether the first bytes run as a pickle; with every name allowed, and still none of them called."""
     head = file.head
     if head[:1] == b"\x80":
+        # imported here: of zip files, by far the most common, nothing is asked
+        from charvec.plumbing.pickles.array_pickle import holds_arrays, is_binary_pickle
+
         return is_binary_pickle(head) and not holds_arrays(file)
     # protocols 0 and 1 have no mark, only these beginnings; a text may begin with c as well, but names hold no blanks
     if not re.match(rb"[(\]}]|c[^\s]+\n", head):
