@@ -135,6 +135,8 @@ EXPLANATIONS: dict[str, str] = {
     "h5py or Keras and save it again, or ask for the weights as safetensors.",
     "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
     "E-PADDLE": f"A Paddle checkpoint lists pieces of an array that do not make one. {_DOWNLOAD}",
+    "E-MINDSPORE": f"A MindSpore checkpoint is malformed. {_DOWNLOAD}",
+    "E-ENCRYPTED": "The checkpoint is encrypted. Load it with its key in the program that wrote it, and save it without one.",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",
     # -- vocabularies
     "E-VOCAB-ENTRY": "A vocabulary of pieces with ids has an entry that is no piece with an id, or its numbers are counts and no ids. An id is "

@@ -47,7 +47,7 @@ class Member(Protocol):
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
     *("safetensors", "tensorflow", "tensorflow_v1", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
-    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file", "paddle"),
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file", "paddle", "mindspore"),
 )
 
 
@@ -97,6 +97,7 @@ FOLDER_SUFFIXES = (
     ".msgpack",
     ".pdparams.index.json",
     ".pdparams",
+    ".ckpt",
 )
 
 #: Folders within folders that are gone into at most.

@@ -17,7 +17,7 @@ from charvec.tensor import Checkpoint
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
     *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow", "tensorflow-v1"),
-    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text", "paddle"),
+    *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text", "paddle", "mindspore"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
@@ -40,6 +40,7 @@ NAMES = [str(path.relative_to(DATA)) for path in GOLDEN]
 #: Golden files that must be refused, and with which code.
 REFUSED = {
     "fasttext/compressed.ftz": "E-QUANTISED",
+    **{f"mindspore/encrypted-{mode}.ckpt": "E-ENCRYPTED" for mode in ("AES-CBC", "AES-GCM", "SM4-CBC")},
     "pytorch/q.bin": "E-PICKLE-UNSAFE",
     "pytorch/whole_module.pt": "E-PICKLE-UNSAFE",
 }

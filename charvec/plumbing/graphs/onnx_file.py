@@ -9,21 +9,21 @@ most nodes nothing, for only few kinds lie between the ids that go into a model 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.graphs.onnx_graph import BITS, DTYPES, Graph, Node, Stored
-from charvec.plumbing.protobuf import I32, I64, LEN, VARINT, Malformed, signed, varint
+from charvec.plumbing.protobuf import LEN, VARINT, Malformed, signed, varint
+from charvec.plumbing.protobuf_walker import Walker
 
 __all__ = ["read_graph", "sniff"]
 
-#: Caps: nodes and tensors of all graphs, graphs in graphs, bytes of a name, bytes of a node that is read as a whole.
+#: Caps: nodes and tensors of all graphs, graphs in graphs, bytes of a node that is read as a whole.
 MAX_ITEMS = 1 << 20
 MAX_DEPTH = 16
-MAX_NAME = 1 << 16
+MAX_NODE = 1 << 16
 #: Bytes read at once; a message up to that size is cut out of them.
 WINDOW = 1 << 16
 
@@ -89,74 +89,12 @@ def read_graph(file: File) -> tuple[Graph, bytes]:
     return graph, bytes(walker.seen)
 
 
-class _Walker:
-    """Walks through messages in a file."""
+class _Walker(Walker):
+    """Walks through graphs in a file."""
 
     def __init__(self, file: File) -> None:
-        self.file = file
+        super().__init__(file, WINDOW, "graph")
         self.items = 0
-        self.seen = bytearray()
-        self._start, self._window = 0, file.head
-
-    def some(self, position: int, count: int) -> bytes:
-        """Up to so many bytes from a position; fewer at the end of the file."""
-        local = position - self._start
-        if local < 0 or local + count > len(self._window):
-            self._start, local = position, 0
-            self._window = self.file.pread(position, min(max(count, WINDOW), self.file.size - position))
-        return self._window[local : local + count]
-
-    def fields(
-        self, start: int, end: int, kinds: Mapping[int, int] | None = None, whole: bool = True
-    ) -> Iterator[tuple[int, int, int, int]]:
-        """Fields of the message from ``start`` to ``end``, as :func:`charvec.plumbing.protobuf.fields`.
-
-        Args:
-            start: where it begins.
-            end: where it ends.
-            kinds: wire types of known fields.
-            whole: whether a field that goes on behind the end of the file is an error.
-
-        Yields:
-            number, wire type, and for LEN where the content begins and ends, for others the value and 0.
-        """
-        position = start
-        while position < end:
-            head = self.some(position, min(20, end - position))
-            try:
-                tag, used = varint(head, 0)
-                number, kind = tag >> 3, tag & 7
-                if not 0 < number < 1 << 29 or (kinds and kinds.get(number, kind) != kind):
-                    raise Malformed(f"field {number} of wire type {kind}")
-                value = 0
-                if kind in (VARINT, LEN):
-                    value, used = varint(head, used)
-                elif kind in (I32, I64):
-                    used += 4 if kind == I32 else 8
-                else:
-                    raise Malformed(f"field {number} of wire type {kind}")
-            except Malformed as error:
-                if position + len(head) >= self.file.size and "cut short" in str(error):
-                    raise cut_short(self.file.path, self.file.size, " inside its graph") from None
-                raise Malformed(str(error), position) from None
-            content = position + used
-            position = content + (value if kind == LEN else 0)
-            if position > end and whole:
-                if end == self.file.size or position > self.file.size:
-                    raise cut_short(self.file.path, self.file.size, f": {position:,} bytes are needed")
-                raise Malformed(f"field {number} goes on behind its message", content)
-            yield (number, kind, content, position) if kind == LEN else (number, kind, value, 0)
-
-    def text(self, start: int, end: int) -> str:
-        """A name."""
-        if end - start > MAX_NAME:
-            raise Malformed("a name of more than 65,536 bytes", start)
-        raw = self.some(start, end - start)
-        self.seen += raw
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            raise Malformed("a name is not UTF-8", start) from None
 
     def graph(self, start: int, end: int, outer: Graph | None, depth: int) -> Graph:
         """A GraphProto."""
@@ -230,7 +168,7 @@ class _Walker:
         """Integers of a repeated field, one by one or packed."""
         if kind == VARINT:
             return [signed(begin)]
-        if finish - begin > MAX_NAME:
+        if finish - begin > MAX_NODE:
             raise Malformed("a list of integers without end", begin)
         raw, place, result = self.some(begin, finish - begin), 0, []
         while place < len(raw):

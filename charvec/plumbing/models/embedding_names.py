@@ -1,7 +1,7 @@
 """Plumbing: the names input embeddings go by.
 
 Sources: the model classes of transformers, Google's releases (BERT, ALBERT, ELECTRA, XLNet, T5), keras-bert, PaddleNLP,
-fairseq, Megatron, PEFT, Meta's, Mistral's and RWKV's releases.
+MindSpore's ModelZoo and MindFormers, fairseq, Megatron, PEFT, Meta's, Mistral's and RWKV's releases.
 
 A name is judged by the path of the module it belongs to: ``model/wte``, ``transformer.wte.weight`` and
 ``base_model.model.transformer.wte.base_layer.weight`` are all ``wte``.
@@ -38,11 +38,11 @@ PREFIXES = (
     "sentence_encoder.",
 )
 
-#: Names of parameters within their module, removed from the end: those of torch, Paddle and TensorFlow, and of PEFT,
-#: which puts the table it trains, or a copy of it, one module deeper.
+#: Names of parameters within their module, removed from the end: those of torch, Paddle, TensorFlow and MindSpore, and
+#: of PEFT, which puts the table it trains, or a copy of it, one module deeper.
 _LEAF = re.compile(
-    r"(?<=.)[.](?:weights?(?:_packed)?|lookup_table|table|w_0|base_layer|token_adapter|original_module"
-    r"|modules_to_save(?:[.]default)?)$"
+    r"(?<=.)[.](?:weights?(?:_packed)?|(?:lookup_|embedding_)?table|embedding_weight|w_0|base_layer"
+    r"|token_adapter|original_module|modules_to_save(?:[.]default)?)$"
 )
 #: Those of Keras and Flax, which are names of modules elsewhere: removed only when what they end is no known name.
 _KERAS_LEAF = re.compile(r"(?<=.)[.]embeddings?$")
@@ -71,6 +71,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "token_embedding",
             "input_embedding",
             "tokens_embed",
+            "bert_embedding_lookup",
             "in_out_embed",
             "Embedding-Token",
             "Embedding-Token.Embedding-Token",
@@ -89,7 +90,7 @@ _LONGEST = 1000
 #: Words in a path that mark a table which is never the input embedding: optimizers' state, other inputs, other ends.
 _NEVER = re.compile(
     r"adam|adagrad|adafactor|rmsprop|momentum|exp_avg|_slot_|optimi[sz]er|opt_state|MovingAverage"
-    r"|position|token_type|segment|patch|output|lm_head|_head$|(?:^|[.])(?:cls|head)(?:[.]|$)|pooler|(?:^|[._])lora|prompt"
+    r"|(?:^|[.])(?:moments?[12]?|lamb_[mv]|accum|vhat)[.]|position|token_type|segment|patch|output|lm_head|_head$|(?:^|[.])(?:cls|head)(?:[.]|$)|pooler|(?:^|[._])lora|prompt"
     r"|(?<!pre)layer_?norm|per_layer|visual(?!_bert)|vision|audio|codec",
     re.IGNORECASE,
 )
