@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from charvec.exporting import export
     from charvec.extraction import cover, dump, lookup
     from charvec.merging import merge
+    from charvec.reducing import reduce
     from charvec.scanning import count, scan
     from charvec.selection import select
     from charvec.status import Status
@@ -66,6 +67,7 @@ __all__ = [
     "model2vec",
     "onnx",
     "open",
+    "reduce",
     "save",
     "scan",
     "select",
@@ -100,6 +102,7 @@ _HOMES = {
     "model2vec": None,
     "onnx": None,
     "open": "charvec.embedding",
+    "reduce": "charvec.reducing",
     "save": "charvec.storage",
     "scan": "charvec.scanning",
     "select": "charvec.selection",

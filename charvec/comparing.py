@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.codebooks import quantise
 from charvec.counts import characters
 from charvec.dtypes import DTYPES, convert_rows
+from charvec.errors import WrongFile
 from charvec.provenance import model_differences, same_model
+from charvec.reduction import same_space
 from charvec.status import Status
 from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
@@ -123,9 +126,16 @@ def diff(before: CharVectors | str | os.PathLike[str], after: CharVectors | str 
 
     Raises:
         UsageError: ``E-ARGUMENT`` for anything else.
+        WrongFile: ``E-REDUCED`` when the vectors are places on different principal axes.
         CharvecError: as :func:`charvec.load` for paths.
     """
     before, after = as_vectors(before, "diff(before, after)"), as_vectors(after, "diff(before, after)")
+    if not same_space(before, after):
+        raise WrongFile(
+            "E-REDUCED",
+            "the vectors cannot be compared: they are places on different principal axes",
+            help="restore each first with `charvec convert IN OUT --restore`, or compare what they were made of",
+        )
     common, first, second = np.intersect1d(before.codepoints, after.codepoints, assume_unique=True, return_indices=True)
     changed = _changes(before, after, first, second) if before.dim == after.dim else ()
     counted = "converted" not in before.source and "converted" not in after.source
@@ -208,6 +218,8 @@ def _only_rounding(before: CharVectors, after: CharVectors, first: NDArray[np.in
     rows = wide.at(places[0])
     if not np.isfinite(rows).all():
         return False
+    if narrow.codebooks is not None:
+        return bool((quantise(rows, narrow.codebooks) == narrow.stored[places[1]]).all())
     stored, scales = convert_rows(rows, narrow.dtype)
     same = (stored == narrow.stored[places[1]]).all()
     if scales is not None and narrow.scales is not None:

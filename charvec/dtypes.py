@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 
 from charvec.errors import UsageError, WrongFile
 
-__all__ = ["DTYPES", "check_dtype", "convert_rows"]
+__all__ = ["DTYPES", "STORED", "check_dtype", "convert_rows", "parse_dtype"]
 
-#: Element types a vector file can have.
-DTYPES = ("float32", "float16", "int8")
+#: Element types a vector file can have. ``pq`` stands for product quantisation, see :mod:`charvec.codebooks`.
+DTYPES = ("float32", "float16", "int8", "pq")
+
+#: What the stored array holds with each of them.
+STORED = ("float32", "float16", "int8", "uint8")
 
 
 def check_dtype(dtype: str) -> None:
@@ -21,8 +25,19 @@ def check_dtype(dtype: str) -> None:
     Raises:
         UsageError: ``E-DTYPE``.
     """
-    if dtype not in DTYPES:
-        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES))
+    parse_dtype(dtype)
+
+
+def parse_dtype(dtype: str) -> tuple[str, int | None]:
+    """A name of :data:`DTYPES`, and of ``pq:M`` the number of parts of a row.
+
+    Raises:
+        UsageError: ``E-DTYPE``.
+    """
+    name, colon, parts = dtype.partition(":") if isinstance(dtype, str) else ("", "", "")
+    if name not in DTYPES or (colon and (name != "pq" or not re.fullmatch("[1-9][0-9]{0,6}", parts))):
+        raise UsageError("E-DTYPE", f"{dtype!r} is no element type", help="choose " + ", ".join(DTYPES) + " or pq:M")
+    return name, int(parts) if colon else None
 
 
 def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
@@ -30,8 +45,8 @@ def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], N
 
     Args:
         rows: float32 [n, dim].
-        dtype: one of :data:`DTYPES`. ``float16`` rounds to nearest. ``int8`` keeps one float32 scale a row:
-            value = scale * integer, scale = largest absolute value of the row / 127.
+        dtype: ``float32``, ``float16`` or ``int8``. ``float16`` rounds to nearest. ``int8`` keeps one float32 scale a
+            row: value = scale * integer, scale = largest absolute value of the row / 127.
 
     Returns:
         rows [n, dim] of that type, and float32 [n] or None.

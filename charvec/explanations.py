@@ -40,7 +40,9 @@ EXPLANATIONS: dict[str, str] = {
     "E-PADDING": "The row for padding, 0 unless you say otherwise, belongs to a character, to the entry for unknown characters, or to one "
     "that was filled; it would be zeroed. Name the padding entry with pad=, or say padding_idx=None.",
     "E-PERCENT": "--fail-under takes a percentage from 0 to 100.",
-    "E-POOLING": f"encode was given an unknown pooling. {_CHOOSE}",
+    "E-POOLING": f"encode was given an unknown pooling, or one that the vectors have no counts for, or store nothing for. {_CHOOSE}",
+    "E-REDUCE": "Vectors cannot be made smaller as asked: a number is out of range, two ways exclude each other, or the file knows no counts "
+    "where these are weighed. See docs/small.md.",
     "E-SUFFIX": "The suffix of the output stands for no format. Use a known suffix, or say --format.",
     "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, or a name "
     "for pad= or unk= that is none of its entries; or vocabulary was given ids for these two that it cannot have. Ids are rows of the matrix, so each entry needs one of its own.",
@@ -177,6 +179,10 @@ EXPLANATIONS: dict[str, str] = {
     "E-COLUMNS": "Vectors were put together from columns that do not fit each other: unequal lengths, or characters out of order.",
     "E-DIM": "Vectors of different length, where one length is needed: a query and the file's vectors, or files merged by 'first'. Files of "
     "different dimensions can be merged side by side (--how concat).",
+    "E-REDUCED": "Vectors that were made smaller (PCA, leading dimensions, product quantisation, a stored mean) lie in a space of their own, so that "
+    "they cannot be merged, compared across axes, or reduced again. Do it with the file they were made of, or restore them first (convert --restore).",
+    "E-NO-MEAN": "Centring was asked for, and the file stores no mean. `charvec convert IN OUT --center` stores one.",
+    "E-BASIS": "Axes, mean or codebooks in the vector file do not fit its vectors, are not described in its provenance, or hold NaN or infinity.",
     "E-CONFLICT": "Two files that name one model as their source give a character different vectors; one of them was changed. "
     "`charvec verify FILE --against MODEL` tells which.",
     "E-OTHER-MODEL": "A vector file can only be updated from the model it was made with, because rows of different models lie in different "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charvec.counts import Counts, as_counts
 from charvec.coverage import Coverage
-from charvec.dtypes import check_dtype, convert_rows
+from charvec.dtypes import convert_rows, parse_dtype
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
 from charvec.errors import DamagedFile, Note, UsageError
@@ -64,7 +64,8 @@ def lookup(
         model: as :func:`charvec.open` gives it, or its path.
         counts: characters and how often they occur: as :func:`charvec.scan` gives them, any mapping, or any characters.
         keep: statuses to write, labels of :class:`~charvec.status.Status`.
-        dtype: stored element type: ``float32``, ``float16`` or ``int8``.
+        dtype: stored element type: ``float32``, ``float16``, ``int8``, ``pq`` or ``pq:M``, as for
+            :meth:`charvec.vectors.CharVectors.astype`.
 
     Raises:
         UsageError: ``E-KEEP``, also for no status at all; ``E-DTYPE``; ``E-COUNTS``; ``E-ARGUMENT`` for anything but a
@@ -77,13 +78,14 @@ def lookup(
     kept = parse_keep(keep)
     if not kept:
         raise UsageError("E-KEEP", "keep is empty: nothing would be written", help="name at least one status")
-    check_dtype(dtype)
+    name, _ = parse_dtype(dtype)
     counts = _counts(counts)
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
     written, missing = spelling.take(chosen), spelling.take(~chosen)
     matrix, rows_digest = _rows_of(model, written)
-    stored, scales = convert_rows(matrix, dtype)
+    # codebooks are made for the finished rows
+    stored, scales = convert_rows(matrix, "float32" if name == "pq" else name)
     made = CharVectors(
         counts.codepoints[chosen],
         stored,
@@ -93,9 +95,11 @@ def lookup(
         counts.codepoints[~chosen],
         counts.occurrences[~chosen],
         missing,
-        _provenance(model, counts, spelling, kept, dtype, rows_digest),
+        _provenance(model, counts, spelling, kept, "float32" if name == "pq" else name, rows_digest),
     )
-    return made if dtype == "float32" else made.compared_with(matrix)
+    if name == "pq":
+        return made.astype(dtype)
+    return made if name == "float32" else made.compared_with(matrix)
 
 
 def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
@@ -222,6 +226,11 @@ def dump(
     min_count: int = 1,
     top: int | None = None,
     strict: bool = False,
+    dims: int | None = None,
+    pca: int | None = None,
+    by: Literal["types", "occurrences"] | None = None,
+    center: bool = False,
+    sif: float | None = None,
     **scanning: Any,
 ) -> CharVectors:
     """The main job: scan samples, look every character up in a model, write the vectors.
@@ -246,20 +255,31 @@ def dump(
         min_count: likewise.
         top: likewise.
         strict: refuse to go on when any sample was skipped or damaged.
+        dims: as for :func:`charvec.reduce`.
+        pca: likewise.
+        by: likewise.
+        center: likewise.
+        sif: likewise.
         scanning: everything else that :func:`charvec.scan` takes: ``encoding``, ``extensions``, ``jobs`` ...
 
     Returns:
         the vectors; ``vectors.missing`` lists every character that was not written, and why.
 
     Raises:
-        CharvecError: as :func:`charvec.open`, :func:`charvec.scan`, :func:`lookup` and :func:`charvec.save` do; with
+        CharvecError: as :func:`charvec.open`, :func:`charvec.scan`, :func:`lookup`, :func:`charvec.reduce` and
+            :func:`charvec.save` do; with
             ``strict`` DamagedFile ``E-SAMPLES``.
     """
     from charvec.scanning import scan
     from charvec.storage import check_output, save
 
     kept = parse_keep(keep)
-    check_dtype(dtype)
+    parse_dtype(dtype)
+    smaller: dict[str, Any] = {"dims": dims, "pca": pca, "by": by, "center": center, "sif": sif}
+    if any(smaller.values()):
+        from charvec.reducing import check_reduction
+
+        check_reduction(**smaller)
     if out is not None:
         check_output(out, format=format, overwrite=overwrite)
     embedding = (
@@ -284,7 +304,12 @@ def dump(
         from charvec.selection import select
 
         counts = select(counts, only=only, min_count=min_count, top=top)
-    vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
+    if any(smaller.values()):
+        from charvec.reducing import reduce
+
+        vectors = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype)
+    else:
+        vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
     if out is not None:
         save(vectors, out, format=format, overwrite=overwrite)
     return vectors
@@ -327,7 +352,9 @@ def verify_rows(
     found = np.diff(spelling.row_offsets) > 0
     found &= spelling.status != Status.NO_ROW
     matrix = np.zeros((len(vectors), model.dim), np.float32)
-    if model.dim != vectors.dim or not len(vectors):
+    from charvec.reducing import rows_before
+
+    if model.dim != rows_before(vectors) or not len(vectors):
         return vectors.chars
     matrix[found], _ = _rows_of(model, spelling.take(found))
     same = found & _as_stored(matrix, vectors, rounded_to or vectors.dtype)
@@ -338,8 +365,10 @@ def verify_rows(
 
 def _as_stored(matrix: NDArray[np.float32], vectors: CharVectors, dtype: str) -> NDArray[np.bool_]:
     """Whether each row, rounded to a type and then brought to the vectors' own, is theirs in every bit: bool [n]."""
-    stored, scales = convert_rows(matrix, dtype)
-    if str(stored.dtype) != vectors.dtype:
+    from charvec.reducing import as_reduced
+
+    stored, scales = as_reduced(matrix, vectors, dtype)
+    if stored.dtype != vectors.stored.dtype:
         stored = (stored if scales is None else stored * scales[:, None]).astype(vectors.stored.dtype)
         scales = None
     raw, own = (np.ascontiguousarray(each).view(np.uint8).reshape(len(matrix), -1) for each in (stored, vectors.stored))
@@ -352,7 +381,7 @@ def _as_stored(matrix: NDArray[np.float32], vectors: CharVectors, dtype: str) ->
 def notes_on(vectors: CharVectors) -> list[Note]:
     """What a user should know of vectors just made or loaded."""
     bad = 0
-    if vectors.dtype != "int8":
+    if vectors.dtype not in ("int8", "pq"):
         # some rows at a time: a mask of the whole matrix is memory that was never touched, 3 ms for 15 MB
         for start in range(0, len(vectors), 256):
             bad += int((~np.isfinite(vectors.matrix[start : start + 256]).all(axis=1)).sum())

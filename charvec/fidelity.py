@@ -21,18 +21,23 @@ NEIGHBOURS = 10
 DECIMALS = 9
 
 
-def fidelity(rows: NDArray[np.float32], smaller: NDArray[np.float32], to: str) -> dict[str, Any]:
+def fidelity(
+    rows: NDArray[np.float32], smaller: NDArray[np.float32], to: str, own: NDArray[np.float32] | None = None
+) -> dict[str, Any]:
     """Measures of what rows lost, for the provenance; empty when no row has a direction.
 
     Args:
         rows: float32 [n, dim], as they were.
         smaller: float32 [n, dim], as they are now.
         to: what ``rows`` were: ``float32``, or the narrower type they had been rounded to already.
+        own: float32 [n, fewer], when the rows are places on other axes now, of which ``smaller`` is restored: the
+            neighbours that users get are then those among these.
 
     Returns:
         ``min_cosine`` and ``mean_cosine`` over all rows that have a direction, rounded down; ``nearest_same`` and
         ``nearest_10_same``, the share of the nearest neighbour and of the ten nearest that stay the same, among
-        :data:`SAMPLE` rows evenly spread; their number, ``sample``; and ``to``.
+        :data:`SAMPLE` rows evenly spread; their number, ``sample``; and ``to``. With ``own`` the neighbours are those
+        among these, and ``restored_nearest_same`` and ``restored_nearest_10_same`` tell of those among ``smaller``.
     """
     cosines = _cosines(rows, smaller)
     directed = np.flatnonzero(np.isfinite(cosines))
@@ -43,10 +48,12 @@ def fidelity(rows: NDArray[np.float32], smaller: NDArray[np.float32], to: str) -
     step = len(directed) / min(SAMPLE, len(directed))
     sample = directed[(np.arange(min(SAMPLE, len(directed))) * step).astype(np.int64)]
     if len(sample) > NEIGHBOURS:
-        before, after = (_neighbours(each[sample].astype(np.float64)) for each in (rows, smaller))
-        found["nearest_same"] = float(np.mean(before[:, 0] == after[:, 0]))
-        shared = (before[:, :, None] == after[:, None, :]).sum()
-        found["nearest_10_same"] = float(shared / before.size)
+        before = _neighbours(rows[sample].astype(np.float64))
+        for prefix, each in (("", smaller),) if own is None else (("", own), ("restored_", smaller)):
+            after = _neighbours(each[sample].astype(np.float64))
+            found[prefix + "nearest_same"] = float(np.mean(before[:, 0] == after[:, 0]))
+            shared = (before[:, :, None] == after[:, None, :]).sum()
+            found[prefix + "nearest_10_same"] = float(shared / before.size)
         found["sample"] = len(sample)
     return found
 
@@ -58,6 +65,9 @@ def describe(found: Mapping[str, Any]) -> str:
     if "sample" in found:
         text += f"; of {found['sample']} rows, the nearest is the same for {_share(found['nearest_same'])}, "
         text += f"of the 10 nearest {_share(found['nearest_10_same'])} are"
+    if "restored_nearest_same" in found:
+        text += f" (restored: {_share(found['restored_nearest_same'])} and "
+        text += f"{_share(found['restored_nearest_10_same'])})"
     return text
 
 
@@ -67,6 +77,8 @@ def problem(found: Any) -> str | None:
         return "fidelity is no object, or does not say to what"
     numbers = ["min_cosine", "mean_cosine"]
     numbers += ["nearest_same", "nearest_10_same"] if "sample" in found else []
+    if "restored_nearest_same" in found:
+        numbers += ["restored_nearest_same", "restored_nearest_10_same"]
     if any(type(found.get(name)) is not float or not -1 <= found[name] <= 1 for name in numbers):
         return "fidelity holds what is no cosine, or no share"
     return "fidelity has no size of its sample" if type(found.get("sample", 0)) is not int else None

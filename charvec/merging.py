@@ -18,6 +18,7 @@ from charvec.dtypes import check_dtype
 from charvec.errors import Note, UsageError, WrongFile
 from charvec.plumbing.arrays.layout import MAX_SOURCES
 from charvec.provenance import same_model, sources_of
+from charvec.reducing import refuse_reduced
 from charvec.status import Status, parse_keep
 from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
@@ -58,7 +59,7 @@ def merge(
     Raises:
         UsageError: ``E-ARGUMENT``, ``E-DTYPE``.
         WrongFile: ``E-DIM`` when ``first`` is asked of different dimensions; ``E-CONFLICT`` when two parts of one model
-            give one character different rows.
+            give one character different rows; ``E-REDUCED`` for parts that were made smaller.
     """
     parts = _checked(parts, how, counts, missing)
     if dtype is not None:
@@ -113,6 +114,8 @@ def _checked(
     if isinstance(given, (str, os.PathLike, CharVectors)) or not len(given):
         raise UsageError("E-ARGUMENT", "merge needs several vectors", help="give a list of what charvec.load() gives")
     parts = [as_vectors(part, "merge([vectors, ...])") for part in given]
+    for part in parts:
+        refuse_reduced(part, "merged")
     if sum(len(sources_of(part)) for part in parts) > MAX_SOURCES:
         raise UsageError("E-ARGUMENT", f"more than {MAX_SOURCES} sources", help="merge fewer files")
     if how == "first" and len({part.dim for part in parts}) > 1:

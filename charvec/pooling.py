@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import UsageError
+from charvec.reduction import mean_of
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["POOLINGS", "pad", "pool", "sif_weights"]
+__all__ = ["POOLINGS", "occurrences", "pad", "pool", "sif_weights"]
 
-POOLINGS = ("mean", "sum", "sif")
+POOLINGS = ("mean", "sum", "sif", "stored")
 
 #: Characters taken up at once; a longer text goes alone.
 CHUNK = 1 << 16
@@ -34,20 +35,30 @@ BLOCK = 1 << 16
 
 
 def pool(
-    vectors: CharVectors, texts: Sequence[str], pooling: str, *, a: float = 1e-3, normalize: bool = False
+    vectors: CharVectors,
+    texts: Sequence[str],
+    pooling: str,
+    *,
+    a: float | None = None,
+    normalize: bool = False,
+    center: bool = False,
 ) -> NDArray[np.float32]:
     """The work of :meth:`charvec.vectors.CharVectors.encode`, which says what is what: float32 [len(texts), dim].
 
     Raises:
         UsageError: ``E-POOLING``.
+        WrongFile: ``E-NO-MEAN``.
     """
     if pooling not in POOLINGS:
-        raise UsageError("E-POOLING", f"{pooling!r} is no pooling", help="choose mean, sum, sif or None")
+        raise UsageError("E-POOLING", f"{pooling!r} is no pooling", help="choose mean, sum, sif, stored or None")
+    if pooling == "stored":
+        pooling, center = _stored(vectors, center)
+    less = mean_of(vectors) if center else None
     weights = sif_weights(vectors, a) if pooling == "sif" else None
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     # rows are widened to float32 once, when texts are many; a few texts widen only their own
     whole = vectors.dtype == "float32" or int(lengths.sum()) > len(vectors)
-    rows = _weighted(vectors.matrix, weights) if whole else None
+    rows = _weighted(vectors.matrix, weights, less) if whole else None
     result = np.zeros((len(texts), vectors.dim), np.float32)
     for start, end in _chunks(lengths, vectors.dim):
         places = vectors.places("".join(texts[start:end]))
@@ -59,7 +70,8 @@ def pool(
             sums = _sums(rows, places, counts)
         else:
             used, places = np.unique(places, return_inverse=True)
-            sums = _sums(_weighted(vectors.at(used), None if weights is None else weights[used]), places, counts)
+            some = _weighted(vectors.at(used), None if weights is None else weights[used], less)
+            sums = _sums(some, places, counts)
         if pooling != "sum":
             sums /= np.maximum(counts, 1)[:, None]
         if normalize:
@@ -69,19 +81,39 @@ def pool(
     return result
 
 
-def sif_weights(vectors: CharVectors, a: float) -> NDArray[np.float64]:
+def _stored(vectors: CharVectors, center: bool) -> tuple[str, bool]:
+    """What the file stores as its pooling.
+
+    Raises:
+        UsageError: ``E-POOLING``.
+    """
+    options = vectors.source.get("options", {})
+    if "sif" not in options and vectors.mean is None:
+        raise UsageError(
+            "E-POOLING",
+            "the vectors store no pooling",
+            help="choose mean, sum or sif; `charvec convert IN OUT --sif 0.001 --center` stores one",
+        )
+    return "sif" if "sif" in options else "mean", center or vectors.mean is not None
+
+
+def sif_weights(vectors: CharVectors, a: float | None) -> NDArray[np.float64]:
     """Smooth inverse frequency, a / (a + p) with p the share of a character among all of the samples: float64 [n].
 
-    Characters that were not written count towards all. Source: Arora, Liang, Ma, "A Simple but Tough-to-Beat Baseline
-    for Sentence Embeddings", ICLR 2017, without its second step, which takes out a common component.
+    Characters that were not written, or left out by a selection, count towards all. The number of all occurrences that
+    the vectors store goes before what their counts add up to, and so does their ``a`` where it is None here. Source:
+    Arora, Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017, without its second step,
+    which takes out a common component.
 
     Raises:
         UsageError: ``E-POOLING`` when no counts are known; ``E-ARGUMENT`` when ``a`` is not positive.
     """
+    stored = vectors.source.get("options", {}).get("sif", {})
+    a = stored.get("a", 1e-3) if a is None else a
     if not (isinstance(a, (int, float)) and 0 < a < np.inf):
         raise UsageError("E-ARGUMENT", f"a={a!r} is no positive number", help="1e-3 is usual")
     counts = vectors.counts.astype(np.float64)
-    total = counts.sum() + vectors.missing_counts.sum(dtype=np.float64)
+    total = float(stored.get("occurrences", occurrences(vectors)))
     if len(vectors) and not counts.any():
         raise UsageError(
             "E-POOLING",
@@ -90,6 +122,18 @@ def sif_weights(vectors: CharVectors, a: float) -> NDArray[np.float64]:
         )
     weights: NDArray[np.float64] = a / (a + counts / max(total, 1.0))
     return weights
+
+
+def occurrences(vectors: CharVectors) -> int:
+    """Of all characters of the samples: of those written, missing, and left out by a selection."""
+    left_out = vectors.source.get("samples", {}).get("left_out")
+    further = 0
+    # it comes from the file, like all provenance, and may be anything
+    for each in left_out.values() if isinstance(left_out, dict) else ():
+        number = each.get("occurrences") if isinstance(each, dict) else None
+        further += max(0, number) if type(number) is int else 0
+    # in float64, where counts that a file invents do not wrap around
+    return int(vectors.counts.sum(dtype=np.float64)) + int(vectors.missing_counts.sum(dtype=np.float64)) + further
 
 
 def pad(vectors: CharVectors, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -117,7 +161,11 @@ def _chunks(lengths: NDArray[np.int64], dim: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _weighted(rows: NDArray[np.float32], weights: NDArray[np.float64] | None) -> NDArray[np.float32]:
+def _weighted(
+    rows: NDArray[np.float32], weights: NDArray[np.float64] | None, less: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Rows less a mean, times their weights; rounded to float32 after each."""
+    rows = rows if less is None else rows - less
     return rows if weights is None else rows * weights.astype(np.float32)[:, None]
 
 

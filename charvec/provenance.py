@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from charvec.errors import WrongFile
+
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
@@ -50,9 +52,19 @@ def parts_of(vectors: CharVectors) -> list[CharVectors]:
     """Merged vectors taken apart: for each source the rows, or the columns of rows, that it gave.
 
     Row ids of vectors side by side cannot be told apart again and are left out; counts are those of the whole.
+
+    Raises:
+        WrongFile: ``E-REDUCED``.
     """
     if vectors.sources is None:
         return [vectors]
+    options = vectors.source.get("options", {})
+    if vectors.codebooks is not None or vectors.pca is not None or not {"dims", "centered"}.isdisjoint(options):
+        raise WrongFile(
+            "E-REDUCED",
+            "merged vectors that were made smaller afterwards cannot be taken apart again",
+            help="use the merged file that they were made of",
+        )
     parts = []
     column = 0
     for number, source in enumerate(vectors.source["sources"]):

@@ -14,6 +14,7 @@ from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import UsageError, WrongFile
 from charvec.extraction import identity, lookup
 from charvec.provenance import model_differences
+from charvec.reducing import is_plain, reduced_like, refuse_reduced
 from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 
@@ -33,6 +34,9 @@ def update(
     Counts are added, characters that are new are looked up, and every vector that is there already is proven, bit for
     bit, to be what the model gives: the result is what one ``dump`` of all samples together would have written.
 
+    Where :func:`charvec.reduce` made the vectors smaller, axes and codebooks stay as they are, and new rows go the same
+    way as the old; a stored mean, and the number of occurrences that ``sif`` goes by, are those of all samples.
+
     Args:
         vectors: as :func:`charvec.load` gives them, from a format that keeps provenance; or the path of such a file,
             which stays as it is.
@@ -40,8 +44,9 @@ def update(
         model: the model the vectors come from, or its path.
 
     Raises:
-        WrongFile: ``E-OTHER-MODEL`` when the vectors come from another model, or from none that is known;
-            ``E-CHANGED`` when some vectors are not what the model gives.
+        WrongFile: ``E-OTHER-MODEL`` when the vectors come from another model, or from none that is known; ``E-REDUCED``
+            when they were centred, restored, or rounded before they were made smaller; ``E-CHANGED`` when some vectors
+            are not what the model gives.
         UsageError: ``E-UPDATE`` when the samples were read in another way, so that their counts cannot be added;
             ``E-ARGUMENT`` for arguments of other kinds, such as the path of a sample instead of counts.
         CharvecError: as :func:`charvec.lookup`.
@@ -66,7 +71,12 @@ def update(
         )
     options = source["options"]
     together = _together(vectors, counts)
-    made = lookup(model, together, keep=options["keep"], dtype=vectors.dtype)
+    if is_plain(vectors):
+        made = lookup(model, together, keep=options["keep"], dtype=vectors.dtype)
+    else:
+        if vectors.rounded_to or not {"centered", "restored_from"}.isdisjoint(options):
+            refuse_reduced(vectors, "updated")
+        made = reduced_like(lookup(model, together, keep=options["keep"]), vectors)
     _check_kept(vectors, made)
     return made
 

@@ -14,7 +14,7 @@ from charvec.alignment import Aligned, align
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
-from charvec.dtypes import DTYPES, check_dtype, convert_rows
+from charvec.dtypes import DTYPES, convert_rows, parse_dtype
 from charvec.errors import UsageError
 from charvec.fidelity import fidelity
 from charvec.neighbours import nearest
@@ -27,6 +27,8 @@ from charvec.vocabulary import Spelling
 if TYPE_CHECKING:
     import os
 
+    from charvec.principal import Principal
+
 __all__ = ["DTYPES", "Aligned", "CharVectors", "convert_rows"]
 
 
@@ -36,7 +38,8 @@ class CharVectors:
 
     Attributes:
         codepoints: uint32 [n], ascending, each once.
-        stored: [n, dim], float32, float16 or int8, as in the file; :attr:`matrix` is the same as float32.
+        stored: [n, dim], float32, float16 or int8, or the codes of product quantisation, uint8 [n, M], as in the file;
+            :attr:`matrix` is the same as float32 [n, dim].
         counts: uint64 [n], occurrences in the samples; 0 where unknown.
         spelling: status and matrix rows of each character.
         scales: float32 [n] when ``stored`` is int8: value = scale * stored; otherwise None.
@@ -46,6 +49,10 @@ class CharVectors:
         source: provenance, plain values as in the file's ``/meta``.
         sources: uint16 [n] for vectors that :func:`charvec.merge` put together, otherwise None: bit i is set when the
             row, or its part, comes from ``source["sources"][i]``.
+        codebooks: float16 [M, K, dim / M] when ``stored`` is uint8, otherwise None; see :mod:`charvec.codebooks`.
+        pca: the axes that the rows are places on, when :func:`charvec.reduce` found them; otherwise None.
+        mean: float32 [dim], the mean of the rows, when :func:`charvec.reduce` was asked to keep it; otherwise None.
+            Nothing is centred but what is asked for.
 
     Raises:
         UsageError: ``E-COLUMNS`` when the columns do not fit together, or code points do not ascend.
@@ -61,6 +68,9 @@ class CharVectors:
     missing_spelling: Spelling = field(default_factory=lambda: Spelling.of([]))
     source: Mapping[str, Any] = field(default_factory=dict)
     sources: NDArray[np.uint16] | None = None
+    codebooks: NDArray[np.float16] | None = None
+    pca: Principal | None = None
+    mean: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         check_fit(self)
@@ -70,12 +80,14 @@ class CharVectors:
     @property
     def dim(self) -> int:
         """Length of a vector."""
+        if self.codebooks is not None:
+            return int(self.codebooks.shape[0] * self.codebooks.shape[2])
         return int(self.stored.shape[1])
 
     @property
     def dtype(self) -> str:
-        """Stored element type: ``float32``, ``float16`` or ``int8``."""
-        return str(self.stored.dtype)
+        """Stored element type: ``float32``, ``float16``, ``int8`` or ``pq``."""
+        return "pq" if self.codebooks is not None else str(self.stored.dtype)
 
     def __len__(self) -> int:
         return len(self.codepoints)
@@ -92,7 +104,7 @@ class CharVectors:
 
     @cached_property
     def matrix(self) -> NDArray[np.float32]:
-        """float32 [n, dim]: the stored rows, widened or multiplied by their scales where need be."""
+        """float32 [n, dim]: the stored rows, widened, multiplied by their scales or decoded where need be."""
         return self.at(slice(None))
 
     @property
@@ -115,6 +127,10 @@ class CharVectors:
     def at(self, places: slice | NDArray[np.integer]) -> NDArray[np.float32]:
         """Rows by position: float32 [len(places), dim]."""
         picked: NDArray[Any] = self.stored[places]
+        if self.codebooks is not None:
+            from charvec.codebooks import decode
+
+            return decode(picked, self.codebooks)
         return np.asarray(picked if self.scales is None else picked * self.scales[places, None], np.float32)
 
     def take(self, chosen: NDArray[np.bool_]) -> CharVectors:
@@ -205,10 +221,11 @@ class CharVectors:
     def encode(
         self,
         texts: str | Iterable[str],
-        pooling: Literal["mean", "sum", "sif"] | None = "mean",
+        pooling: Literal["mean", "sum", "sif", "stored"] | None = "mean",
         *,
-        a: float = 1e-3,
+        a: float | None = None,
         normalize: bool = False,
+        center: bool = False,
     ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """Vectors of texts, from the vectors of their characters. Characters without a vector are passed over.
 
@@ -218,26 +235,34 @@ class CharVectors:
             texts: one text or several.
             pooling: ``mean`` or ``sum`` over the characters that have a vector; ``sif``, their mean with each row
                 multiplied by a / (a + p), where p is the character's share of the samples (Arora and others, ICLR 2017,
-                without the removal of a common component); or None for one row a character.
-            a: of ``sif``.
+                without the removal of a common component); ``stored``, what :func:`charvec.reduce` stored as the
+                pooling of these vectors, ``sif`` or a mean to take away or both; or None for one row a character.
+            a: of ``sif``; None for the stored one, 0.001 where none is stored.
             normalize: bring each vector to length 1; one of zeros stays.
+            center: take the stored mean away from each row first.
 
         Returns:
             float32 [dim] for one text, [n, dim] for several; with ``pooling=None`` float32 [known characters, dim], or
             a list of such. A text without a single known character gives zeros.
 
         Raises:
-            UsageError: ``E-POOLING`` for another pooling, for ``sif`` where no counts are known, and for None together
-                with ``normalize``; ``E-ARGUMENT`` for anything but texts, or when ``a`` is not positive.
+            UsageError: ``E-POOLING`` for another pooling, for ``sif`` where no counts are known, for ``stored`` where
+                nothing is stored, and for None together with ``normalize``; ``E-ARGUMENT`` for anything but texts, or
+                when ``a`` is not positive.
+            WrongFile: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
         """
         single = isinstance(texts, str)
         several = _texts(texts)
         if pooling is None:
             if normalize:
                 raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
+            from charvec.reduction import mean_of
+
+            less = mean_of(self) if center else None
             rows = [self.at(places[places >= 0]) for places in map(self.places, several)]
+            rows = rows if less is None else [each - less for each in rows]
             return rows[0] if single else rows
-        pooled = pool(self, several, pooling, a=a, normalize=normalize)
+        pooled = pool(self, several, pooling, a=a, normalize=normalize, center=center)
         return pooled[0] if single else pooled
 
     def padded(self, texts: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -349,20 +374,59 @@ class CharVectors:
         What int8 or float16 lost does not come back: ``source["options"]["rounded_to"]`` lists the types that the
         values went through before, and ``source["fidelity"]`` tells what was lost on the way to a narrower type.
 
+        Args:
+            dtype: ``float32``, ``float16``, ``int8``; ``pq``, or ``pq:M`` with M the number of parts of a row, by
+                default a part for every four dimensions; see :mod:`charvec.codebooks`.
+
         Raises:
-            UsageError: ``E-DTYPE`` for another type.
+            UsageError: ``E-DTYPE`` for another type, or an M that dim is no multiple of.
             WrongFile: ``E-OVERFLOW``, as :func:`charvec.dtypes.convert_rows`, which says what each type keeps.
         """
-        check_dtype(dtype)
-        if dtype == self.dtype:
+        name, parts = parse_dtype(dtype)
+        if name == self.dtype and parts in (None, self.stored.shape[1]):
             return self
-        stored, scales = convert_rows(self.matrix, dtype)
-        options = {**self.source.get("options", {}), "dtype": dtype}
+        codebooks: NDArray[np.float16] | None = None
+        scales: NDArray[np.float32] | None = None
+        if name == "pq":
+            from charvec.codebooks import default_parts, fit, quantise
+
+            codebooks = fit(self.matrix, default_parts(self.dim) if parts is None else parts)
+            stored: NDArray[Any] = quantise(self.matrix, codebooks)
+        else:
+            stored, scales = convert_rows(self.matrix, name)
+        options = {**self.source.get("options", {}), "dtype": name}
         if self.dtype != "float32":
             options["rounded_to"] = [*self.rounded_to, self.dtype]
-        made = replace(self, stored=stored, scales=scales, source={**self.source, "options": options})
+        source = {**self.source, "options": options}
+        made = replace(self, stored=stored, scales=scales, codebooks=codebooks, source=source)
         # wider types hold the very same values, and what was known of these
-        return made if dtype == "float32" else made.compared_with(self.matrix, self.dtype)
+        if name == "float32":
+            return made
+        from charvec.reduction import is_reduced
+
+        return made.compared_with(self.matrix, f"reduced {self.dtype}" if is_reduced(self) else self.dtype)
+
+    def restore(self) -> CharVectors:
+        """Rows as long as they were before PCA: their places on the axes times the axes, plus the mean.
+
+        What does not lie along the axes does not come back; float32, whatever element type the file has.
+
+        Raises:
+            WrongFile: ``E-REDUCED`` when the vectors have no axes.
+        """
+        from charvec.reduction import restored
+
+        return restored(self)
+
+    def centered(self) -> CharVectors:
+        """The same less their stored mean, as float32.
+
+        Raises:
+            WrongFile: ``E-NO-MEAN`` when none is stored.
+        """
+        from charvec.reduction import centered
+
+        return centered(self)
 
     def compared_with(self, rows: NDArray[np.float32], dtype: str = "float32") -> CharVectors:
         """The same, with ``source["fidelity"]`` saying how true they are to the rows they were made from.

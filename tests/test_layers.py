@@ -18,6 +18,7 @@ LAYERS = (
     (
         *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
         *("vectors", "alignment", "consistency", "dtypes", "fidelity", "neighbours", "pooling", "provenance", "tables"),
+        *("codebooks", "principal", "reduction"),
     ),
     ("plumbing",),
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles"),
@@ -25,7 +26,7 @@ LAYERS = (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
         *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage"),
         *("output_folder", "exporting"),
-        *("surveying", "merging", "updating", "comparing", "trimming"),
+        *("reducing", "surveying", "merging", "updating", "comparing", "trimming"),
     ),
     ("__init__",),
     (

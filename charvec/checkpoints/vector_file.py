@@ -85,10 +85,14 @@ def _tensor(path: str, vectors: CharVectors, data: bytes) -> Tensor:
     shape = (len(vectors), vectors.dim)
     base = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
     offset = vectors.stored.__array_interface__["data"][0] - base
-    if vectors.scales is None and 0 <= offset <= len(data) - vectors.stored.nbytes:
+    if vectors.scales is None and vectors.codebooks is None and 0 <= offset <= len(data) - vectors.stored.nbytes:
         return Tensor.contiguous("vectors", shape, vectors.dtype, path, offset)
     quantised = "int8, one scale a row" if vectors.scales is not None else ""
-    return Tensor("vectors", shape, vectors.dtype, source=KeptRows(path), files=(path,), quantised=quantised)
+    if vectors.codebooks is not None:
+        quantised = f"product quantisation, {vectors.stored.shape[1]} parts"
+    return Tensor(
+        "vectors", shape, str(vectors.stored.dtype), source=KeptRows(path), files=(path,), quantised=quantised
+    )
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,45 @@ def add_keep_argument(parser: ArgumentParser) -> None:
     )
 
 
+def add_reduction_arguments(parser: ArgumentParser) -> None:
+    """How vectors are made smaller, and what is stored for their pooling."""
+    group = parser.add_argument_group("smaller", "what is lost is measured, shown and stored; see docs/small.md")
+    group.add_argument("--dims", type=int, metavar="N", help="only the first N dimensions (Matryoshka models)")
+    group.add_argument(
+        "--pca", type=int, metavar="N", help="places on N principal axes, with the axes, so that rows can be restored"
+    )
+    group.add_argument(
+        "--center", action="store_true", help="store the mean of the rows, for `encode --center`; rows stay as they are"
+    )
+    group.add_argument(
+        "--by",
+        choices=("types", "occurrences"),
+        help="what --center and --pca weigh: each character once, or as often as it occurs (default: occurrences for "
+        "--center, types for --pca)",
+    )
+    group.add_argument(
+        "--sif", type=float, metavar="A", help="store a and the number of all occurrences for `encode --pooling sif`"
+    )
+
+
+def reduction(args: Namespace) -> dict[str, Any]:
+    """What of :func:`add_reduction_arguments` was given, as arguments of :func:`charvec.reduce`; checked.
+
+    Raises:
+        UsageError: ``E-REDUCE``.
+    """
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in ("top", "dims", "pca", "by", "center", "sif")}
+    given = {name: value for name, value in given.items() if value not in (None, False)}
+    if given:
+        from charvec.errors import UsageError
+        from charvec.reducing import check_reduction
+
+        check_reduction(**given)
+        if "by" in given and not {"pca", "center"} & given.keys():
+            raise UsageError("E-USAGE", "--by goes with --pca or --center", help="say what is to be weighed")
+    return given
+
+
 def open_model(args: Namespace, model: str | None) -> TokenEmbedding:
     """Open what the arguments say."""
     from charvec.embedding import open as open_

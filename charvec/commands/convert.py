@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import left_out_note, print_json, warn
+from charvec.commands.common import add_reduction_arguments, left_out_note, print_json, reduction, warn
 from charvec.errors import Note
 from charvec.plumbing.terminal import codepoint, count, escape, number, shown, size, table
 
@@ -37,7 +37,10 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="hdf5, npz, safetensors, text, word2vec, word2vec-binary or pickle; or a suffix",
     )
-    parser.add_argument("--dtype", metavar="TYPE", help="float32, float16 or int8 (default: as it is)")
+    parser.add_argument("--dtype", metavar="TYPE", help="float32, float16, int8, pq or pq:M (default: as it is)")
+    parser.add_argument("--top", type=int, metavar="N", help="only the characters among the commonest N of the samples")
+    parser.add_argument("--restore", action="store_true", help="bring rows on principal axes back to their length")
+    add_reduction_arguments(parser)
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument(
         "--unchecked", action="store_true", help="read IN though another tool changed it (not for files of strangers)"
@@ -62,12 +65,14 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Do it and print what was left out, if anything."""
+    from charvec.dtypes import check_dtype
     from charvec.errors import UsageError
     from charvec.exporting import check_export
     from charvec.extraction import notes_on
     from charvec.fidelity import describe
     from charvec.storage import check_output, load
 
+    smaller = reduction(args)
     special = [name for name in ("special", "pad", "unk", "unk_row") if getattr(args, name)]
     if args.profile and args.format:
         raise UsageError("E-USAGE", "--for and --format exclude each other", help="a profile says the format")
@@ -78,8 +83,16 @@ def run(args: Namespace) -> int:
         check_export(args.out, args.profile, overwrite=args.force, inputs=(args.file,))
     else:
         check_output(args.out, format=args.format, overwrite=args.force, inputs=[args.file])
-    vectors = load(args.file, check=not args.unchecked)
     if args.dtype:
+        check_dtype(args.dtype)
+    vectors = load(args.file, check=not args.unchecked)
+    if args.restore:
+        vectors = vectors.restore()
+    if smaller:
+        from charvec.reducing import reduce
+
+        vectors = reduce(vectors, **smaller, dtype=args.dtype)
+    elif args.dtype:
         vectors = vectors.astype(args.dtype)
     notes = notes_on(vectors)
     plain, left_out, summary = (_for if args.profile else _as)(vectors, args)
@@ -93,9 +106,25 @@ def run(args: Namespace) -> int:
         print_json({"path": args.out, **plain, "dim": vectors.dim, "left_out": named})
     elif not args.quiet:
         print(summary)
-        if args.dtype and "fidelity" in vectors.source:
+        for line in _done(vectors, smaller):
+            print(escape(line))
+        if (args.dtype or smaller) and "fidelity" in vectors.source:
             print(f"fidelity: {escape(describe(vectors.source['fidelity']))}")
     return 0
+
+
+def _done(vectors: CharVectors, smaller: dict[str, Any]) -> list[str]:
+    """What was made smaller, a line each."""
+    from charvec.reduction import describe_reduction
+
+    lines = []
+    if "top" in smaller:
+        share = vectors.source["samples"]["left_out"]["top"]
+        left_out = f"{count(share['distinct'], 'character')}, {count(share['occurrences'], 'occurrence')}"
+        lines.append(f"--top {smaller['top']} left out {left_out}")
+    if {"dims", "pca"} & smaller.keys():
+        lines += describe_reduction(vectors)
+    return lines
 
 
 def _as(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequence[str], str]:

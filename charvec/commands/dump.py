@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from charvec.commands.common import (
     add_keep_argument,
     add_model_arguments,
+    add_reduction_arguments,
     add_space_argument,
     covered,
     fields,
@@ -15,6 +16,7 @@ from charvec.commands.common import (
     model_name,
     open_model,
     print_json,
+    reduction,
     warn,
 )
 from charvec.commands.corpus import (
@@ -54,10 +56,11 @@ def arguments(parser: ArgumentParser) -> None:
         help="vector file; the suffix says the format: .h5 .npz .safetensors .txt .vec .pkl (default: %(default)s)",
     )
     group.add_argument("--format", metavar="NAME", help="format, when the suffix does not say it")
-    group.add_argument("--dtype", default="float32", metavar="TYPE", help="float32 (default), float16 or int8")
+    group.add_argument("--dtype", default="float32", metavar="TYPE", help="float32 (default), float16, int8, pq, pq:M")
     group.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     group.add_argument("--json", action="store_true", help="print the summary, with every missing character, as JSON")
     add_keep_argument(group)  # type: ignore[arg-type]
+    add_reduction_arguments(parser)
 
 
 def run(args: Namespace) -> int:
@@ -71,11 +74,18 @@ def run(args: Namespace) -> int:
 
     keep = parse_keep(args.keep)
     check_dtype(args.dtype)
+    smaller = reduction(args)
+    smaller.pop("top", None)  # the scan selects
     check_output(args.out, format=args.format, overwrite=args.force)
     model = open_model(args, args.model)
     check_output(args.out, format=args.format, overwrite=args.force, inputs=model.files)
     counts = scan_samples(args, not_this=args.out, not_these=model.files)
-    vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
+    if smaller:
+        from charvec.reducing import reduce
+
+        vectors = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype)
+    else:
+        vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
@@ -94,6 +104,7 @@ def _summary(
     """What came out, within 80 columns unless names are long."""
     from charvec import formats
     from charvec.fidelity import describe as describe_fidelity
+    from charvec.reduction import describe_reduction
 
     coverage, tensor = vectors.coverage, model.tensor
     member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
@@ -109,6 +120,7 @@ def _summary(
             f"{escape(args.out)}, {number(len(vectors) - left_out)} x {vectors.dim} {held}, {size(file_size)}",
         ],
     ]
+    rows += [["smaller", escape(line)] for line in describe_reduction(vectors)]
     if "fidelity" in vectors.source:
         rows.append(["fidelity", escape(describe_fidelity(vectors.source["fidelity"]))])
     statuses = [

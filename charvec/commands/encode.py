@@ -32,11 +32,13 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--from", dest="lines", metavar="LINES", help="UTF-8 file with one text a line; - for stdin")
     parser.add_argument(
         "--pooling",
-        choices=("mean", "sum", "sif"),
+        choices=("mean", "sum", "sif", "stored"),
         default="mean",
-        help="sif: mean with characters weighted by a / (a + their share of the samples); default: %(default)s",
+        help="sif: mean with characters weighted by a / (a + their share of the samples); stored: what the file stores, "
+        "sif or a mean to take away; default: %(default)s",
     )
-    parser.add_argument("-a", type=float, default=1e-3, metavar="A", help="of sif (default: %(default)s)")
+    parser.add_argument("-a", type=float, metavar="A", help="of sif (default: the one that the file stores, or 0.001)")
+    parser.add_argument("--center", action="store_true", help="take away the mean that the file stores")
     parser.add_argument("--normalize", action="store_true", help="bring every vector to length 1")
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -92,7 +94,7 @@ class _Watched:
         """Each batch with its vectors."""
         args = self._args
         for texts in batches:
-            rows = self._vectors.encode(texts, args.pooling, a=args.a, normalize=args.normalize)
+            rows = self._vectors.encode(texts, args.pooling, a=args.a, normalize=args.normalize, center=args.center)
             self.texts += len(texts)
             self._look(texts)
             yield texts, rows  # type: ignore[misc]

@@ -29,6 +29,7 @@ def run(args: Namespace) -> int:
 
     from charvec.extraction import notes_on
     from charvec.fidelity import describe
+    from charvec.reduction import describe_reduction
     from charvec.storage import load
 
     vectors = load(args.file)
@@ -44,6 +45,9 @@ def run(args: Namespace) -> int:
                 "characters": len(vectors),
                 "dim": vectors.dim,
                 "dtype": vectors.dtype,
+                "parts": None if vectors.codebooks is None else len(vectors.codebooks),
+                "axes_of": None if vectors.pca is None else vectors.pca.dim,
+                "mean": None if vectors.mean is None else [float(f"{value:.9g}") for value in vectors.mean.tolist()],
                 "meta": source,
                 "coverage": coverage.as_dict() if known else None,
                 "missing": [entry.as_dict() for entry in vectors.missing] if known else None,
@@ -63,6 +67,9 @@ def run(args: Namespace) -> int:
         ["file", f"{escape(args.file)}, {size(os.path.getsize(args.file))}"],
         ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {_dtype(vectors)}"],
     ]
+    rows += [["smaller", escape(line)] for line in describe_reduction(vectors)]
+    if stored := _pooling(vectors):
+        rows.append(["pooling", stored])
     if "fidelity" in source:
         rows.append(["fidelity", escape(describe(source["fidelity"]))])
     if len(vectors):
@@ -87,8 +94,24 @@ def run(args: Namespace) -> int:
 
 def _dtype(vectors: CharVectors) -> str:
     """``float32, rounded to int8 before``."""
-    before = vectors.rounded_to
-    return f"{vectors.dtype}, rounded to {', then '.join(before)} before" if before else vectors.dtype
+    before, dtype = vectors.rounded_to, vectors.dtype
+    if vectors.codebooks is not None:
+        dtype += f": {vectors.codebooks.shape[0]} parts, {vectors.codebooks.shape[1]} vectors for each"
+    return f"{dtype}, rounded to {', then '.join(before)} before" if before else dtype
+
+
+def _pooling(vectors: CharVectors) -> str:
+    """What is stored for it, and how it is asked for."""
+    options = vectors.source.get("options", {})
+    said = []
+    if "sif" in options:
+        said.append(f"sif with a = {options['sif']['a']:.9g} of {number(options['sif']['occurrences'])} occurrences")
+    if vectors.mean is not None:
+        weighed = {"types": "each character once", "occurrences": "each occurrence"}[options["center"]["by"]]
+        said.append(f"less the mean of {weighed}")
+    if options.get("centered"):
+        said.append("the mean was taken away from the rows")
+    return "; ".join(said) + (" (encode --pooling stored)" if "sif" in options or vectors.mean is not None else "")
 
 
 def _origin(source: Mapping[str, Any]) -> list[list[str]]:

@@ -113,7 +113,7 @@ def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
     remarks = "".join(f"; {each}" for each in _differences(vectors, model))
     if not wrong:
         if not args.quiet:
-            equal = "bit-equal to" if vectors.dtype == "float32" else f"equal after rounding to {vectors.dtype} to"
+            equal = _equal(vectors)
             count = number(len(vectors))
             say(f"{count} of {count} vectors are {equal} {escape(against)}{escape(remarks)}")
         return 0
@@ -142,9 +142,11 @@ def _space(vectors: CharVectors) -> str:
 
 def _differences(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
     """In what the model is not the one the file names, which explains most vectors that differ."""
+    from charvec.reducing import rows_before
+
     found = []
-    if vectors.dim != model.dim:
-        found.append(f"the file has {vectors.dim} dimensions, the model {model.dim}")
+    if rows_before(vectors) != model.dim:
+        found.append(f"the file has {rows_before(vectors)} dimensions, the model {model.dim}")
     shape = vectors.source.get("source", {}).get("shape")
     if shape is not None and shape != list(model.tensor.shape):
         was, now = (" x ".join(map(str, each))[:100] for each in (shape, model.tensor.shape))
@@ -156,4 +158,23 @@ def _differences(vectors: CharVectors, model: TokenEmbedding) -> list[str]:
         found.append("the file was made with another vocabulary")
     if vectors.rounded_to:
         found.append(f"the file was rounded to {', then '.join(vectors.rounded_to)} before it became {vectors.dtype}")
+    if vectors.source.get("options", {}).get("centered"):
+        found.append("the mean was taken away from the rows")
+    if "restored_from" in vectors.source.get("options", {}):
+        found.append("the rows were restored from fewer dimensions")
     return found
+
+
+def _equal(vectors: CharVectors) -> str:
+    """``equal after PCA on the axes in the file and rounding to int8 to``."""
+    steps = []
+    if "dims" in vectors.source.get("options", {}):
+        kept = vectors.dim if vectors.pca is None else vectors.pca.dim
+        steps.append(f"taking the first {kept} dimensions")
+    if vectors.pca is not None:
+        steps.append(f"projection on the file's {vectors.dim} axes")
+    if vectors.codebooks is not None:
+        steps.append("quantisation with the file's codebooks")
+    elif vectors.dtype != "float32":
+        steps.append(f"rounding to {vectors.dtype}")
+    return f"equal after {' and '.join(steps)} to" if steps else "bit-equal to"

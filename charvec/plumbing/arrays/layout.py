@@ -4,8 +4,12 @@
 column                 type and shape                 meaning
 =====================  =============================  ==========================================================
 codepoints             uint32 [n]                     ascending, each once, U+0000 to U+10FFFF, no surrogates
-vectors                float32|float16|int8 [n, dim]  one row a character
+vectors                float32|float16|int8 [n, dim]  one row a character; with codebooks uint8 [n, M], one code a part
 scales                 float32 [n]                    only with int8: value = scale * integer
+codebooks              float16 [M, K, dim / M]        only with uint8: part m of a row = codebooks[m, code m]
+mean                   float32 [dim]                  only where asked for: the mean of the rows
+pca/basis              float32 [before, dim]          only after PCA: the axes the rows are places on
+pca/mean               float32 [before]               only after PCA: where the axes start
 counts                 uint64 [n]                     occurrences in the samples
 status                 uint8 [n]                      how the character was found, :class:`charvec.status.Status`
 row_ids                uint32 [m]                     rows of the checkpoint's matrix whose mean the vector is
@@ -18,6 +22,9 @@ missing/row_ids        uint32 [l]                     row ids involved, where th
 missing/row_offsets    uint32 [k + 1]
 meta                   uint8 [...]                    UTF-8 JSON: format_version and provenance
 =====================  =============================  ==========================================================
+
+Files with ``codebooks``, ``mean`` or ``pca`` are of format version 2; all others are of version 1, byte for byte as
+they were before there was a second.
 """
 
 from __future__ import annotations
@@ -30,17 +37,20 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.dtypes import DTYPES
+from charvec.dtypes import STORED
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
 from charvec.fidelity import problem as fidelity_problem
 from charvec.plumbing.safejson import parse
+from charvec.principal import Principal
+from charvec.reduction import problem as reduction_problem
 from charvec.status import Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
 __all__ = ["COLUMNS", "FORMAT_VERSION", "from_columns", "to_columns"]
 
-FORMAT_VERSION = 1
+#: The newest that is read, and that of files with a column of :data:`SECOND`.
+FORMAT_VERSION = 2
 
 #: More dimensions than any model has; it bounds what an empty matrix can make of a later request.
 MAX_DIM = 1 << 20
@@ -51,8 +61,12 @@ MAX_SOURCES = 16
 #: Every column with its element types and number of axes, in the order they are written.
 COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "codepoints": (("uint32",), 1),
-    "vectors": (DTYPES, 2),
+    "vectors": (STORED, 2),
     "scales": (("float32",), 1),
+    "codebooks": (("float16",), 3),
+    "mean": (("float32",), 1),
+    "pca/basis": (("float32",), 2),
+    "pca/mean": (("float32",), 1),
     "counts": (("uint64",), 1),
     "status": (("uint8",), 1),
     "row_ids": (("uint32",), 1),
@@ -67,7 +81,8 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
 }
 
 #: Columns that only some files have.
-OPTIONAL = ("scales", "sources")
+SECOND = ("codebooks", "mean", "pca/basis", "pca/mean")
+OPTIONAL = ("scales", "sources", *SECOND)
 
 
 def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
@@ -77,9 +92,14 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
         UsageError: ``E-META`` for provenance that could not be read back.
         WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits.
     """
-    meta = {**vectors.source, "format_version": FORMAT_VERSION}
+    further: dict[str, NDArray[Any]] = {
+        **({"codebooks": vectors.codebooks} if vectors.codebooks is not None else {}),
+        **({"mean": vectors.mean} if vectors.mean is not None else {}),
+        **({"pca/basis": vectors.pca.basis, "pca/mean": vectors.pca.mean} if vectors.pca is not None else {}),
+    }
+    meta = {**vectors.source, "format_version": FORMAT_VERSION if further else 1}
     try:
-        problem = _meta_problem(meta)
+        problem = _meta_problem(meta) or _said_and_there(meta, further)
         text = json.dumps(meta, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         problem = str(error)
@@ -92,6 +112,7 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
         "codepoints": vectors.codepoints,
         "vectors": vectors.stored,
         **({"scales": vectors.scales} if vectors.scales is not None else {}),
+        **further,
         "counts": vectors.counts,
         "status": vectors.spelling.status,
         "row_ids": _narrow(vectors.spelling.row_ids),
@@ -119,7 +140,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
     Raises:
         WrongFile: ``E-NEWER`` when a newer charvec wrote them.
         DamagedFile: ``E-NOT-CHARVEC``, ``E-H5-TYPE``, ``E-COUNT``, ``E-ORDER``, ``E-DUPLICATE``, ``E-CODEPOINT``,
-            ``E-STATUS``, ``E-META``.
+            ``E-STATUS``, ``E-META``, ``E-BASIS``.
     """
 
     def refuse(code: str, problem: str) -> NoReturn:
@@ -177,8 +198,28 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         refuse("E-COUNT", "the column sources and the list of sources belong together")
     if n and "sources" in columns and not _few(columns["sources"], len(meta["sources"])):
         refuse("E-COUNT", f"a vector comes from none of the {len(meta['sources'])} sources")
-    if not (0 < stored.shape[1] <= MAX_DIM) and (n or stored.shape[1]):
-        refuse("E-COUNT", f"the vectors have {stored.shape[1]} dimensions")
+    dim = stored.shape[1]
+    if ("codebooks" in columns) != (stored.dtype == np.uint8):
+        refuse("E-COUNT", "codebooks belong to uint8 vectors and to no other")
+    if "codebooks" in columns:
+        books = columns["codebooks"]
+        if len(books) != dim or books.shape[1] > 256 or (stored.size and stored.max() >= books.shape[1]):
+            refuse("E-BASIS", f"codebooks of shape {books.shape} do not fit codes of shape {stored.shape}")
+        dim *= books.shape[2]
+    if not (0 < dim <= MAX_DIM) and (n or dim):
+        refuse("E-COUNT", f"the vectors have {dim} dimensions")
+    if problem := _said_and_there(meta, columns):
+        refuse("E-BASIS", problem)
+    basis, before = columns.get("pca/basis"), columns.get("pca/mean")
+    if basis is not None and before is not None and basis.shape != (len(before), dim):
+        refuse("E-BASIS", f"axes of shape {basis.shape} and a mean of {len(before)}, for {dim} dimensions")
+    if before is not None and len(before) > MAX_DIM:
+        refuse("E-BASIS", f"the vectors had {len(before)} dimensions")
+    if "mean" in columns and len(columns["mean"]) != dim:
+        refuse("E-BASIS", f"a mean of {len(columns['mean'])} values, for {dim} dimensions")
+    for name in SECOND:
+        if name in columns and not np.isfinite(columns[name]).all():
+            refuse("E-BASIS", f"{name} holds NaN or infinity")
     return CharVectors(
         columns["codepoints"],
         stored,
@@ -190,6 +231,9 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         _spelling(columns, "missing/", k, refuse),
         meta,
         columns.get("sources"),
+        columns.get("codebooks"),
+        None if basis is None or before is None else Principal(basis, before),
+        columns.get("mean"),
     )
 
 
@@ -215,6 +259,15 @@ _OPTIONAL_META: Mapping[str, Mapping[str, type]] = {
     "samples": {"bad_bytes": int, "skipped": int, "settings": dict},
     "options": {"keep": list},
 }
+
+
+def _said_and_there(meta: Mapping[str, Any], columns: Mapping[str, Any]) -> str | None:
+    """What of axes and means is there and not described, or the other way round."""
+    options = meta.get("options", {})
+    for name, option in (("pca/basis", "pca"), ("pca/mean", "pca"), ("mean", "center")):
+        if (name in columns) != (option in options):
+            return f"the column {name} and the option {option} belong together"
+    return None
 
 
 def _few(sources: NDArray[np.uint16], count: int) -> bool:
@@ -250,6 +303,8 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
     if any(type(size) is not int for size in meta.get("source", {}).get("files", {}).values()):
         return "the size of a file is no integer"
     if "fidelity" in meta and (wrong := fidelity_problem(meta["fidelity"])):
+        return wrong
+    if wrong := reduction_problem(meta.get("options", {})):
         return wrong
     keep = meta.get("options", {}).get("keep", [])
     try:
