@@ -275,8 +275,9 @@ def dump(
 
     kept = parse_keep(keep)
     parse_dtype(dtype)
-    smaller: dict[str, Any] = {"dims": dims, "pca": pca, "by": by, "center": center, "sif": sif}
-    if any(smaller.values()):
+    smaller: dict[str, Any] = {"dims": dims, "pca": pca, "by": by, "center": center or None, "sif": sif}
+    smaller = {name: value for name, value in smaller.items() if value is not None}
+    if smaller:
         from charvec.reducing import check_reduction
 
         check_reduction(**smaller)
@@ -304,7 +305,7 @@ def dump(
         from charvec.selection import select
 
         counts = select(counts, only=only, min_count=min_count, top=top)
-    if any(smaller.values()):
+    if smaller:
         from charvec.reducing import reduce
 
         vectors = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype)

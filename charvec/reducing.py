@@ -134,7 +134,7 @@ def _with_option(vectors: CharVectors, name: str, value: dict[str, Any]) -> Char
 
 def _top(vectors: CharVectors, number: int) -> CharVectors:
     """The commonest of all characters of the samples, written and missing ones, with an account of the others."""
-    _need_counts(vectors, "top")
+    _need_counts(vectors, "top", bool(vectors.counts.any() or vectors.missing_counts.any()))
     codepoints = np.concatenate((vectors.codepoints, vectors.missing_codepoints))
     counts = np.concatenate((vectors.counts, vectors.missing_counts))
     order = np.argsort(codepoints)
@@ -201,8 +201,8 @@ def _weights(vectors: CharVectors, by: str) -> NDArray[np.float64]:
     return vectors.counts.astype(np.float64)
 
 
-def _need_counts(vectors: CharVectors, what: str) -> None:
-    if not vectors.counts.any():
+def _need_counts(vectors: CharVectors, what: str, known: bool | None = None) -> None:
+    if not (vectors.counts.any() if known is None else known):
         raise _refused(
             f"{what} goes by how often characters occur, and these vectors do not know",
             "use the file that was dumped from samples: text, .vec and .pkl files carry no counts; or by types",
@@ -269,8 +269,14 @@ def as_reduced(
         rows [n, ...] and, for int8, scales [n], each as it would be alone.
 
     Raises:
-        WrongFile: ``E-OVERFLOW``.
+        WrongFile: ``E-REDUCED`` for rows of another length; ``E-OVERFLOW``.
     """
+    if rows.shape[1] != rows_before(like):
+        raise WrongFile(
+            "E-REDUCED",
+            f"the model has {rows.shape[1]} dimensions, the vectors were made of {rows_before(like)}",
+            help="name the model that the vectors come from",
+        )
     if "dims" in like.source.get("options", {}):
         rows = np.ascontiguousarray(rows[:, : like.dim if like.pca is None else like.pca.dim])
     if like.pca is not None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.formats import hdf5
+from charvec.principal import Principal
 from charvec.status import Status
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
@@ -96,6 +97,28 @@ def small(dtype: str = "float32") -> CharVectors:
     return replace(vectors.astype(dtype), source=SOURCE if dtype == "float32" else _narrow(dtype))
 
 
+def reduced() -> CharVectors:
+    """The same characters with everything that files of version 2 hold: codes, codebooks, axes and a mean."""
+    codes = np.array([[0, 2], [1, 1], [2, 0], [0, 0], [2, 2], [1, 0]], np.uint8)
+    books = np.array([[[0.5], [-1.25], [3.0]], [[0.0], [1 / 3], [-2.0]]], np.float16)
+    basis = np.array([[0.6, 0.0], [0.8, 0.0], [0.0, 1.0], [0.0, 0.0]], np.float32)
+    options = {
+        **SOURCE["options"],
+        "dtype": "pq",
+        "pca": {"by": "types", "explained": 0.875},
+        "center": {"by": "occurrences"},
+        "sif": {"a": 0.001, "occurrences": 9007199254741023},
+    }
+    return replace(
+        small(),
+        stored=codes,
+        codebooks=books,
+        pca=Principal(basis, np.array([0.25, -0.5, 0.0, 7.0], np.float32)),
+        mean=np.array([0.125, -1 / 7], np.float32),
+        source={**SOURCE, "options": options},
+    )
+
+
 def _narrow(dtype: str) -> dict[str, Any]:
     """Provenance without measures of what was lost, as files of older versions have it."""
     return {**SOURCE, "options": {**SOURCE["options"], "dtype": dtype}}
@@ -109,6 +132,10 @@ def assert_same(one: CharVectors, two: CharVectors) -> None:
         if left is not None:
             assert left.dtype == right.dtype and left.shape == right.shape, name
             assert left.tobytes() == right.tobytes(), name
+    for name in ("codebooks", "mean"):
+        left, right = getattr(one, name), getattr(two, name)
+        assert (left is None) == (right is None) and (left is None or left.tobytes() == right.tobytes()), name
+    assert (one.pca is None) == (two.pca is None) and (one.pca is None or one.pca.same_as(two.pca))
     for left, right in ((one.spelling, two.spelling), (one.missing_spelling, two.missing_spelling)):
         for name in ("status", "row_ids", "row_offsets"):
             assert getattr(left, name).tolist() == getattr(right, name).tolist(), name

@@ -102,7 +102,7 @@ def reduction(args: Namespace) -> dict[str, Any]:
         UsageError: ``E-REDUCE``.
     """
     given: dict[str, Any] = {name: getattr(args, name, None) for name in ("top", "dims", "pca", "by", "center", "sif")}
-    given = {name: value for name, value in given.items() if value not in (None, False)}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
     if given:
         from charvec.errors import UsageError
         from charvec.reducing import check_reduction

@@ -34,8 +34,8 @@ def arguments(parser: ArgumentParser) -> None:
         "--pooling",
         choices=("mean", "sum", "sif", "stored"),
         default="mean",
-        help="sif: mean with characters weighted by a / (a + their share of the samples); stored: what the file stores, "
-        "sif or a mean to take away; default: %(default)s",
+        help="sif: mean with characters weighted by a / (a + their share of the samples); stored: what the "
+        "file stores, sif or a mean to take away; default: %(default)s",
     )
     parser.add_argument("-a", type=float, metavar="A", help="of sif (default: the one that the file stores, or 0.001)")
     parser.add_argument("--center", action="store_true", help="take away the mean that the file stores")

@@ -146,7 +146,7 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
             read.append(f"{number(samples['skipped'])} not read")
         if samples.get("bad_bytes"):
             read.append(f"{count(samples['bad_bytes'], 'byte')} left out")
-        rows.append(["samples", ", ".join(read)])
+        rows.append(["samples", ", ".join(read) + _not_selected(samples.get("left_out"))])
     if "sources" in source:
         how = {"first": "each character from the first source that has it", "concat": "vectors side by side"}
         rows.append(["merged", how[source["merged"]["how"]]])
@@ -156,6 +156,13 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
     if "converted" in source:
         rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
     return [[name, escape(text)] for name, text in rows]
+
+
+def _not_selected(left_out: Any) -> str:
+    """How many characters a selection left out. A file may say anything there."""
+    shares = [each for each in left_out.values() if isinstance(each, dict)] if isinstance(left_out, dict) else []
+    distinct = [each["distinct"] for each in shares if type(each.get("distinct")) is int]
+    return f"; {number(sum(distinct))} characters not selected" if sum(distinct) > 0 else ""
 
 
 def _not_done(origin: Mapping[str, Any]) -> str:

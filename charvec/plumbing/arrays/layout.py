@@ -215,6 +215,9 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         refuse("E-BASIS", f"axes of shape {basis.shape} and a mean of {len(before)}, for {dim} dimensions")
     if before is not None and len(before) > MAX_DIM:
         refuse("E-BASIS", f"the vectors had {len(before)} dimensions")
+    cut = meta.get("options", {}).get("dims")
+    if cut and "sources" not in meta and cut["from"] < (dim if before is None else len(before)):
+        refuse("E-BASIS", f"{dim} dimensions are not the first of {cut['from']}")
     if "mean" in columns and len(columns["mean"]) != dim:
         refuse("E-BASIS", f"a mean of {len(columns['mean'])} values, for {dim} dimensions")
     for name in SECOND:

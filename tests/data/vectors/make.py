@@ -1,6 +1,6 @@
-"""Write the golden vector files: one for each format and element type.
+"""Write the golden vector files: one for each format and element type, and those of version 2.
 
-Run once, from the root of the repository, when a format is added or version 1 of the vector file is given up::
+Run once, from the root of the repository, when a format is added or a version of the vector file is given up::
 
     python tests/data/vectors/make.py
 
@@ -18,12 +18,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
 import numpy as np  # noqa: E402
-from vector_samples import DTYPES, FORMATS, SUFFIX, small  # noqa: E402
+from vector_samples import DTYPES, FORMATS, LOSSLESS, SUFFIX, reduced, small  # noqa: E402
 
 if __name__ == "__main__":
     for dtype in DTYPES:
         for name in FORMATS:
             small(dtype).save(HERE / f"{dtype}{SUFFIX[name]}", format=name, overwrite=True)
+    for name in LOSSLESS:
+        reduced().save(HERE / f"reduced{SUFFIX[name]}", format=name, overwrite=True)
     versions = {
         "npz": f"numpy {np.__version__}, python {platform.python_version()}, {sys.platform}",
     }
