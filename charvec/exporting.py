@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec import profiles
+from charvec import formats, profiles
 from charvec.alignment import align
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder, write_file
@@ -20,7 +20,7 @@ from charvec.plumbing.files import File
 from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import Member
 from charvec.status import Status
-from charvec.storage import as_vectors, check_output, check_target, load, replacing, save
+from charvec.storage import as_vectors, check_output, check_target, load, replacing
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
 
@@ -142,19 +142,22 @@ def _as_format(
         raise UsageError(
             "E-PROFILE-SPECIAL", f"{profile} has no special rows", help="leave --pad, --unk, --special, --unk-row out"
         )
-    left_out = save(vectors, path, format=format_, overwrite=overwrite)
-    _compare(_rows(vectors.take(~np.isin(vectors.chars, left_out)), Special())[0], _loaded(path), path)
-    return Exported(path, profile, (), len(vectors) - len(left_out), {}, tuple(left_out), os.path.getsize(path))
+    with replacing(path, overwrite) as output:
+        left_out = formats.by_name(format_).write(vectors, output)
+        output.flush()
+        kept = vectors.take(~np.isin(vectors.codepoints, [ord(char) for char in left_out]))
+        try:
+            again = load(output.name)
+        except CharvecError as error:
+            raise _differs(path, str(error)) from error
+        _compare(KeyedRows(kept.chars, kept.matrix), KeyedRows(again.chars, again.matrix), path)
+        size = os.path.getsize(output.name)
+    return Exported(path, profile, (), len(kept), {}, tuple(left_out), size)
 
 
 def _status(vectors: CharVectors) -> dict[str, str]:
     names = [Status(value).label for value in range(len(Status))]
     return {char: names[value] for char, value in zip(vectors.chars, vectors.status.tolist(), strict=True)}
-
-
-def _loaded(path: str) -> KeyedRows:
-    again = load(path)
-    return KeyedRows(again.chars, again.matrix)
 
 
 def _special(member: Member, pad: str | None, unk: str | None, where: str | None, row: str | None) -> Special:
@@ -187,8 +190,9 @@ def _special(member: Member, pad: str | None, unk: str | None, where: str | None
     for name in (chosen.pad, chosen.unk):
         if len(name) < 2 or not WHITE_SPACE.isdisjoint(name) or not name.isprintable():
             refuse(f"{name!r} is no name for a special row", "two or more printable characters, no white space")
-    if chosen.pad == chosen.unk:
-        refuse(f"both special rows would be called {chosen.pad!r}", "give them names of their own")
+    for name in (chosen.pad, chosen.unk):
+        if [chosen.pad, chosen.unk, *chosen.more].count(name) > 1:
+            refuse(f"two special rows would be called {name!r}", "give them names of their own")
     return chosen
 
 
@@ -196,16 +200,17 @@ def _rows(vectors: CharVectors, special: Special) -> tuple[KeyedRows, dict[str, 
     """Keys in the order of their ids, with the special rows among them."""
     if special.where == "none":
         return KeyedRows(vectors.chars, vectors.matrix), {}
-    pair = [special.pad, special.unk] if special.where == "first" else [special.unk, special.pad]
-    keys = [*pair, *vectors.chars] if special.where == "first" else [*vectors.chars, *pair]
-    matrix: NDArray[np.float32] = align(vectors, keys, pad=special.pad, unk=special.unk, missing="error", seed=0).matrix
-    place = keys.index(special.unk)
+    keys = special.around(vectors.chars)
+    # every other key has a vector, so that only the further special rows are filled
+    matrix: NDArray[np.float32] = align(vectors, keys, pad=special.pad, unk=special.unk, missing="unk", seed=0).matrix
+    filled = [special.unk, *special.more]
+    places = [keys.index(name) for name in filled]
     if special.row == "zeros":
-        matrix[place] = 0
+        matrix[places] = 0
     elif special.row == "normal":
-        drawn: Any = align(vectors, [special.unk], pad=None, unk=None, missing="normal", seed=0).matrix
-        matrix[place] = drawn[0]
-    return KeyedRows(keys, matrix), {name: keys.index(name) for name in pair}
+        matrix[places] = align(vectors, filled, pad=None, unk=None, missing="normal", seed=0).matrix
+    names = (special.pad, special.unk) if special.where == "first" else (special.unk, special.pad)
+    return KeyedRows(keys, matrix), {name: keys.index(name) for name in (*names, *special.more)}
 
 
 def _write(member: Member, rows: KeyedRows, about: Mapping[str, Any], path: str, overwrite: bool) -> int:

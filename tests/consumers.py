@@ -202,6 +202,21 @@ def chinese_text_classification(path: Path) -> Vectors:
     return {key: matrix[row] for key, row in vocab.items() if key not in ("<PAD>", "<UNK>")}
 
 
+def ner_funtool(path: Path) -> Vectors:
+    """NER-FunTool: load_vocab, and the matrix that train_lstm_crf.py gives to TensorFlow as float32."""
+    ids = {}
+    with open(path / "vocab_cn.txt", encoding="utf-8") as text:
+        for line in text:
+            fields = line.strip("\n").split("\t")
+            ids[fields[0]] = int(fields[1])
+    with open(path / "new_bert_embedding.pkl", "rb") as file:
+        matrix = np.asarray(pickle.load(file), np.float32)
+    assert len(ids) == len(matrix) and not matrix[0].any()
+    special = ["<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK>", "<NUM>", "<ENG>"]
+    assert [ids[name] for name in special] == list(range(7))
+    return {key: matrix[row] for key, row in ids.items() if key not in special}
+
+
 def paddle(path: Path) -> Vectors:
     """PaddleNLP's TokenEmbedding, which appends [UNK] and [PAD]."""
     file = np.load(path)
@@ -276,6 +291,7 @@ READERS: dict[str, tuple[Callable[[Path], Vectors], ...]] = {
     "fasttext": (fasttext, fasttext_python),
     "spacy": (spacy,),
     "chinese-text-classification": (chinese_text_classification,),
+    "ner-funtool": (ner_funtool,),
     "paddle": (paddle,),
     "torchtext": (torchtext_pt,),
     "model2vec": (model2vec,),

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ def test_unknown_row(row: str, tmp_path: Path) -> None:
     unknown = made[0][1]
     assert {"mean": np.array_equal(unknown, mean), "zeros": not unknown.any()}.get(row, bool(unknown.any()))
     assert made[0][2:].tobytes() == small().matrix.tobytes()
+
+
+def test_further_special_rows(tmp_path: Path) -> None:
+    """NER-FunTool has seven: padding is zeros, the others hold what the unknown row holds, each drawn for itself."""
+    names = ["<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK>", "<NUM>", "<ENG>"]
+    for row in ("mean", "zeros", "normal"):
+        done = export(small(), tmp_path / row, "ner-funtool", unk_row=row)
+        assert list(done.special.items()) == [(name, place) for place, name in enumerate(names)]
+        matrix = pickle.loads((tmp_path / row / "new_bert_embedding.pkl").read_bytes())
+        assert matrix.dtype == np.float32 and matrix[7:].tobytes() == small().matrix.tobytes()
+        mean = small().matrix.mean(0, dtype=np.float64).astype(np.float32)
+        assert not matrix[0].any() and len(np.unique(matrix[1:7], axis=0)) == (6 if row == "normal" else 1)
+        assert row == "normal" or np.array_equal(matrix[1], mean if row == "mean" else 0 * mean)
+    lines = (tmp_path / "mean" / "vocab_cn.txt").read_text("utf-8").split("\n")
+    assert lines[:2] == ["<PAD>\t0", "<UNK>\t1"] and lines[7:9] == [" \t7", "A\t8"] and lines[-1] == ""
+    assert code(UsageError, small(), tmp_path / "x", "ner-funtool", pad="<NUM>") == "E-PROFILE-SPECIAL"
+    last = export(small(), tmp_path / "last", "ner-funtool", special="last")
+    assert last.special["<PAD>"] == 12 and last.special["<UNK>"] == 11 and last.special["<ENG>"] == 6
 
 
 @pytest.mark.parametrize("profile", [*FILES, *FOLDERS])
@@ -152,6 +171,32 @@ def test_what_was_read_back_differs(profile: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(member, "read", read)
         assert code(DamagedFile, small(), tmp_path / "out", profile, overwrite=True) == "E-WRITE-VERIFY"
         assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("profile", profiles.FORMATS)
+def test_what_was_read_back_of_a_format_differs(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same holds for profiles that are formats of charvec's own: compared before the file gets its name."""
+    export(small(), tmp_path / "out", profile)
+    before = content(tmp_path)
+    real = exporting.load
+    seen: list[Any] = []
+
+    def damaged(path: str) -> Any:
+        raise DamagedFile("E-TEXT-LINE", "broken", help="x")
+
+    def changed(path: str) -> Any:
+        seen.append(real(path))  # whole, though it does not have its name yet
+        assert content(tmp_path) != before and (tmp_path / "out").read_bytes() == before["out"]
+        return replace(seen[-1], stored=seen[-1].stored + np.float32(1))
+
+    for read in (damaged, changed):
+        monkeypatch.setattr(exporting, "load", read)
+        vectors = replace(small(), stored=small().stored * np.float32(2))
+        assert code(DamagedFile, vectors, tmp_path / "out", profile, overwrite=True) == "E-WRITE-VERIFY"
+        assert content(tmp_path) == before
+    assert len(seen) == 1 and np.array_equal(seen[0]["A"], 2 * small()["A"])
+    monkeypatch.setattr(exporting, "load", real)
+    assert export(vectors, tmp_path / "out", profile, overwrite=True).bytes == (tmp_path / "out").stat().st_size
 
 
 @pytest.mark.parametrize("profile", FOLDERS)

@@ -52,7 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
         dest="profile",
         metavar="PROFILE",
         help="lattice, glove, gensim, gensim-binary, fasttext, spacy, bert-vector, chinese-text-classification, "
-        "paddle, torchtext, model2vec, opennre, projector, parquet ...",
+        "ner-funtool, paddle, torchtext, model2vec, opennre, projector, parquet ...",
     )
     group.add_argument("--list-profiles", action=_List, nargs=0, help="list the profiles, who reads them, and stop")
     group.add_argument(

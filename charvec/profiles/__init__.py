@@ -65,6 +65,7 @@ MEMBERS = (
     "fasttext",
     "spacy",
     "chinese_text_classification",
+    "ner_funtool",
     "paddle",
     "torchtext",
     "model2vec",

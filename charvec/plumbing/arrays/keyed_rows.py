@@ -66,6 +66,7 @@ class Special:
     Attributes:
         pad: name of the row of padding, all zeros.
         unk: name of the row of unknown characters.
+        more: names of further rows, which hold what the unknown row holds; they stand between it and the characters.
         where: ``first`` (pad 0, unk 1), ``last`` (unk n-2, pad n-1) or ``none``.
         row: what the unknown row holds: ``mean`` of all rows, ``zeros``, or ``normal``, drawn with mean and standard
             deviation of each column.
@@ -74,9 +75,17 @@ class Special:
 
     pad: str = "<PAD>"
     unk: str = "<UNK>"
+    more: tuple[str, ...] = ()
     where: str = "none"
     row: str = "mean"
     needed: bool = False
+
+    def around(self, chars: Sequence[str]) -> list[str]:
+        """Keys in the order of their rows."""
+        if self.where == "none":
+            return list(chars)
+        pair = [self.pad, self.unk, *self.more]
+        return [*pair, *chars] if self.where == "first" else [*chars, *pair[::-1]]
 
 
 def bits(matrix: NDArray[np.float32]) -> NDArray[np.uint32]:
