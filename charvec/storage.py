@@ -16,7 +16,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from threading import Thread
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from charvec import formats
 from charvec.errors import (
@@ -29,7 +29,10 @@ from charvec.errors import (
     from_os_error,
 )
 from charvec.plumbing.files import File, unrecognised
-from charvec.vectors import CharVectors
+
+if TYPE_CHECKING:
+    # charvec.formats.hdf5 imports NumPy beside its other work
+    from charvec.vectors import CharVectors
 
 __all__ = ["as_vectors", "check_output", "load", "replacing", "save", "write_whole"]
 

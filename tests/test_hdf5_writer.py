@@ -23,6 +23,7 @@ from charvec import load
 from charvec.errors import CharvecError
 from charvec.formats import hdf5
 from charvec.plumbing.arrays.layout import to_columns
+from charvec.plumbing.hdf5 import hdf5_columns
 from charvec.plumbing.hdf5.hdf5_image import hdf5_image, image_arrays, lookup3
 from charvec.vectors import CharVectors
 
@@ -210,7 +211,7 @@ def by_both(data: bytes) -> tuple[CharVectors | str, CharVectors | str]:
     results: list[CharVectors | str] = []
     for reader in (image_arrays, lambda data, base: None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(hdf5, "image_arrays", reader)
+            patch.setattr(hdf5_columns, "image_arrays", reader)
             try:
                 results.append(hdf5.read("x", data))
             except CharvecError as error:

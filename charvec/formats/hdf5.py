@@ -21,18 +21,14 @@ version wrote it, the library reads. The tests hold one against the other.
 
 from __future__ import annotations
 
-import io
 from threading import Thread
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
-from charvec.errors import DamagedFile, UnsafeFile, WrongFile
-from charvec.plumbing.arrays.layout import COLUMNS, from_columns, to_columns
+from charvec.errors import DamagedFile, WrongFile
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.hdf5.hdf5_image import hdf5_image, image_arrays
-from charvec.vectors import CharVectors
+
+if TYPE_CHECKING:
+    from charvec.vectors import CharVectors
 
 __all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
@@ -59,6 +55,9 @@ def _header(length: int, digest: bytes) -> bytes:
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
+    from charvec.plumbing.arrays.layout import to_columns
+    from charvec.plumbing.hdf5.hdf5_image import hdf5_image
+
     parts = hdf5_image(to_columns(vectors), HEADER)
     digest = blake2b(digest_size=32)
 
@@ -91,32 +90,21 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
         UnsafeFile: ``E-H5-EXTERNAL`` when data would come from another file, ``E-BOMB`` when more data is declared than
             present.
     """
-    _check_header(path, data, check)
-    arrays = image_arrays(data, HEADER)
-    if arrays is None or not arrays.keys() <= COLUMNS.keys():
-        return from_columns(_by_library(path, data), path)
-    for name in COLUMNS:
-        if name in arrays:
-            _check_type(name, arrays[name].dtype, arrays[name].shape, path)
-    return from_columns(arrays, path)
-
-
-def _by_library(path: str, data: bytes) -> dict[str, NDArray[Any]]:
-    """The columns of any HDF5 file; errors as :func:`read`."""
-    import h5py
-
+    digest = blake2b(digest_size=32)
+    hashing = Thread(target=digest.update, args=(memoryview(data)[HEADER:],))
+    check = check and data.startswith(MAGIC)
+    if check:
+        hashing.start()
     try:
-        with h5py.File(io.BytesIO(data), "r") as h5:
-            return {name: _column(h5, name, path, data) for name in COLUMNS if _present(h5, name, path)}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        # h5py lets libhdf5's errors through under these types
-        _refuse("E-H5", path, f"HDF5 says: {str(error)[:200]}")
-
-
-def _check_type(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], path: str) -> None:
-    dtypes, axes = COLUMNS[name]
-    if dtype.str[1:] not in {np.dtype(each).str[1:] for each in dtypes} or dtype.byteorder == ">" or len(shape) != axes:
-        _refuse("E-H5-TYPE", path, f"{name} is {dtype} of {len(shape)} axes")
+        # in a fresh process this imports NumPy, which takes longer than the hashing of 25 MB, where a core is free for
+        # that: it does not hold the interpreter's lock
+        from charvec.plumbing.arrays.layout import from_columns
+        from charvec.plumbing.hdf5.hdf5_columns import columns
+    finally:
+        if check:
+            hashing.join()
+    _check_header(path, data, digest.digest() if check else None)
+    return from_columns(columns(path, data, HEADER), path)
 
 
 def _refuse(code: str, path: str, problem: str, offset: int | None = None) -> NoReturn:
@@ -129,7 +117,8 @@ def _refuse(code: str, path: str, problem: str, offset: int | None = None) -> No
     )
 
 
-def _check_header(path: str, data: bytes, check: bool) -> None:
+def _check_header(path: str, data: bytes, digest: bytes | None) -> None:
+    """Hold the header against the bytes; None for a digest that is not to be compared."""
     size = len(data)
     if data.startswith(_HDF5):
         raise WrongFile(
@@ -144,9 +133,9 @@ def _check_header(path: str, data: bytes, check: bool) -> None:
         _refuse("E-DAMAGED", path, "the first bytes are not those of a vector file", 0)
     version = int.from_bytes(data[12:16], "little")
     length = int.from_bytes(data[16:24], "little")
-    digest = blake2b(memoryview(data)[HEADER:], digest_size=32).digest() if check else data[24:56]
+    check = digest is not None
     if data[:HEADER] != _header(length, data[24:56]):
-        if 1 < version < 1000 and digest == data[24:56] and length == size:
+        if 1 < version < 1000 and digest in (None, data[24:56]) and length == size:
             raise WrongFile(
                 "E-NEWER",
                 f"{path} was written by a newer charvec (header version {version})",
@@ -158,74 +147,10 @@ def _check_header(path: str, data: bytes, check: bool) -> None:
         _refuse("E-TRUNCATED", path, f"cut short: {size:,} of {length:,} bytes present", size)
     if check and length < size:
         _refuse("E-TRAILING", path, f"{size - length:,} bytes follow its end", length)
-    if digest != data[24:56]:
+    if digest not in (None, data[24:56]):
         _refuse("E-DAMAGED", path, "its bytes were changed since it was written")
     superblock = data[HEADER : HEADER + 12]
     if superblock[:8] != _HDF5 or superblock[8:9] not in (b"\2", b"\3"):
         _refuse("E-NOT-CHARVEC", path, "no HDF5 of the expected version follows its header", HEADER)
     if superblock[11]:
         _refuse("E-UNCLEAN", path, "the program that wrote it died before it closed the file", HEADER + 11)
-
-
-def _present(h5: Any, name: str, path: str) -> bool:
-    """Whether a column is there, as a plain member of the file and no link to elsewhere."""
-    import h5py
-
-    group = h5
-    *folders, _ = name.split("/")
-    for part in name.split("/"):
-        link = group.get(part, getlink=True)
-        if link is None:
-            return False
-        if isinstance(link, h5py.ExternalLink):
-            raise UnsafeFile(
-                "E-H5-EXTERNAL",
-                f"{path}: {name} is a link to another file",
-                path=path,
-                help="do not use this file unless you know who made it",
-            )
-        if not isinstance(link, h5py.HardLink):
-            _refuse("E-H5", path, f"{name} is a soft link")
-        member = group[part]
-        if part in folders and isinstance(member, h5py.Group):
-            group = member
-        elif not isinstance(member, h5py.Dataset) or part in folders:
-            _refuse("E-H5-TYPE", path, f"{name} is no dataset")
-    return True
-
-
-def _column(h5: Any, name: str, path: str, data: bytes) -> NDArray[Any]:
-    """A column as a view into the bytes already in memory; libhdf5 itself reads no data."""
-    import h5py
-
-    dataset = h5[name]
-    if dataset.is_virtual or dataset.external is not None:
-        raise UnsafeFile(
-            "E-H5-EXTERNAL",
-            f"{path}: the data of {name} lies in another file",
-            path=path,
-            help="do not use this file unless you know who made it",
-        )
-    layout = dataset.id.get_create_plist().get_layout()
-    dtype = dataset.dtype
-    _check_type(name, dtype, dataset.shape, path)
-    count = 1
-    for size in dataset.shape:
-        count *= int(size)
-    if count * dtype.itemsize > len(data):
-        raise UnsafeFile(
-            "E-BOMB",
-            f"{path}: {name} declares {count * dtype.itemsize:,} bytes, the file has {len(data):,}",
-            path=path,
-            help="do not use this file unless you know who made it",
-        )
-    if layout != h5py.h5d.CONTIGUOUS:
-        _refuse("E-H5", path, f"{name} is not contiguous")
-    if not count:
-        return np.empty(dataset.shape, dtype)
-    offset = dataset.id.get_offset()
-    # the offset counts from the file's beginning, user block included
-    if offset is None or offset < HEADER or offset + count * dtype.itemsize > len(data):
-        _refuse("E-H5", path, f"the data of {name} lies outside the file")
-    column: NDArray[Any] = np.frombuffer(data, dtype, count, offset).reshape(dataset.shape)
-    return column
