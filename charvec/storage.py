@@ -73,6 +73,8 @@ def as_vectors(vectors: object, call: str) -> CharVectors:
         UsageError: ``E-ARGUMENT`` for anything else, such as when arguments changed places.
         CharvecError: as :func:`load`.
     """
+    from charvec.vectors import CharVectors
+
     if isinstance(vectors, CharVectors):
         return vectors
     if isinstance(vectors, (str, os.PathLike)):
