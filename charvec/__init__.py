@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from charvec.counts import Counts
     from charvec.coverage import Coverage
     from charvec.embedding import TokenEmbedding, open
-    from charvec.errors import CharvecError
+    from charvec.errors import CharvecError, CharvecWarning
     from charvec.exporting import export
     from charvec.extraction import cover, dump, lookup
     from charvec.merging import merge
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CharVectors",
     "CharvecError",
+    "CharvecWarning",
     "Counts",
     "Coverage",
     "Status",
@@ -82,6 +83,7 @@ __all__ = [
 _HOMES = {
     "CharVectors": "charvec.vectors",
     "CharvecError": "charvec.errors",
+    "CharvecWarning": "charvec.errors",
     "Counts": "charvec.counts",
     "Coverage": "charvec.coverage",
     "Status": "charvec.status",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from charvec.counts import Counts, Samples
 from charvec.errors import CharvecError, Note, PermissionDenied
-from charvec.plumbing.text.charsets import doubtful, is_unicode
+from charvec.plumbing.text.charsets import better, doubtful, is_unicode
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import is_utf16_or_32, read_encoded
 from charvec.readers import TEXTS, choose, utf8
@@ -323,6 +323,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         _doubt(path, source.head, options, outcome)
     else:
         outcome = read_encoded(path, source, into, options, codec)
+        _doubt_told(path, source.head, codec, outcome)
     into.end()
     if records:
         records.finish(outcome)
@@ -345,6 +346,20 @@ def _doubt(path: str, head: bytes, options: Options, outcome: Outcome) -> None:
     if told and not outcome.skipped and not any(note.code == "W-MAYBE-ENCODING" for note in outcome.remarks):
         codec = doubtful(head, told)
         outcome.remarks += [utf8.doubt(path, codec)] if codec else []
+
+
+def _doubt_told(path: str, head: bytes, told: str, outcome: Outcome) -> None:
+    """Note that a text makes far more sense in another encoding than in the one that was told, which stays in force."""
+    if is_utf16_or_32(told) or not (codec := better(head, told)):
+        return
+    outcome.remarks.append(
+        Note(
+            "W-OTHER-ENCODING",
+            f"{path} was read as {told}, as told, which gives hardly a common character; {codec} gives many: "
+            "check --encoding",
+            path,
+        )
+    )
 
 
 def told_codec(path: str, head: bytes, options: Options) -> str | None:

@@ -29,6 +29,7 @@ from charvec.valueclass import dataclass
 __all__ = [
     "Ambiguous",
     "CharvecError",
+    "CharvecWarning",
     "DamagedFile",
     "InputError",
     "MissingPackage",
@@ -164,6 +165,14 @@ class PermissionDenied(CharvecError):
     """The system said no."""
 
     exit_code = 77
+
+
+class CharvecWarning(UserWarning):
+    """What :func:`charvec.dump` warns of: samples that were not read, and all else the command prints as a warning.
+
+    Its text begins with the code in brackets, as :class:`CharvecError`'s does. The other functions give their notes
+    with what they return.
+    """
 
 
 @dataclass(frozen=True)

@@ -248,6 +248,9 @@ EXPLANATIONS: dict[str, str] = {
     "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
+    "W-OTHER-ENCODING": "A text was read in the encoding that was named for it, and hardly a common character came out, while another encoding "
+    "gives many. Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, into rare and wrong characters. If that is so, name the other "
+    "one with --encoding, for these files alone where need be: --encoding '*.big5.txt=big5'.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-PIECE-ROWS": "Nothing charvec knows tells which model a SentencePiece file belongs to. Most models take a piece's place in the file "
     "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure.",

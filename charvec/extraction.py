@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -14,10 +15,11 @@ from charvec.coverage import Coverage
 from charvec.dtypes import convert_rows, parse_dtype
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
-from charvec.errors import DamagedFile, Note, UsageError
+from charvec.errors import CharvecWarning, DamagedFile, Note, UsageError
 from charvec.plumbing import places
 from charvec.plumbing.files import File
 from charvec.plumbing.models.model_places import origin
+from charvec.plumbing.terminal import shown
 from charvec.projecting import project
 from charvec.rows import read_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
@@ -96,6 +98,7 @@ def lookup(
         counts.occurrences[~chosen],
         missing,
         _provenance(model, counts, spelling, kept, "float32" if name == "pq" else name, rows_digest),
+        notes=(*model.notes, *counts.samples.problems, *counts.samples.remarks),
     )
     if name == "pq":
         return made.astype(dtype)
@@ -235,7 +238,9 @@ def dump(
 ) -> CharVectors:
     """The main job: scan samples, look every character up in a model, write the vectors.
 
-    The output is checked before anything is read, and written whole or not at all.
+    The output is checked before anything is read, and written whole or not at all. What the command prints as a warning
+    is a :class:`~charvec.errors.CharvecWarning` here, one for each code; samples that were skipped or damaged are
+    among them.
 
     Args:
         samples: files, folders, glob patterns, ``-`` for standard input.
@@ -263,7 +268,8 @@ def dump(
         scanning: everything else that :func:`charvec.scan` takes: ``encoding``, ``extensions``, ``jobs`` ...
 
     Returns:
-        the vectors; ``vectors.missing`` lists every character that was not written, and why.
+        the vectors; ``vectors.missing`` lists every character that was not written, and why, ``vectors.notes`` what was
+        noted of the model and of each sample.
 
     Raises:
         CharvecError: as :func:`charvec.open`, :func:`charvec.scan`, :func:`lookup`, :func:`charvec.reduce` and
@@ -311,9 +317,28 @@ def dump(
         vectors = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype)
     else:
         vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
-    if out is not None:
-        save(vectors, out, format=format, overwrite=overwrite)
+    left_out = save(vectors, out, format=format, overwrite=overwrite) if out is not None else []
+    _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out)])
     return vectors
+
+
+def _warn(notes: Iterable[Note]) -> None:
+    """Warnings to the caller of :func:`dump`, one for each code; remarks (N-...) are none."""
+    by_code: dict[str, list[Note]] = {}
+    for note in notes:
+        if not note.code.startswith("N-"):
+            by_code.setdefault(note.code, []).append(note)
+    for code, alike in by_code.items():
+        more = f"; and {len(alike) - 1:,} more like it, see .notes" if len(alike) > 1 else ""
+        warnings.warn(f"[{code}] {alike[0].message}{more}", CharvecWarning, stacklevel=3)
+
+
+def left_out_notes(path: str, left_out: list[str]) -> list[Note]:
+    """What to say of characters that a format cannot hold; nothing when it holds all."""
+    if not left_out:
+        return []
+    named = ", ".join(map(shown, left_out[:5])) + (" ..." if len(left_out) > 5 else "")
+    return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
 def refuse_incomplete(counts: Counts) -> None:

@@ -15,7 +15,7 @@ from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
 from charvec.dtypes import DTYPES, convert_rows, parse_dtype
-from charvec.errors import UsageError
+from charvec.errors import Note, UsageError
 from charvec.fidelity import fidelity
 from charvec.neighbours import nearest
 from charvec.pooling import pad, pool
@@ -53,6 +53,8 @@ class CharVectors:
         pca: the axes that the rows are places on, when :func:`charvec.reduce` found them; otherwise None.
         mean: float32 [dim], the mean of the rows, when :func:`charvec.reduce` was asked to keep it; otherwise None.
             Nothing is centred but what is asked for.
+        notes: what was noted when the vectors were made: of the model, and of samples that were skipped or damaged. Not
+            kept in files, which hold the numbers alone (``source["samples"]``).
 
     Raises:
         UsageError: ``E-COLUMNS`` when the columns do not fit together, or code points do not ascend.
@@ -71,6 +73,7 @@ class CharVectors:
     codebooks: NDArray[np.float16] | None = None
     pca: Principal | None = None
     mean: NDArray[np.float32] | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         check_fit(self)

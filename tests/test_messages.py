@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import struct
 import subprocess
 import sys
 import termios
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,3 +222,81 @@ def test_paths_instead_of_what_they_lead_to(tmp_path: Path) -> None:
             call()
         assert caught.value.code == "E-ARGUMENT", caught.value
         assert "charvec.scan(SAMPLES)" in caught.value.help or "charvec.load()" in caught.value.help
+
+
+def test_dump_warns_in_python(tmp_path: Path) -> None:
+    """Skipped and damaged samples and what is wrong with the model: a warning for each code, and every note."""
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "good.txt").write_text("水木水", "utf-8")
+    for name in "ab":
+        (corpus / f"{name}.txt").write_bytes("数据的编码是这样".encode("gbk"))
+    (corpus / "half.txt").write_bytes("水木".encode() + b"\xff" + "水".encode())
+    model = folder_of(tmp_path / "m", 2000, 300)
+    with pytest.warns(charvec.CharvecWarning) as caught:
+        vectors = charvec.dump(corpus, model=model, out=tmp_path / "zh.h5")
+    said = sorted(str(each.message) for each in caught)
+    assert [each.split("]")[0] for each in said] == ["[E-ENCODING", "[W-UTF8", "[W-VOCAB-PADDED"]
+    assert "a.txt" in said[0] and "and 1 more like it" in said[0] and all(each.filename == __file__ for each in caught)
+    assert sorted(note.code for note in vectors.notes if note.code[0] != "N") == [
+        *("E-ENCODING", "E-ENCODING", "W-UTF8", "W-VOCAB-PADDED")
+    ]
+    assert charvec.load(tmp_path / "zh.h5").notes == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        charvec.dump(corpus / "good.txt", model=MODEL)
+
+
+def test_info_says_what_was_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the file alone, long after the dump."""
+    (tmp_path / "good.txt").write_bytes("水木".encode() + b"\xff" + "水".encode())
+    (tmp_path / "gbk.txt").write_bytes("数据的编码是这样".encode("gbk"))
+    out = str(tmp_path / "zh.h5")
+    assert main(["dump", str(tmp_path), "-o", out]) == 3
+    capsys.readouterr()
+    assert main(["info", out]) == 0
+    assert "1 file, 10 bytes, 3 characters, 1 not read, 1 byte left out" in capsys.readouterr().out
+
+
+CHINESE = "這是一個測試，我們在這裡說明為什麼編碼會出錯。他們沒有想到這個問題，所以現在大家都不知道要怎麼做才好。"
+TOLD = {
+    "big5": (CHINESE, "gb18030", "big5"),
+    "shift_jis": ("これは日本語の文章です。ひらがなとカタカナがたくさんあります。", "gb18030", "shift_jis"),
+    "euc_kr": ("이것은 한국어로 쓴 글이다. 우리는 이 글을 읽고 나서 생각을 하였다.", "gb18030", "cp949"),
+    "gb18030": (
+        "我们在这里说明为什么编码会出错，他们没有想到这个问题，所以大家都不知道要怎么做。",
+        "latin-1",
+        "gb18030",
+    ),
+}
+RIGHT = {
+    **{codec: text for codec, (text, _, _) in TOLD.items()},
+    "koi8-r": "Это обычный русский текст, и в нём нет ни одного иероглифа, только буквы.",
+    "iso8859-7": "Αυτό είναι ένα συνηθισμένο ελληνικό κείμενο χωρίς κανένα ιδεόγραμμα.",
+    "latin-1": "C'est un été à l'école où les élèves ont été très gênés par les œufs, déjà mangés à Noël".replace(
+        "œ", "oe"
+    ),
+    "big5hkscs": CHINESE,
+    "utf-16-le": CHINESE,
+}
+
+
+@pytest.mark.parametrize("codec", TOLD)
+def test_the_wrong_encoding_is_told(codec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When hardly a common character comes out, what gives many is named; the text is read as told all the same."""
+    text, told, better = TOLD[codec]
+    (tmp_path / "a.txt").write_bytes(("title\n" + text * 3).encode(codec))
+    main(["scan", str(tmp_path / "a.txt"), "--encoding", told, "--json", "-q"])
+    out, err = capsys.readouterr()
+    assert "warning[W-OTHER-ENCODING]" in err and f"{better} gives many" in err
+    decoded = ("title\n" + text * 3).encode(codec).decode(told, "replace").replace("\ufffd", "")
+    assert json.loads(out)["characters"] == len(decoded)
+
+
+@pytest.mark.parametrize("codec", RIGHT)
+def test_the_right_encoding_is_not_doubted(codec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any language, and of a few characters."""
+    for times in (1, 5):
+        (tmp_path / "a.txt").write_bytes((RIGHT[codec] * times).encode(codec))
+        assert main(["scan", str(tmp_path / "a.txt"), "--encoding", f"*={codec}", "-q", "-o", "-"]) == 0
+        assert "OTHER-ENCODING" not in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
 from charvec.plumbing.models.model_places import origin
-from charvec.plumbing.terminal import complain, escape, room, shown, size, table, wrapped
+from charvec.plumbing.terminal import complain, escape, room, size, table, wrapped
 
 if TYPE_CHECKING:
     from charvec.counts import Counts
@@ -171,14 +171,6 @@ def warn(notes: Iterable[Note], args: Namespace) -> None:
     for code, times in seen.items():
         if times > SHOWN and not args.verbose:
             complain(f"charvec: warning[{code}]: and {times - SHOWN:,} more like it (-v shows all)")
-
-
-def left_out_note(path: str, left_out: list[str]) -> list[Note]:
-    """What to say of characters that a format cannot hold; nothing when it holds all."""
-    if not left_out:
-        return []
-    named = ", ".join(map(shown, left_out[:SHOWN])) + (" ..." if len(left_out) > SHOWN else "")
-    return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
 def fields(rows: Sequence[Sequence[str]]) -> str:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import add_reduction_arguments, left_out_note, print_json, reduction, warn
+from charvec.commands.common import add_reduction_arguments, print_json, reduction, warn
 from charvec.errors import Note
 from charvec.plumbing.terminal import codepoint, count, escape, number, shown, size, table
 
@@ -99,7 +99,9 @@ def run(args: Namespace) -> int:
     if args.profile and left_out:
         notes.append(_lost(args, left_out))
     elif left_out:
-        notes += left_out_note(args.out, list(left_out))
+        from charvec.extraction import left_out_notes
+
+        notes += left_out_notes(args.out, list(left_out))
     warn(notes, args)
     if args.json:
         named = [{"char": char, "codepoint": codepoint(char)} for char in left_out]

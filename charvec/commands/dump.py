@@ -12,7 +12,6 @@ from charvec.commands.common import (
     add_space_argument,
     covered,
     fields,
-    left_out_note,
     model_name,
     open_model,
     print_json,
@@ -68,7 +67,7 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.dtypes import check_dtype
-    from charvec.extraction import lookup, notes_on
+    from charvec.extraction import left_out_notes, lookup, notes_on
     from charvec.status import parse_keep
     from charvec.storage import check_output, save
 
@@ -89,7 +88,7 @@ def run(args: Namespace) -> int:
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
-    notes += left_out_note(args.out, left_out)
+    notes += left_out_notes(args.out, left_out)
     warn(notes, args)
     if args.json:
         print_json(_as_json(args, model, counts, vectors, left_out, notes))

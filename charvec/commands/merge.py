@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from charvec.commands.common import fields, left_out_note, print_json, warn
+from charvec.commands.common import fields, print_json, warn
 from charvec.plumbing.terminal import escape, number, size
 
 NAME = "merge"
@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
 
     import numpy as np
 
-    from charvec.extraction import notes_on
+    from charvec.extraction import left_out_notes, notes_on
     from charvec.merging import merge, mixed_spaces
     from charvec.storage import check_output, load, save
 
@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
     parts = [load(file) for file in args.files]
     vectors = merge(parts, how=args.how, counts=args.counts, missing=args.missing, dtype=args.dtype)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
-    warn([*mixed_spaces(vectors), *notes_on(vectors), *left_out_note(args.out, left_out)], args)
+    warn([*mixed_spaces(vectors), *notes_on(vectors), *left_out_notes(args.out, left_out)], args)
     flags = np.zeros(0, np.uint16) if vectors.sources is None else vectors.sources
     given = [int((flags >> place & 1).sum()) for place in range(len(vectors.source["sources"]))]
     if args.json:

@@ -16,6 +16,7 @@ from charvec.plumbing.text.counting import Tolerant
 from charvec.reading import magic
 
 __all__ = [
+    "better",
     "candidates",
     "candidates_together",
     "escaped_encoding",
@@ -213,6 +214,39 @@ def doubtful(head: bytes, told: str = "") -> str:
         if not damage and sum(char in frequent for char in judged) >= _BELIEVED * max(1, len(judged)):
             return name
     return ""
+
+
+#: Characters beyond ASCII below which a text read in a codec that was told is not judged, and how many times as many
+#: common ones another codec has to give.
+_JUDGED, _FAR = 16, 4
+
+
+def better(head: bytes, told: str) -> str:
+    """The codec that gives many common characters where the one that was told gives hardly any; "" when none does.
+
+    Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, and that is how a wrong name goes unnoticed.
+
+    Args:
+        head: the beginning of the text.
+        told: the codec it is read in.
+    """
+    start = _BEYOND_ASCII.search(head)
+    if start is None:
+        return ""
+    sample = head[start.start() :][:4096]
+    shares = {name: _common(codec, sample, frequent) for codec, name, frequent in _LADDER}
+    name = max(shares, key=lambda each: shares[each])
+    far = shares[name] >= max(_BELIEVED, _FAR * _common(told, sample, _FREQUENT, any_damage=True))
+    return name if far else ""
+
+
+def _common(codec: str, sample: bytes, frequent: frozenset[str], *, any_damage: bool = False) -> float:
+    """Share of frequent characters; 0 for too few to judge, or for bytes that are nothing in that codec."""
+    text, damage = _decoded(codec, sample)
+    judged = [char for char in text if char > "\x7f" and char not in _PUNCTUATION]
+    if len(judged) < _JUDGED or (damage > _DAMAGE * len(sample) and not any_damage):
+        return 0.0
+    return sum(char in frequent for char in judged) / len(judged)
 
 
 #: Escape sequences of ISO 2022 that announce two-byte characters (RFC 1468, RFC 1557, RFC 1922).
