@@ -354,3 +354,47 @@ def test_maps_that_lead_astray(tmp_path: Path) -> None:
         assert caught.value.code == "E-SCALES"
     other = {"embeddings": table(3, 4), "weights": np.ones((4, 4))}
     assert chosen(save(tmp_path / "m", other)).tensor.quantised == ""
+
+
+#: How programs pack an embedding of 32 x 64 into integers, 4 or 8 bits each, with what they put beside it.
+PACKED = {
+    "MLX": {"weight": ("U32", (32, 8)), "scales": ("F16", (32, 1)), "biases": ("F16", (32, 1))},
+    "GPTQ": {
+        "qweight": ("I32", (4, 64)),
+        "scales": ("F16", (1, 64)),
+        "qzeros": ("I32", (1, 8)),
+        "g_idx": ("I32", (32,)),
+    },
+    "AWQ": {"qweight": ("I32", (32, 8)), "scales": ("F16", (1, 64)), "qzeros": ("I32", (1, 8))},
+    "bitsandbytes, 4 bits": {
+        "weight": ("U8", (1024, 1)),
+        "weight.absmax": ("F32", (32,)),
+        "weight.quant_map": ("F32", (16,)),
+    },
+    "bitsandbytes, 8 bits": {"weight": ("I8", (32, 64)), "SCB": ("F32", (32,))},
+    "compressed-tensors": {
+        "weight_packed": ("I32", (32, 8)),
+        "weight_scale": ("F16", (32, 1)),
+        "weight_shape": ("I64", (2,)),
+    },
+}
+SIZES = {"U32": "u4", "I32": "i4", "F16": "f2", "F32": "f4", "U8": "u1", "I8": "i1", "I64": "i8"}
+
+
+@pytest.mark.parametrize("program", PACKED)
+def test_packed_embeddings_are_refused(program: str, tmp_path: Path) -> None:
+    """Neither the integers nor the scales beside them are handed out as rows; other layers may be packed."""
+
+    def of(module: str) -> dict[str, Any]:
+        return {
+            f"{module}.{name}": (dtype, np.ones(shape, SIZES[dtype]))
+            for name, (dtype, shape) in PACKED[program].items()
+        }
+
+    packed = save(tmp_path / "packed.safetensors", of("model.embed_tokens") | of("model.layers.0.mlp.up_proj"))
+    with pytest.raises(CharvecError) as caught:
+        chosen(packed)
+    assert caught.value.code == "E-QUANTISED"
+    layers = {"model.embed_tokens.weight": table(32, 64)} | of("model.layers.0.mlp.up_proj")
+    choice = chosen(save(tmp_path / "layers.safetensors", layers))
+    assert np.array_equal(all_rows(choice), table(32, 64))
