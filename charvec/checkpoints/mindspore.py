@@ -28,7 +28,7 @@ __all__ = ["NAME", "read", "sniff"]
 NAME = "mindspore"
 
 #: Caps: Values, bytes of names and types in all, bytes of a name by which a file is recognised, axes of a tensor.
-MAX_VALUES = 1 << 18
+MAX_VALUES = 1 << 17
 MAX_SEEN = 64 << 20
 MAX_NAME = 1000
 MAX_AXES = 64

@@ -122,13 +122,15 @@ def test_arrays_stay_in_the_file(protocol: int, tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 7, 100])
-def test_text_in_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [1, 3, 2048])
+@pytest.mark.parametrize("chunk", [1, 2, 7, 100, 1 << 20])
+def test_text_in_chunks(chunk: int, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes kept as text are the same wherever the readings of them are cut, within characters and rows as well."""
     monkeypatch.setattr(latin1_rows, "CHUNK", chunk)
+    monkeypatch.setattr(latin1_rows, "STEP", step)
     for file in ("protocol2", "pieces2"):
         tensor = checkpoints.read(DATA / f"{file}.pdparams").tensors[ERNIE]
-        for ids in (EVERY, EVERY[5:6], EVERY[:0], EVERY[22:]):
+        for ids in (EVERY, EVERY[5:6], EVERY[::4], EVERY[:0], EVERY[22:]):
             assert read_rows(tensor, ids)[0].tobytes() == A[ids].tobytes()
 
 
@@ -143,18 +145,19 @@ def text(array: Any) -> bytes:
         lambda data: data.replace(text(A), text(A)[:-9] + b"\xc4\x80" + text(A)[-7:]),
         lambda data: data.replace(text(A), text(A)[:-1] + b"\xc2"),
         lambda data: data.replace(text(A), b"a" * len(text(A))),
+        lambda data: data.replace(text(A), text(A).replace(b"\xc2", b"a", 1)),
     ],
-    ids=["beyond Latin-1", "cut", "longer"],
+    ids=["beyond Latin-1", "cut", "longer", "no character"],
 )
 def test_damaged_text(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    """A text that is no longer as long as its array would shift rows, so none is given."""
+    """A row that is none, or a text that is longer than its array, which would shift rows, is not handed out."""
     path = tmp_path / "damaged.pdparams"
     whole = (DATA / "protocol2.pdparams").read_bytes()
     path.write_bytes(change(whole))
     assert path.stat().st_size == len(whole)
     try:
         tensor = checkpoints.read(path).tensors[ERNIE]
-        read_rows(tensor, EVERY[:1])
+        read_rows(tensor, EVERY)
     except CharvecError as error:
         assert error.code == "E-PICKLE"
     else:

@@ -1,14 +1,14 @@
 """Plumbing: rows of a matrix whose bytes a pickle of protocol 2 holds as text, one character of Latin-1 for each.
 
 In the file that text is UTF-8, one byte for a value below 128 and two for others, so that only a pass from the
-beginning finds where a row begins.
+beginning finds where a row begins. Characters are counted, which is five times as fast as decoding them; decoded is
+what lies around the rows that are asked for.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ from charvec.valueclass import dataclass
 
 __all__ = ["Latin1Rows"]
 
-#: Bytes read at once.
-CHUNK = 1 << 20
+#: Bytes read at once, and those of which the characters are counted together.
+CHUNK, STEP = 1 << 20, 1 << 11
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Latin1Rows:
         """
         width = self.columns * ITEM_BYTES[self.dtype]
         result = np.empty((len(ids), width), np.uint8)
-        flat = result.reshape(-1)
-        # byte k of the result is byte starts[k // width] + k % width of the matrix
-        starts = ids * width
+        starts = (ids * width).tolist()
         done, row = 0, 0
         for part in self._parts():
-            data = np.frombuffer(part, np.uint8)
-            end = done + len(data)
-            while row < len(ids) and starts[row] < end:
-                begin, stop = int(starts[row]), int(starts[row]) + width
-                first, last = max(begin, done), min(stop, end)
-                flat[row * width + first - begin : row * width + last - begin] = data[first - done : last - done]
-                if stop > end:
+            end = done + part.size
+            while row < len(starts) and starts[row] < end:
+                begin = starts[row]
+                first, last = max(begin, done), min(begin + width, end)
+                data = part.bytes(first - done, last - done)
+                if data is None:
+                    self._refuse("an array's bytes, which are written as text, are none of Latin-1")
+                result[row, first - begin : last - begin] = np.frombuffer(data, np.uint8)
+                if begin + width > end:
                     break
                 row += 1
             done = end
@@ -79,21 +79,57 @@ class Latin1Rows:
         values: NDArray[Any] = result.view(stored.newbyteorder(">" if self.big_endian else "<"))
         return values.astype(stored, copy=False)
 
-    def _parts(self) -> Iterator[bytes]:
-        """The bytes of the matrix."""
+    def _parts(self) -> Iterator[_Part]:
+        """The texts in parts that begin with a character."""
         with File(self.path) as file:
             file.expect((place.offset, place.size) for place in self.places)
             for place in self.places:
-                decode = codecs.getincrementaldecoder("utf-8")().decode
-                for start in range(0, place.size, CHUNK):
-                    size = min(CHUNK, place.size - start)
-                    part = file.pread(place.offset + start, size)
-                    try:
-                        yield decode(part, start + size == place.size).encode("latin-1") if place.latin1 else part
-                    except UnicodeError:
-                        self._refuse("an array's bytes, which are written as text, are none of Latin-1")
+                start = 0
+                while start < place.size:
+                    raw = file.pread(place.offset + start, min(CHUNK, place.size - start))
+                    if place.latin1 and raw[-1] >= 0xC0 and start + len(raw) < place.size:
+                        # the first half of a character, which is read together with the second
+                        raw = raw[:-1] or file.pread(place.offset + start, 2)
+                    yield _Part(raw, place.latin1)
+                    start += len(raw)
 
-    def _refuse(self, problem: str) -> None:
+    def _refuse(self, problem: str) -> NoReturn:
         raise DamagedFile(
             "E-PICKLE", f"{self.path}: damaged pickle: {problem}", path=self.path, help="download or save it again"
         )
+
+
+class _Part:
+    """A part of a text.
+
+    Attributes:
+        size: the characters in it.
+    """
+
+    def __init__(self, raw: bytes, latin1: bool) -> None:
+        self._raw, self.size = raw, len(raw)
+        self._ends: NDArray[np.int64] | None = None
+        if latin1:
+            begins = np.frombuffer(raw, np.int8) >= -64  # all but the second bytes of characters, 128 to 191
+            whole = len(raw) // STEP * STEP
+            counts = np.count_nonzero(begins[:whole].reshape(-1, STEP), axis=1)
+            self._ends = np.append(counts, np.count_nonzero(begins[whole:])).cumsum()
+            self.size = int(self._ends[-1])
+
+    def bytes(self, first: int, last: int) -> bytes | None:
+        """Those of characters ``first`` to ``last``; None when it is no text of Latin-1."""
+        if self._ends is None:
+            return self._raw[first:last]
+        if first == last:
+            return b""
+        low, high = self._ends.searchsorted((first, last - 1), "right").tolist()
+        before = int(self._ends[low - 1]) if low else 0
+        piece = self._raw[low * STEP : (high + 1) * STEP + 1]
+        # at either end may stand half of a character whose other half belongs to the neighbour
+        piece = piece[1:] if 0x80 <= piece[0] < 0xC0 else piece
+        piece = piece[:-1] if piece[-1] >= 0xC0 and (high + 1) * STEP < len(self._raw) else piece
+        try:
+            data = piece.decode().encode("latin-1")[first - before : last - before]
+        except UnicodeError:
+            return None
+        return data if len(data) == last - first else None
