@@ -11,7 +11,9 @@ from charvec.vectors import CharVectors
 try:
     from flax import linen, nnx
 except ImportError as error:
-    raise MissingPackage("E-PACKAGE", "Flax is not installed", help='pip install "charvec[flax]"') from error
+    raise MissingPackage(
+        "E-PACKAGE", "Flax is not installed", found=str(error), help='pip install "charvec[flax]"'
+    ) from error
 
 __all__ = ["Frozen", "embedding", "linen_embedding"]
 

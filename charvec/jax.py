@@ -13,7 +13,9 @@ try:
     import jax
     from jax import numpy as jnp
 except ImportError as error:
-    raise MissingPackage("E-PACKAGE", "JAX is not installed", help='pip install "charvec[jax]"') from error
+    raise MissingPackage(
+        "E-PACKAGE", "JAX is not installed", found=str(error), help='pip install "charvec[jax]"'
+    ) from error
 
 __all__ = ["embedding", "embedding_bag"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import charvec
 from charvec.commands import MEMBERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,3 +108,15 @@ def test_output_of_the_readme_is_real(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0 and done.stdout.strip() in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_adapter_has_a_page() -> None:
+    """It shows the way from samples to the framework; the index links to all of them."""
+    folder = ROOT / "docs" / "adapters"
+    pages = {page.stem: page.read_text("utf-8") for page in folder.glob("*.md")}
+    assert set(re.findall(r"\]\((\w+)\.md\)", pages.pop("README"))) == pages.keys()
+    text = "".join(pages.values())
+    for name in sorted(name for name, home in charvec._HOMES.items() if home is None):
+        assert re.search(rf"charvec\.{name}\.\w+\(", text), name
+    for name, page in pages.items():
+        assert "charvec.dump(" in PYTHON.findall(page)[0][1], name
