@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.dtypes import check_dtype, convert_rows
+from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
-from charvec.pooling import POOLINGS, sif_weights
+from charvec.pooling import pooled_rows
+from charvec.reduction import mean_of
 from charvec.storage import check_target, write_whole
 from charvec.tables import Default, Table, Vocab, table
 from charvec.vectors import CharVectors
@@ -36,9 +37,10 @@ def model(
     vectors: CharVectors,
     vocab: Vocab | None = None,
     *,
-    pooling: Literal["mean", "sum", "sif"] | None = "mean",
-    a: float = 1e-3,
+    pooling: Literal["mean", "sum", "sif", "stored"] | None = "mean",
+    a: float | None = None,
     normalize: bool = False,
+    center: bool = False,
     inputs: Literal["ids", "codepoints"] = "ids",
     dtype: str = "float32",
     padding_idx: int | Default | None = Default.PADDING,
@@ -59,9 +61,11 @@ def model(
         vectors: as :func:`charvec.load` gives them.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`; None for :meth:`CharVectors.vocabulary`: pad 0,
             unknown 1, then the characters by code point. No entry twice.
-        pooling: ``mean``, ``sum`` or ``sif``, or None for one row a character, zeros for padding.
-        a: of ``sif``.
+        pooling: ``mean``, ``sum``, ``sif`` or ``stored``, as for :meth:`CharVectors.encode`; None for one row a
+            character, zeros for padding. Weights, and a mean to take away, are applied to the rows that are written.
+        a: of ``sif``, as there.
         normalize: bring each vector to length 1; one of zeros stays.
+        center: take the stored mean away from each row first.
         inputs: ``codepoints`` for a model that looks characters up itself, ``[ord(c) for c in text]`` with -1 as
             padding; ``vocab``, ``padding_idx`` and ``options`` have no meaning then.
         dtype: how the model stores the rows, ``float32``, ``float16`` or ``int8`` with a scale a row; it computes with
@@ -76,19 +80,22 @@ def model(
 
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table` and :meth:`CharVectors.encode`; ``E-ARGUMENT`` for
-            other inputs, and for ids with code points; ``E-VOCAB-IDS`` when an entry has two ids; ``E-DTYPE`` and
-            ``E-OVERFLOW`` as :func:`charvec.dtypes.convert_rows`; ``E-PROFILE-SIZE`` for more than ONNX can hold.
+            other inputs, and for ids with code points; ``E-VOCAB-IDS`` when an entry has two ids; ``E-DTYPE`` for
+            another type; ``E-OVERFLOW`` as :func:`charvec.dtypes.convert_rows`; ``E-PROFILE-SIZE`` for more than ONNX
+            can hold.
     """
-    if pooling not in (*POOLINGS, None):
-        raise UsageError("E-POOLING", f"pooling={pooling!r} is no pooling", help="choose mean, sum, sif or None")
     if pooling is None and normalize:
         raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
     if inputs not in ("ids", "codepoints"):
         raise UsageError("E-ARGUMENT", f"inputs={inputs!r} is unknown", help="choose ids or codepoints")
-    check_dtype(dtype)
-    if pooling == "sif":
-        weights = sif_weights(vectors, a).astype(np.float32)
-        vectors = replace(vectors, stored=vectors.matrix * weights[:, None], scales=None)
+    if dtype not in ("float32", "float16", "int8"):
+        raise UsageError("E-DTYPE", f"dtype={dtype!r} is unknown here", help="choose float32, float16 or int8")
+    if pooling is None:
+        matrix, kind = vectors.matrix - mean_of(vectors) if center else vectors.matrix, ""
+    else:
+        matrix, kind = pooled_rows(vectors, pooling, a=a, center=center)
+    # what unknown characters get is the mean of the rows as they will be added up
+    vectors = replace(vectors, stored=matrix, scales=None, codebooks=None, pca=None, mean=None)
     if inputs == "ids":
         rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     elif vocab is None and padding_idx is Default.PADDING and not options:
@@ -100,7 +107,7 @@ def model(
         made.encode([*vectors.codepoints.tolist(), -1])
     made.look_up("vectors" if pooling is None else "rows")
     if pooling is not None:
-        made.pool("pooled" if normalize else "vectors", mean=pooling != "sum")
+        made.pool("pooled" if normalize else "vectors", mean=kind == "mean")
     if normalize:
         made.normalize("vectors")
     shape = ["texts", *(["characters"] if pooling is None else []), vectors.dim]

@@ -20,7 +20,7 @@ from charvec.reduction import mean_of
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["POOLINGS", "occurrences", "pad", "pool", "sif_weights"]
+__all__ = ["POOLINGS", "occurrences", "pad", "pool", "pooled_rows", "sif_weights"]
 
 POOLINGS = ("mean", "sum", "sif", "stored")
 
@@ -49,12 +49,7 @@ def pool(
         UsageError: ``E-POOLING``.
         WrongFile: ``E-NO-MEAN``.
     """
-    if pooling not in POOLINGS:
-        raise UsageError("E-POOLING", f"{pooling!r} is no pooling", help="choose mean, sum, sif, stored or None")
-    if pooling == "stored":
-        pooling, center = _stored(vectors, center)
-    less = mean_of(vectors) if center else None
-    weights = sif_weights(vectors, a) if pooling == "sif" else None
+    pooling, weights, less = _choice(vectors, pooling, a, center)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     # rows are widened to float32 once, when texts are many; a few texts widen only their own
     whole = vectors.dtype == "float32" or int(lengths.sum()) > len(vectors)
@@ -79,6 +74,33 @@ def pool(
         with np.errstate(over="ignore"):
             result[start:end] = sums
     return result
+
+
+def pooled_rows(
+    vectors: CharVectors, pooling: str, *, a: float | None = None, center: bool = False
+) -> tuple[NDArray[np.float32], str]:
+    """What :func:`pool` adds up, for those who add it up elsewhere.
+
+    Returns:
+        the rows with weights and mean applied, float32 [n, dim]; and whether a text is their ``mean`` or ``sum``.
+
+    Raises:
+        UsageError, WrongFile: as :func:`pool`.
+    """
+    pooling, weights, less = _choice(vectors, pooling, a, center)
+    return _weighted(vectors.matrix, weights, less), "sum" if pooling == "sum" else "mean"
+
+
+def _choice(
+    vectors: CharVectors, pooling: str, a: float | None, center: bool
+) -> tuple[str, NDArray[np.float64] | None, NDArray[np.float32] | None]:
+    """The pooling, with the weights of rows and the mean to take away from them first, where there are such."""
+    if pooling not in POOLINGS:
+        raise UsageError("E-POOLING", f"{pooling!r} is no pooling", help="choose mean, sum, sif, stored or None")
+    if pooling == "stored":
+        pooling, center = _stored(vectors, center)
+    less = mean_of(vectors) if center else None
+    return pooling, sif_weights(vectors, a) if pooling == "sif" else None, less
 
 
 def _stored(vectors: CharVectors, center: bool) -> tuple[str, bool]:

@@ -53,7 +53,7 @@ def test_what_encode_gives(how: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(opened(how, VECTORS, tmp_path).encode(TEXTS), VECTORS.encode(TEXTS), rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float16", "int8", "pq:2"])
 def test_narrow_types(dtype: str) -> None:
     """Stored narrow, given as float32."""
     narrow = small().astype(dtype)

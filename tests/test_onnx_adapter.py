@@ -97,6 +97,20 @@ def test_nothing_to_do(shape: tuple[int, int], inputs: Any) -> None:
     assert session.run(np.zeros(shape, np.int32)).tolist() == [[0, 0]] * shape[0]
 
 
+@pytest.mark.parametrize("inputs", ["ids", "codepoints"])
+def test_stored_pooling(samples: CharVectors, inputs: Any) -> None:
+    """Weights and the mean that the vectors carry; the mean alone; product quantisation, which ONNX has no name for."""
+    vectors = charvec.reduce(samples, sif=0.01, center=True).astype("pq:16")
+    texts = (ROOT / "samples" / "texts" / "mixed.txt").read_text("utf-8").splitlines()
+    for options in ({"pooling": "stored"}, {"center": True}, {"pooling": "sif"}, {"pooling": "sum"}):
+        session = Session(charvec.onnx.model(vectors, inputs=inputs, **options))
+        batch = session.ids(texts) if inputs == "ids" else codepoints(texts)
+        np.testing.assert_allclose(session.run(batch), vectors.encode(texts, **options), rtol=1e-5, atol=2e-6)
+    session = Session(charvec.onnx.model(vectors, inputs=inputs, pooling=None, center=True))
+    row = session.run(np.array([[ord("水")]], np.int32) if inputs == "codepoints" else session.ids(["水"]))[0]
+    assert np.array_equal(row, vectors.encode("水", None, center=True))
+
+
 @pytest.mark.parametrize("stored", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_element_types(samples: CharVectors, stored: str, dtype: str, tmp_path: Path) -> None:
@@ -189,6 +203,8 @@ def test_charvec_finds_its_rows(samples: CharVectors, tmp_path: Path) -> None:
         ((["[P]", "水", "水"],), {"pad": "[P]"}, "E-VOCAB-IDS"),
         ((["水"],), {}, "E-PADDING"),
         ((), {"dtype": "int4"}, "E-DTYPE"),
+        ((), {"dtype": "pq"}, "E-DTYPE"),
+        ((), {"pooling": "stored"}, "E-POOLING"),
     ],
 )
 def test_refused(arguments: tuple[Any, ...], options: dict[str, Any], code: str, tmp_path: Path) -> None:

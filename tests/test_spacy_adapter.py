@@ -61,7 +61,7 @@ def test_all_of_unicode() -> None:
     assert len({strings.add(char) for char in chars}) == len(chars)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float16", "int8", "pq:2"])
 def test_narrow_types(dtype: str) -> None:
     """Stored narrow, given as float32, which is all that spaCy takes."""
     narrow = small().astype(dtype)
