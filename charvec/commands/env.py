@@ -12,7 +12,7 @@ HELP = "versions, the way of counting in use, and optional packages"
 #: Optional packages and what each is for.
 PACKAGES = {
     "numpy": "arrays",
-    "h5py": "reads vector files",
+    "h5py": "reads vector files that other programs changed or laid out",
     "tokenizers": "the models' own normalisers",
     "tqdm": "progress bar",
     "fsspec": "samples behind URLs",
