@@ -52,8 +52,11 @@ def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], N
         rows [n, dim] of that type, and float32 [n] or None.
 
     Raises:
+        UsageError: ``E-DTYPE`` for another type.
         WrongFile: ``E-OVERFLOW`` when finite values do not fit into the type, or int8 is asked of NaN or infinity.
     """
+    if dtype not in ("float32", "float16", "int8"):
+        raise UsageError("E-DTYPE", f"{dtype!r} is not stored row by row", help="choose float32, float16 or int8")
     if dtype == "float32":
         return rows, None
     if dtype == "float16":

@@ -24,6 +24,7 @@ EXECUTED = (
     "docs/files.md",
     "docs/profiles.md",
     "docs/sentences.md",
+    "docs/small.md",
     "docs/trimming.md",
     *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "adapters").glob("*.md")),
 )
