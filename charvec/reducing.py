@@ -285,6 +285,12 @@ def as_reduced(
     if dtype == "pq":
         if like.codebooks is None:
             return rows, None
+        if not np.isfinite(rows).all() or (len(rows) and not like.codebooks.shape[1]):
+            raise WrongFile(
+                "E-OVERFLOW",
+                "the file's codebooks cannot store rows that hold NaN or infinity, or any row when they are empty",
+                help="dump all samples again",
+            )
         return quantise(rows, like.codebooks), None
     return convert_rows(rows, dtype)
 

@@ -280,7 +280,7 @@ class CharVectors:
         """
         return pad(self, _texts(texts))
 
-    def similarity(self, first: str, second: str, pooling: Literal["mean", "sum", "sif"] = "mean") -> float:
+    def similarity(self, first: str, second: str, pooling: Literal["mean", "sum", "sif", "stored"] = "mean") -> float:
         """Cosine of the vectors of two texts; 0 when either has no known character, NaN when one is not finite.
 
         Raises:

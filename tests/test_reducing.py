@@ -631,6 +631,17 @@ def test_diff() -> None:
     assert dict(diff(ALL, reduce(ALL, sif=0.1)).options) == {"sif": (None, {"a": 0.1, "occurrences": 9639})}
 
 
+def test_rows_that_codebooks_cannot_hold() -> None:
+    """New rows that are not finite, and codebooks of no characters, are refused and not stored as something else."""
+    from charvec.reducing import as_reduced
+
+    none = some(3, 4).take(np.zeros(3, bool)).astype("pq")
+    rows = np.array([[1, 2, 3, np.nan]], np.float32)
+    assert code(lambda: as_reduced(rows, some(20, 4).astype("pq"))) == "E-OVERFLOW"
+    assert code(lambda: as_reduced(np.ones((1, 4), np.float32), none)) == "E-OVERFLOW"
+    assert code(lambda: as_reduced(np.ones((1, 5), np.float32), reduce(some(20, 4), pca=2))) == "E-REDUCED"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "pq"])
 def test_as_a_model(dtype: str, tmp_path: Path) -> None:
     """A reduced file is a model whose rows are its rows."""
@@ -665,6 +676,8 @@ def test_commands(tmp_path: Path) -> None:
     assert np.allclose([float(word) for word in said], made.encode("今天", "stored"))
     said = charvec("encode", tmp_path / "a.h5", "今天", "--center").stdout.split()
     assert np.allclose([float(word) for word in said], made.encode("今天", center=True))
+    said = charvec("similar", tmp_path / "a.h5", "今天", "明天", "--pooling", "stored").stdout
+    assert float(said) == pytest.approx(made.similarity("今天", "明天", "stored"), abs=1e-4)
     plain = json.loads(charvec("info", tmp_path / "a.h5", "--json").stdout)
     assert plain["parts"] == 4 and plain["axes_of"] == 128 and len(plain["mean"]) == 12
     back = charvec("convert", tmp_path / "a.h5", tmp_path / "back.npz", "--restore")

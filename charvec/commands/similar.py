@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="character or text; U+6C34 stands for a character; - reads pairs")
     parser.add_argument("second", metavar="B", nargs="?", help="likewise; with -, lines of stdin hold A, a tab and B")
     parser.add_argument(
-        "--pooling", choices=("mean", "sif"), default="mean", help="how a text gets its vector, as for encode"
+        "--pooling", choices=("mean", "sif", "stored"), default="mean", help="how a text gets its vector, as for encode"
     )
     parser.add_argument("--json", action="store_true", help="JSON instead of a number; of pairs, JSON Lines")
 
