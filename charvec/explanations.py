@@ -152,7 +152,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
     "E-CHARSMAP": f"The table by which a SentencePiece model normalises characters is malformed. {_DOWNLOAD}",
     "E-TIKTOKEN": f"A file of tiktoken ranks has a line that is no base64 and number, or one piece or rank twice. {_DOWNLOAD}",
-    "E-TOKENIZER-KIND": "A GGUF file holds a tokenizer of a kind that charvec does not know. The rows of such a model can be had by "
+    "E-TOKENIZER-KIND": "A file holds a tokenizer of a kind that charvec does not know, or belongs to one. The rows of such a model can be had by "
     "its tokenizer.json, named with --vocab.",
     "E-PIECE-ROWS": "In some models the row of a piece is not its place in the SentencePiece file: fairseq moved all pieces by one or "
     "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's.",

@@ -356,6 +356,113 @@ def test_a_row_that_the_model_passes_over(tmp_path: Path) -> None:
     assert spelt(vocabulary, "AB") == [("unreachable", (2,)), ("normalized", (4,))]
 
 
+# Lists of pieces like BERT's that belong to other tokenizers
+
+JAPANESE = [
+    "[PAD]",
+    "[UNK]",
+    "A",
+    "a",
+    "ガ",
+    "が",
+    "カ",
+    "ア",
+    "株",
+    "式",
+    "会",
+    "社",
+    "m",
+    "2",
+    "é",
+    "e",
+    "六",
+    "\u2028",
+]
+
+
+def japanese(folder: Path, lines: list[str] = JAPANESE, where: str = "tokenizer_config", **config: Any) -> Path:
+    """A vocabulary with the configuration of a Japanese tokenizer."""
+    config = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab", **config}
+    return write(folder, lines, **{where: json.dumps(config)})
+
+
+def test_japanese_characters(tmp_path: Path) -> None:
+    """NFKC, no accent stripped, no case changed; what becomes several characters has the rows of all."""
+    path = japanese(tmp_path, subword_tokenizer_type="character")
+    assert spelt(vocabularies.read(path), "ガがｶＡé㍿㎡\uf9d1\u2028 \u3000字①") == [
+        *(("exact", (4,)), ("exact", (5,)), ("normalized", (6,)), ("normalized", (2,)), ("exact", (14,))),
+        *(("composed", (8, 9, 10, 11)), ("composed", (12, 13)), ("normalized", (16,)), ("exact", (17,))),
+        *(("removed", ()), ("removed", ()), ("unknown", ()), ("unknown", ())),
+    ]
+    assert spelt(vocabularies.read(path, lowercase=True), "Ａ") == [("normalized", (3,))]
+
+
+def test_japanese_wordpieces(tmp_path: Path) -> None:
+    """As characters, but that only a dictionary knows how several characters are cut."""
+    path = japanese(tmp_path, [*JAPANESE, "m2"], subword_tokenizer_type="wordpiece", do_lower_case=True)
+    assert spelt(vocabularies.read(path), "ガがｶＡé㍿㎡\uf9d1\u3000") == [
+        *(("exact", (4,)), ("exact", (5,)), ("normalized", (6,)), ("normalized", (3,)), ("exact", (14,))),
+        *(("unknown", ()), ("unknown", ()), ("normalized", (16,)), ("removed", ())),
+    ]
+    path = japanese(tmp_path, mecab_kwargs={"normalize_text": False})
+    assert spelt(vocabularies.read(path), "ガＡ") == [("exact", (4,)), ("unknown", ())]
+
+
+def test_japanese_words_by_white_space(tmp_path: Path) -> None:
+    """The basic tokenizer is BERT's, but that it lower-cases only when told to and parts no ideographs."""
+    vocabulary = vocabularies.read(japanese(tmp_path, word_tokenizer_type="basic"))
+    assert spelt(vocabulary, "ガＡAé") == [("exact", (4,)), ("unknown", ()), ("exact", (2,)), ("exact", (14,))]
+    assert (vocabulary.settings["lowercase"], vocabulary.settings["handle_chinese_chars"]) == (False, False)
+
+
+def test_an_older_model_names_its_tokenizer_in_config_json(tmp_path: Path) -> None:
+    """``tokenizer_class`` stood there once, and the other settings beside the vocabulary."""
+    path = japanese(tmp_path, where="config", tokenizer_class="BertJapaneseTokenizer")
+    (tmp_path / "tokenizer_config.json").write_text('{"word_tokenizer_type": "mecab", "do_lower_case": false}')
+    vocabulary = vocabularies.read(path)
+    assert spelt(vocabulary, "ガＡ") == [("exact", (4,)), ("normalized", (2,))]
+    assert [Path(file).name for file in vocabulary.files] == ["vocab.txt", "tokenizer_config.json", "config.json"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"tokenizer_class": "ErnieMTokenizer"},
+        {"subword_tokenizer_type": "sentencepiece"},
+        {"subword_tokenizer_type": ["wordpiece"]},
+        {"subword_tokenizer_type": "character", "word_tokenizer_type": "basic"},
+    ],
+)
+def test_lists_of_tokenizers_that_cannot_be_followed(tmp_path: Path, config: dict[str, Any]) -> None:
+    """Refused by name."""
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(japanese(tmp_path, **config))
+    assert caught.value.code == "E-TOKENIZER-KIND"
+
+
+@pytest.mark.parametrize("kind", ["character", "wordpiece"])
+def test_japanese_as_transformers_does(tmp_path: Path, kind: str) -> None:
+    """Each character alone, by the classes that cut words; MeCab itself leaves a word of one character as it is."""
+    module = pytest.importorskip("transformers.models.bert_japanese.tokenization_bert_japanese")
+    cut = module.CharacterTokenizer if kind == "character" else module.WordpieceTokenizer
+    codepoints = [*range(0x21, 0x3400, 3), *range(0x4E00, 0xA000, 40), *range(0xF900, 0xFFF0)]
+    chars = [chr(codepoint) for codepoint in codepoints if not chr(codepoint).isspace()]
+    forms = {char: unicodedata.normalize("NFKC", char) for char in chars}
+    lines = ["[PAD]", "[UNK]", *sorted({part for form in list(forms.values())[::2] for part in form if part.strip()})]
+    tokenizer = cut({piece: row for row, piece in enumerate(lines)}, "[UNK]")
+    found = spelt(vocabularies.read(japanese(tmp_path, lines, subword_tokenizer_type=kind)), "".join(chars))
+    checked = 0
+    for char, (label, rows) in zip(chars, found, strict=True):
+        if kind == "character" or len(forms[char].strip()) == 1:
+            # MeCab parts words at white space
+            tokens = tokenizer.tokenize("".join(forms[char].split()))
+            assert list(rows if label != "unreachable" else ()) == (
+                [] if "[UNK]" in tokens else [lines.index(token) for token in tokens]
+            )
+            checked += 1
+    assert checked > 2000
+
+
 # How a tokenizer lower-cases: the file that says so
 
 

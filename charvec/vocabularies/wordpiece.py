@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from charvec.errors import Note
+from charvec.errors import Note, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.spelling.normalizer import read_normalizer
+from charvec.plumbing.spelling.japanese import Japanese
+from charvec.plumbing.spelling.normalizer import Normalizer, read_normalizer
 from charvec.plumbing.spelling.piece_lists import read_lines, row_notes
 from charvec.plumbing.spelling.wordpieces import WordPiece, decide_casing
 from charvec.vocabulary import Vocabulary
@@ -15,6 +16,9 @@ from charvec.vocabulary import Vocabulary
 __all__ = ["NAME", "read", "sniff"]
 
 NAME = "wordpiece"
+
+#: Tokenizers whose ``vocab.txt`` looks like BERT's, though their pieces are SentencePiece's.
+ELSEWHERE = ("ErnieM",)
 
 _SPECIAL_LINE = re.compile(rb"^(?:\xef\xbb\xbf)?\[(?:PAD|UNK|CLS|SEP|MASK)\]\r?$", re.MULTILINE)
 
@@ -28,6 +32,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read ``vocab.txt`` and, beside it, how its tokenizer normalises text.
 
     Raises:
+        WrongFile: ``E-TOKENIZER-KIND`` when it belongs to a tokenizer that is not BERT's.
         CharvecError: as :func:`charvec.plumbing.spelling.piece_lists.read_lines` and
             :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
@@ -36,6 +41,16 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     # Of a piece that stands twice the last line wins, as in every BERT implementation.
     pieces = {piece: row for row, piece in enumerate(lines)}
     normalizer = read_normalizer(path)
+    if normalizer.tokenizer in ELSEWHERE:
+        raise WrongFile(
+            "E-TOKENIZER-KIND",
+            f"{path} belongs to the tokenizer {normalizer.tokenizer}, which does not do with text what BERT's does",
+            path=path,
+            help="name the model's tokenizer.json with --vocab, if it has one",
+        )
+    japanese = None
+    if normalizer.tokenizer == "BertJapanese":
+        japanese = _japanese(normalizer, pieces, lowercase, path)
     why = decide_casing(normalizer, pieces, lowercase)
     settings = normalizer.settings
     casing = "uncased" if settings["lowercase"] else "cased"
@@ -47,11 +62,43 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         NAME,
         len(lines),
         blake2b(data, digest_size=32).hexdigest(),
-        WordPiece(pieces, settings),
-        settings,
+        japanese or WordPiece(pieces, settings),
+        settings if japanese is None else {"normalizer": "NFKC", "lowercase": settings["lowercase"]},
         (path, *normalizer.files),
         tuple(notes),
         unused=_unused(pieces) if b"[unused" in data else (),
+    )
+
+
+def _japanese(normalizer: Normalizer, pieces: dict[str, int], lowercase: bool | None, path: str) -> Japanese | None:
+    """How a BertJapanese tokenizer spells; None where it does as BERT, but for some settings.
+
+    Raises:
+        WrongFile: ``E-TOKENIZER-KIND`` when the list of pieces is not what its words are cut into.
+    """
+    config, settings = normalizer.config, normalizer.settings
+    if settings["lowercase"] is None:
+        settings["lowercase"], normalizer.origin = False, "the tokenizer's class"
+    words, parts = config.get("word_tokenizer_type", "basic"), config.get("subword_tokenizer_type", "wordpiece")
+    basic = words == "basic" and config.get("do_word_tokenize") is not False
+    if parts not in ("wordpiece", "character") or (basic and parts == "character"):
+        raise WrongFile(
+            "E-TOKENIZER-KIND",
+            f"{path} belongs to a Japanese tokenizer of {str(words)[:40]!r} words in {str(parts)[:40]!r} pieces",
+            path=path,
+            found="charvec follows WordPiece, and characters of the words of MeCab, Sudachi and Juman++",
+            help="name spiece.model with --vocab, if that is what cuts the words",
+        )
+    if basic:
+        settings["handle_chinese_chars"] = False
+        return None
+    options = config.get("mecab_kwargs")
+    return Japanese(
+        pieces,
+        lowercase=bool(settings["lowercase"] if lowercase is None else lowercase),
+        composed=not (words == "mecab" and isinstance(options, dict) and options.get("normalize_text") is False)
+        and config.get("do_word_tokenize") is not False,
+        characters=parts == "character",
     )
 
 

@@ -14,7 +14,7 @@ from charvec.plumbing.files import read_whole
 from charvec.plumbing.safejson import parse
 from charvec.valueclass import dataclass, field
 
-__all__ = ["MAX_BYTES", "MAX_DIGITS", "Normalizer", "read_normalizer", "read_object"]
+__all__ = ["MAX_BYTES", "MAX_DIGITS", "Normalizer", "read_normalizer", "read_object", "tokenizer_name"]
 
 MAX_BYTES = 64_000_000
 #: transformers writes "no limit" as an integer of 31 digits, int(1e30).
@@ -36,6 +36,8 @@ class Normalizer:
         settings: by argument; ``lowercase`` is None when no file says it, ``strip_accents`` when it goes with
             ``lowercase``.
         origin: the file that says whether text is lower-cased, or "".
+        tokenizer: name of the tokenizer without its ending, e.g. ``BertJapanese``; "" when no file says it.
+        config: all that ``tokenizer_config.json`` says.
         files: the configuration files that were read.
         notes: remarks for the user.
     """
@@ -49,6 +51,8 @@ class Normalizer:
         }
     )
     origin: str = ""
+    tokenizer: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -93,8 +97,24 @@ def read_normalizer(vocabulary: str) -> Normalizer:
     config = places.join(folder, "tokenizer_config.json")
     if places.exists(config):
         result.files.append(config)
-        result.update(read_object(config), CONFIG_KEYS, config)
+        result.config = read_object(config)
+        result.update(result.config, CONFIG_KEYS, config)
+    result.tokenizer = tokenizer_name(result.config)
+    model_config = places.join(folder, "config.json")
+    if not result.tokenizer and places.exists(model_config):
+        # older models name their tokenizer there
+        result.files.append(model_config)
+        result.tokenizer = tokenizer_name(read_object(model_config))
     return result
+
+
+def tokenizer_name(*configs: Mapping[str, Any]) -> str:
+    """Name of the tokenizer by the first of some configurations that tells, without ``Tokenizer`` and ``Fast``."""
+    for said in (config.get("tokenizer_class") for config in configs):
+        # the classes that stand for any tokenizer say nothing of the model
+        if isinstance(said, str) and said and not said.startswith(("PreTrained", "Tokenizers", "SentencePiece")):
+            return said.removesuffix("Fast").removesuffix("Tokenizer")[:80]
+    return ""
 
 
 def _take_backend(result: Normalizer, normalizer: Any, path: str) -> None:

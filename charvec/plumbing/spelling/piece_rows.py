@@ -12,11 +12,11 @@ from __future__ import annotations
 import string
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from charvec.errors import Ambiguous, DamagedFile, Note
 from charvec.plumbing import places
-from charvec.plumbing.spelling.normalizer import read_object
+from charvec.plumbing.spelling.normalizer import read_object, tokenizer_name
 from charvec.valueclass import dataclass, field
 
 __all__ = ["PieceRows", "read_piece_rows"]
@@ -25,6 +25,8 @@ __all__ = ["PieceRows", "read_piece_rows"]
 MAX_OFFSET = 1_000_000
 #: No matrix has more rows.
 MAX_ROW = 1 << 31
+
+Form = Literal["NFC", "NFKC"]
 
 #: Tokenizers whose rows are shifted.
 OFFSETS = {
@@ -66,8 +68,8 @@ REPLACED: dict[str, dict[int, str | None]] = {
     },
     "Siglip": dict.fromkeys(map(ord, string.punctuation)),
 }
-#: Tokenizers that compose characters (NFC) then.
-COMPOSING = ("GPTSw3",)
+#: Tokenizers that bring text to a normal form of Unicode then.
+COMPOSING: dict[str, Form] = {"BertJapanese": "NFKC", "GPTSw3": "NFC"}
 #: Tokenizers that number their pieces in ``vocab.json``, and those that do so in yet another way.
 NUMBERED = ("M2M100", "Marian", "Speech2Text")
 ELSEWHERE = ("Bartpho", "ErnieM")
@@ -131,7 +133,7 @@ class PieceRows:
         strip_accents: whether text is decomposed and combining marks are dropped first.
         squeeze: whether every white space becomes a plain space first.
         replaced: what is written for some characters, by code point, before all that; None for nothing.
-        compose: whether text is brought to NFC after all that.
+        form: the normal form that text is brought to after all that; None for none.
         files: the files that were read.
         notes: remarks for the user.
     """
@@ -143,14 +145,14 @@ class PieceRows:
     strip_accents: bool = False
     squeeze: bool = False
     replaced: dict[int, str | None] = field(default_factory=dict)
-    compose: bool = False
+    form: Form | None = None
     files: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @property
     def prepare(self) -> Callable[[str], str] | None:
         """What a character becomes before SentencePiece sees it, or None when it stays as it is."""
-        if not (self.lowercase or self.strip_accents or self.squeeze or self.replaced or self.compose):
+        if not (self.lowercase or self.strip_accents or self.squeeze or self.replaced or self.form):
             return None
 
         def changed(char: str) -> str:
@@ -161,7 +163,7 @@ class PieceRows:
                 decomposed = unicodedata.normalize("NFKD", char)
                 char = "".join(each for each in decomposed if not unicodedata.combining(each))
             char = char.lower() if self.lowercase else char
-            return unicodedata.normalize("NFC", char) if self.compose else char
+            return unicodedata.normalize(self.form, char) if self.form else char
 
         return changed
 
@@ -224,7 +226,7 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
         result.notes.append(
             Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
         )
-    result.replaced, result.compose = REPLACED.get(name, {}), name in COMPOSING
+    result.replaced, result.form = REPLACED.get(name, {}), COMPOSING.get(name)
     if lowercase is not None:
         result.lowercase = lowercase
     return result
@@ -232,10 +234,8 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
 
 def _name(tokenizer_config: dict[str, Any], config: dict[str, Any]) -> str:
     """Name of the tokenizer, without the endings ``Tokenizer`` and ``TokenizerFast``."""
-    for said in (tokenizer_config.get("tokenizer_class"), config.get("tokenizer_class")):
-        # the classes that stand for any tokenizer say nothing of the model
-        if isinstance(said, str) and said and not said.startswith(("PreTrained", "Tokenizers", "SentencePiece")):
-            return said.removesuffix("Fast").removesuffix("Tokenizer")[:80]
+    if name := tokenizer_name(tokenizer_config, config):
+        return name
     kind = config.get("model_type")
     return MODEL_TYPES.get(kind, kind[:80]) if isinstance(kind, str) else ""
 
