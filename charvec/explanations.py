@@ -206,7 +206,7 @@ EXPLANATIONS: dict[str, str] = {
     # -- output
     "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",
     "E-OUTPUT-FOLDER": "The output names a folder. Name a file in it.",
-    "E-OUTPUT-FILE": "The profile writes several files into a folder of their own, and the output is there and is no folder.",
+    "E-OUTPUT-FILE": "Several files are written into a folder of their own, and the output is there and is no folder.",
     "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist.",
     "E-OUTPUT-SPECIAL": "The output exists and is a device, pipe or socket; only regular files are replaced.",
     "E-OUTPUT-STDOUT": "A vector file is written to a temporary file, checked and renamed, so it needs a name. Write it, then `cat` it.",
@@ -245,6 +245,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-MOJIBAKE": "The text looks like UTF-8 that some program read as Latin-1 and saved again. Repair it before counting.",
     "W-MIXED-SPACES": "A file was merged from different models, each character's row from one of them. Such rows are fine as "
     "starting values of an embedding that is trained further; cosines between rows of different models mean nothing.",
+    "W-NOT-COPIED": "A JSON file beside the model is far larger than a configuration, so the folder of the trimmed model has no copy "
+    "of it. Copy it yourself, if the model needs it.",
     "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",

@@ -77,9 +77,14 @@ def _by_name(checkpoint: Checkpoint, config: ModelConfig) -> Choice:
     # names of one tensor are one candidate
     stored = list(dict.fromkeys(checkpoint.aliases.get(each, each) for each in names_of_it))
     candidates = [checkpoints.tensor(checkpoint, each) for each in stored]
-    plausible = [each for each in candidates if len(each.shape) == 2 and _readable(checkpoint, each)] or candidates[:1]
+    matrices = [each for each in candidates if len(each.shape) == 2]
+    plausible = [each for each in matrices if _readable(checkpoint, each)] or candidates[:1]
     first, *tied = plausible
-    if not all(_tied(first, each) for each in tied):
+    # what cannot be read may be the right one all the same
+    unread = plausible[0] in matrices and len(plausible) < len(matrices)
+    if unread:
+        plausible = matrices
+    if unread or not all(_tied(first, each) for each in tied):
         listed = "; ".join(f"{each.name[:200]} {list(each.shape)} {each.dtype}" for each in plausible[:20])
         raise Ambiguous(
             "E-AMBIGUOUS",

@@ -42,7 +42,7 @@ def check_folder(path: str, files: Collection[str], *, overwrite: bool, inputs: 
         if os.path.islink(path) or not os.path.isdir(path):
             raise OutputError(
                 "E-OUTPUT-FILE",
-                f"{path} is there and no folder; this profile writes a folder",
+                f"{path} is there and no folder, which is what is to be written",
                 path=path,
                 help="name a folder, which will be made",
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 from charvec import checkpoints
 from charvec.counts import Counts, as_counts
 from charvec.embedding import TokenEmbedding, as_model
-from charvec.errors import OutputError, UsageError, WrongFile
+from charvec.errors import Note, UsageError, WrongFile
+from charvec.output_folder import check_folder, replacing_folder
 from charvec.plumbing import places
 from charvec.plumbing.arrays.safetensors_writer import Part
-from charvec.plumbing.models.model_places import origin
+from charvec.plumbing.models.model_places import origin as place_of
 from charvec.plumbing.models.trimmed_files import ids_in
 from charvec.plumbing.models.trimmed_folder import read_json, write_rest, write_weights
 from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
@@ -36,6 +36,8 @@ from charvec.version import __version__
 __all__ = ["Trimmed", "trim"]
 
 _UNUSED = re.compile(r"\[unused\d+\]")
+#: Formats of checkpoints whose names of tensors are those of the safetensors that are written.
+FORMATS = ("safetensors", "pytorch", "sharded")
 #: Texts made of kept characters that are cut with both tokenizers before anything is given out.
 PROBES = 200
 
@@ -53,6 +55,7 @@ class Trimmed:
         new_bytes: and after.
         files: what the folder holds.
         characters: characters the model keeps, after its normaliser.
+        notes: what was not copied.
     """
 
     folder: str
@@ -63,6 +66,7 @@ class Trimmed:
     new_bytes: int
     files: tuple[str, ...]
     characters: int
+    notes: tuple[Note, ...] = ()
 
 
 def trim(
@@ -88,8 +92,10 @@ def trim(
 
     Raises:
         WrongFile: ``E-TRIM-TOKENIZER`` for a kind of tokenizer that cannot be trimmed; ``E-TRIM-TENSOR`` for a tensor
-            that cannot be copied, or of which it is unknown whether it belongs to the vocabulary.
-        OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
+            that cannot be copied, or of which it is unknown whether it belongs to the vocabulary, and for checkpoints
+            of other frameworks.
+        OutputError, PermissionDenied, ReadWriteError: as :mod:`charvec.output_folder`; a folder is replaced only when a
+            trimmed model was written to it.
         UsageError: ``E-ARGUMENT`` for anything else than a model or counts, such as the path of a sample.
         CharvecError: as the readers of checkpoints and vocabularies.
     """
@@ -97,60 +103,38 @@ def trim(
     counts, model = as_counts(counts, call), as_model(model, call)
     source = places.parent(model.checkpoint.path)
     out = os.fspath(out)
-    _check_folder(out, source, overwrite)
+    there = _written(out)
+    check_folder(out, there, overwrite=overwrite, inputs=model.files)
+    if model.checkpoint.format not in FORMATS:
+        raise WrongFile(
+            "E-TRIM-TENSOR",
+            f"{model.checkpoint.path} is a checkpoint of the format {model.checkpoint.format}; what is written are "
+            "safetensors under the same names, by which no program would load it",
+            path=model.checkpoint.path,
+            help="convert it to a folder of transformers first; in that the tensors have its names",
+        )
     document = _document(model)
     config = read_json(places.join(source, "config.json"))
     chars = _characters(document, counts)
     old_ids = _old_ids(model, document, chars, config, source, unused)
     shards = _shards(model.checkpoint)
     parts, cut = _parts(model, shards, old_ids, config)
-    temporary = f"{out.rstrip(os.sep)}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-    try:
-        os.mkdir(temporary)
+    with replacing_folder(out, there, overwrite=overwrite) as temporary:
         new_bytes = write_weights(parts, temporary)
-        write_rest(document, old_ids, model.tensor.rows, source, temporary, _origin(model, old_ids, chars))
+        origin = _origin(model, old_ids, chars)
+        notes = write_rest(document, old_ids, model.tensor.rows, source, temporary, origin)
         _prove(document, old_ids, counts, temporary)
-        _replace(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     old_bytes = sum(tensor.nbytes for tensors in shards.values() for tensor in tensors)
     files = sorted(os.path.relpath(os.path.join(top, name), out) for top, _, names in os.walk(out) for name in names)
-    return Trimmed(out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, tuple(files), len(chars))
+    return Trimmed(
+        out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, tuple(files), len(chars), tuple(notes)
+    )
 
 
-def _check_folder(out: str, source: str, overwrite: bool) -> None:
-    parent = os.path.dirname(os.path.abspath(out))
-    if not os.path.isdir(parent):
-        raise OutputError(
-            "E-OUTPUT-NO-FOLDER", f"the folder of {out} does not exist", path=out, help=f"make it: mkdir -p {parent}"
-        )
-    if os.path.lexists(out):
-        if os.path.exists(source) and os.path.samefile(out, source or "."):
-            raise OutputError("E-OUTPUT-IS-INPUT", f"{out} is the model itself", path=out, help="name another folder")
-        if not os.path.isdir(out) or os.path.islink(out):
-            raise OutputError("E-OUTPUT-FOLDER", f"{out} is no folder", path=out, help="name another")
-        if not overwrite and os.listdir(out):
-            raise OutputError(
-                "E-OUTPUT-EXISTS", f"{out} exists", path=out, help="say -f to replace it, or name another folder"
-            )
-        if os.listdir(out) and not os.path.exists(os.path.join(out, "trimming.json")):
-            raise OutputError(
-                "E-OUTPUT-EXISTS",
-                f"{out} is no folder that charvec wrote; it is not replaced",
-                path=out,
-                help="remove it yourself, or name another folder",
-            )
-
-
-def _replace(temporary: str, out: str) -> None:
-    """Give the folder its name. Folders cannot be exchanged in one step: an old one is moved aside first."""
-    aside = ""
-    if os.path.lexists(out):
-        aside = temporary + ".old"
-        os.rename(out, aside)
-    os.rename(temporary, out)
-    if aside:
-        shutil.rmtree(aside, ignore_errors=True)
+def _written(out: str) -> set[str]:
+    """Names in a folder that a trimmed model was written to, all of which may be replaced; none of another folder."""
+    names = set(os.listdir(out)) if os.path.isdir(out) and os.access(out, os.R_OK) else set()
+    return names if "trimming.json" in names else set()
 
 
 def _document(model: TokenEmbedding) -> Document:
@@ -292,7 +276,7 @@ def _origin(model: TokenEmbedding, old_ids: NDArray[np.int64], chars: set[str]) 
     return {
         "charvec": __version__,
         "source": {
-            **origin(model.checkpoint.path),
+            **place_of(model.checkpoint.path),
             "files": {places.base_name(path): size for path, size in sorted(model.checkpoint.files.items())},
             "header_blake2b": model.checkpoint.header_digest,
             "tensor": model.tensor.name,

@@ -118,6 +118,21 @@ def test_parts_beside_the_main_one() -> None:
     assert refusal(described(*two)).code == "E-AMBIGUOUS"
 
 
+def test_an_equal_name_that_cannot_be_read() -> None:
+    """It is no reason to take the other in silence: it may be the right one."""
+    tensors = {
+        name: Tensor.contiguous(name, (9, 3), dtype, "/nowhere", 1000 * place)
+        for place, (name, dtype) in enumerate(
+            (("model.embed_tokens.weight", "float32"), ("tower.embed_tokens.weight", "int8"))
+        )
+    }
+    for order in (list(tensors), list(tensors)[::-1]):
+        checkpoint = Checkpoint("/nowhere/m", "safetensors", {}, {name: tensors[name] for name in order}, "")
+        answer = refusal(checkpoint)
+        assert answer.code == "E-AMBIGUOUS" and "int8" in str(answer.found)
+        assert find_embedding(checkpoint, "model.embed_tokens.weight").tensor.dtype == "float32"
+
+
 def test_adapters_of_peft() -> None:
     """The trained copy beats the original, the table below an adapter is taken with a warning, an adapter has none."""
     stem = "base_model.model.model.embed_tokens."

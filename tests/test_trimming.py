@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import charvec
+import charvec.checkpoints
 from charvec import cli
 from charvec.errors import CharvecError
 from charvec.plumbing.spelling.piece_closure import kept_merges, normalised
@@ -312,6 +314,64 @@ def test_nothing_is_lost(tmp_path: Path, run: Run) -> None:
     code, _, err = run("trim", MODEL, tmp_path / "empty.txt", "-o", tmp_path / "c")
     assert code == 2 and "E-COUNTS" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "mine", "out"]
+
+
+def test_a_trimmed_folder_is_a_model_like_any_other(tmp_path: Path, run: Run) -> None:
+    """It can be trimmed again; what the first time wrote of itself is not copied, nor what is far too large."""
+    old, first = tmp_path / "old", tmp_path / "first"
+    old.mkdir()
+    for name in ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"):
+        (old / name).write_bytes((MODEL / name).read_bytes())
+    (old / "labels.json").write_text('{"0": "A"}')
+    (old / "dataset.json").write_text('["%s"]' % ("x" * 4_000_001))
+    code, _, err = run("trim", old, TEXTS / "korean.txt", "-o", first)
+    assert code == 0 and "W-NOT-COPIED" in err and "dataset.json" in err
+    assert (first / "labels.json").exists() and not (first / "dataset.json").exists()
+    one = trimmed(first, tmp_path / "second", "가나")
+    ids, again = (json.loads((folder / "keep_tokens.json").read_text()) for folder in (first, one))
+    straight = trimmed(old, tmp_path / "straight", "가나")
+    assert [ids[row] for row in again] == json.loads((straight / "keep_tokens.json").read_text())
+
+
+def test_a_tokenizer_whose_ids_have_holes(tmp_path: Path) -> None:
+    """The rows that stay are those of the file's own ids."""
+    from safetensors.numpy import load_file, save_file
+
+    ids = {"?": 9, "a": 3, "b": 17, "c": 5}
+    document = {
+        "added_tokens": [{"id": row, "content": text, "special": False} for text, row in (("x", 12), ("y", 11))],
+        "model": {"type": "WordLevel", "vocab": ids, "unk_token": "?"},
+    }
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "tokenizer.json").write_text(json.dumps(document))
+    matrix = np.arange(40, dtype=np.float32).reshape(20, 2)
+    save_file({"embeddings.word_embeddings.weight": matrix}, old / "model.safetensors")
+    new = trimmed(old, tmp_path / "new", "ab")
+    assert json.loads((new / "keep_tokens.json").read_text()) == [3, 9, 11, 12, 17]
+    rows = load_file(new / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert rows[:, 0].tolist() == [6, 18, 22, 24, 34]
+    before, after = (charvec.lookup(charvec.open(path), charvec.count(["abxy"])) for path in (old, new))
+    assert before.chars == after.chars == list("abxy") and np.array_equal(before.matrix, after.matrix)
+
+
+def test_checkpoints_of_other_frameworks(tmp_path: Path) -> None:
+    """Their names of tensors, and the moments of their optimizers, would be of no use."""
+    bundle = ROOT / "tests" / "data" / "tensorflow"
+    model = charvec.open(MODEL)
+    other = charvec.checkpoints.read(next(iter(sorted(bundle.rglob("*.index")))))
+    with pytest.raises(CharvecError) as caught:
+        charvec.trim(replace(model, checkpoint=other), charvec.count(["水"]), tmp_path / "new")
+    assert caught.value.code == "E-TRIM-TENSOR" and "tensorflow" in caught.value.message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path: Path, run: Run) -> None:
+    """Said before any work."""
+    (tmp_path / "closed").mkdir(mode=0o500)
+    code, _, err = run("trim", MODEL, TEXTS / "korean.txt", "-o", tmp_path / "closed" / "new")
+    assert code == 77 and "E-PERMISSION" in err
 
 
 def test_an_unknown_tensor_as_long_as_the_vocabulary(tmp_path: Path) -> None:

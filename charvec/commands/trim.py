@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
     counts = scan_samples(args, not_this=args.out, not_these=model.files)
     check_counts(counts)
     done = trim(model, counts, args.out, overwrite=args.force, unused=args.keep_unused)
-    warn([*model.notes, *sample_notes(counts)], args)
+    warn([*model.notes, *sample_notes(counts), *done.notes], args)
     if args.json:
         print_json(
             {

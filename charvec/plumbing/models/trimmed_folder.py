@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import DamagedFile
+from charvec.errors import DamagedFile, Note
 from charvec.plumbing import places
 from charvec.plumbing.arrays.safetensors_writer import Part, write_safetensors
-from charvec.plumbing.files import read_whole
+from charvec.plumbing.files import File, read_whole
 from charvec.plumbing.models.trimmed_files import (
     remap_config,
     remap_tokenizer,
@@ -32,7 +32,9 @@ MAX_COPIED = 4_000_000
 _COPIED = re.compile(r"(?:licen[cs]e|notice|copying).*|.*\.json", re.IGNORECASE)
 _NOT_COPIED = re.compile(
     r"\..*|.*\.index\.json|tokenizer\.json|vocab\.json|added_tokens\.json|config\.json|generation_config\.json"
-    r"|tokenizer_config\.json|.*train.*",
+    r"|tokenizer_config\.json|.*train.*"
+    # what an earlier trim wrote of itself
+    r"|keep_tokens\.json|trimming\.json",
     re.IGNORECASE,
 )
 
@@ -58,8 +60,8 @@ def write_rest(
     source: str,
     folder: str,
     origin: Mapping[str, Any],
-) -> None:
-    """Everything but the weights.
+) -> list[Note]:
+    """Everything but the weights; returns what the user should know of it.
 
     Args:
         document: the tokenizer before.
@@ -99,11 +101,12 @@ def write_rest(
     if places.is_file(places.join(source, "merges.txt")):
         lines = read_whole(places.join(source, "merges.txt"), limit=64_000_000).decode("utf-8-sig")
         _write(folder, "merges.txt", trimmed_merges(lines, {pieces[old] for old in old_ids.tolist()}).encode())
-    _copy_others(source, folder)
+    notes = _copy_others(source, folder)
     table = "".join(f"{old}\t{new}\t{json.dumps(pieces[old], ensure_ascii=False)}\n" for old, new in new_ids.items())
     _write(folder, "id_map.tsv", ("old\tnew\tpiece\n" + table).encode())
     _write_json(folder, "keep_tokens.json", old_ids.tolist(), indent=None)
     _write_json(folder, "trimming.json", origin)
+    return notes
 
 
 def _agree(document: Document, pieces: Mapping[int, str], old_ids: NDArray[np.int64]) -> None:
@@ -124,8 +127,9 @@ def _agree(document: Document, pieces: Mapping[int, str], old_ids: NDArray[np.in
             )
 
 
-def _copy_others(source: str, folder: str) -> None:
+def _copy_others(source: str, folder: str) -> list[Note]:
     """Small files that belong to the model: licences, the modules of sentence-transformers and their configuration."""
+    notes = []
     for name in places.names(source):
         path = places.join(source, name)
         if places.is_folder(path):
@@ -134,7 +138,13 @@ def _copy_others(source: str, folder: str) -> None:
                 os.mkdir(os.path.join(folder, name))
                 _write(os.path.join(folder, name), "config.json", read_whole(inner, limit=MAX_COPIED))
         elif _COPIED.fullmatch(name) and not _NOT_COPIED.fullmatch(name) and places.is_file(path):
-            _write(folder, name, read_whole(path, limit=MAX_COPIED))
+            with File(path) as file:
+                if file.size <= MAX_COPIED:
+                    _write(folder, name, file.pread(0, file.size))
+                    continue
+                message = f"{path} has {file.size:,} bytes, too many for a configuration; it was not copied"
+            notes.append(Note("W-NOT-COPIED", message, path))
+    return notes
 
 
 def read_json(path: str) -> Any:

@@ -36,9 +36,10 @@ class TokenizerSpeller:
     """
 
     def __init__(self, document: Document) -> None:
-        document, self._own = document.numbered()
         self.document = document
-        self.pieces = document.pieces
+        document, self._own = document.numbered()
+        self._numbered = document
+        self._pieces = document.pieces
         self._names = {row: piece for piece, row in document.pieces.items()}
         special = {document.pieces.get(token.content, token.row) for token in document.added if token.special}
         if document.unknown is not None:
@@ -74,7 +75,7 @@ class TokenizerSpeller:
         if self._text_of is not None:
             entries = [self._certain(char, self._text_of(char)) for char in chars]
         asked = [place for place, entry in enumerate(entries) if entry is None]
-        size = max(1, SLICE // growth_of(self.document.normalizer))
+        size = max(1, SLICE // growth_of(self._numbered.normalizer))
         for start in range(0, len(asked), size):
             places = asked[start : start + size]
             for place, entry in zip(places, self._ask([chars[place] for place in places]), strict=True):
@@ -93,10 +94,10 @@ class TokenizerSpeller:
 
     def _ask(self, chars: list[str]) -> list[Entry]:
         if self._inside is None:
-            self._inside = self.document.build(inside=True)
-        with guarded(self.document.path):
+            self._inside = self._numbered.build(inside=True)
+        with guarded(self._numbered.path):
             spelt = _encode(self._inside, chars)
-            if self.document.suffix:
+            if self._numbered.suffix:
                 self._end_words(chars, spelt)
             entries = [self._classify(char, ids) for char, ids in zip(chars, spelt, strict=True)]
             self._look_at_edges(chars, entries)
@@ -116,7 +117,7 @@ class TokenizerSpeller:
     def _ends(self) -> Any:
         """The whole pipeline."""
         if self._whole is None:
-            self._whole = self.document.build(inside=False)
+            self._whole = self._numbered.build(inside=False)
         return self._whole
 
     def _classify(self, char: str, ids: list[int]) -> Entry:
@@ -133,7 +134,7 @@ class TokenizerSpeller:
         if len(ids) == 1:
             row = ids[0]
             text = self._text(row)
-            if text == char or self.pieces.get(self._form(char)) == row:
+            if text == char or self._pieces.get(self._form(char)) == row:
                 return Status.EXACT, (row,)
             if text is None:
                 return Status.BYTES, (row,)
@@ -143,7 +144,7 @@ class TokenizerSpeller:
 
     def _lost(self, char: str, status: Status) -> Entry:
         """What to say of a character without pieces: unreachable, if there is one that is itself."""
-        own = self.pieces.get(self._form(char), NOBODY)
+        own = self._pieces.get(self._form(char), NOBODY)
         return (status, ()) if own in self._nobody else (Status.UNREACHABLE, (own,))
 
     def _look_at_edges(self, chars: list[str], entries: list[Entry]) -> None:
@@ -172,10 +173,10 @@ class TokenizerSpeller:
     def _pieces_at_edges(self) -> dict[str, int]:
         """Row ids of pieces that are one character with the mark of a word's beginning or end, by that character."""
         if self._edges is None:
-            mark, suffix = self._mark, self.document.suffix
-            decode: Callable[[str], str | None] = byte_alphabet.text_of if self.document.byte_level else str
+            mark, suffix = self._mark, self._numbered.suffix
+            decode: Callable[[str], str | None] = byte_alphabet.text_of if self._numbered.byte_level else str
             self._edges = {}
-            for piece, row in self.pieces.items():
+            for piece, row in self._pieces.items():
                 bare = piece[1:] if piece.startswith(mark) else None
                 if suffix and piece.endswith(suffix):
                     bare = piece[: -len(suffix)]
@@ -188,7 +189,7 @@ class TokenizerSpeller:
 
     def _normalizer(self) -> Callable[[str], str]:
         """What the normaliser makes of a character, before it is turned into bytes."""
-        document = self.document
+        document = self._numbered
         normalizer = self._inside.normalizer
         if any(step.get("type") == "ByteLevel" for step in steps(document.normalizer)):
             kept = [step for step in steps(document.normalizer) if step.get("type") != "ByteLevel"]
@@ -200,7 +201,7 @@ class TokenizerSpeller:
 
     def _drops(self, char: str) -> bool:
         """Whether a character without pieces got as far as the model, which has no unknown token for it."""
-        if self.document.type != "BPE" or self.document.unknown is not None:
+        if self._numbered.type != "BPE" or self._numbered.unknown is not None:
             return False
         text = self._inside.normalizer.normalize_str(char) if self._inside.normalizer else char
         split = self._inside.pre_tokenizer
@@ -208,7 +209,7 @@ class TokenizerSpeller:
 
     def _form(self, char: str) -> str:
         """The piece that would be the character itself."""
-        return byte_alphabet.form_of(char) if self.document.byte_level else char
+        return byte_alphabet.form_of(char) if self._numbered.byte_level else char
 
     def _row(self, number: int) -> int:
         """The row of what the library numbers so: a piece's, an added token's, or nobody's."""
@@ -223,14 +224,14 @@ class TokenizerSpeller:
         except KeyError:
             pass
         piece = self._names.get(row)
-        if row in self._bytes and not self.document.byte_level:
+        if row in self._bytes and not self._numbered.byte_level:
             text = None
         elif piece is None:  # a token added behind the vocabulary
             text = next((content for content, its in self._added.items() if its == row), None)
         else:
-            if self.document.suffix:
-                piece = piece.removesuffix(self.document.suffix)
-            text = byte_alphabet.text_of(piece) if self.document.byte_level else piece
+            if self._numbered.suffix:
+                piece = piece.removesuffix(self._numbered.suffix)
+            text = byte_alphabet.text_of(piece) if self._numbered.byte_level else piece
         self._texts[row] = text
         return text
 
