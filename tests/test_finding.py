@@ -123,14 +123,14 @@ def test_an_equal_name_that_cannot_be_read() -> None:
     tensors = {
         name: Tensor.contiguous(name, (9, 3), dtype, "/nowhere", 1000 * place)
         for place, (name, dtype) in enumerate(
-            (("model.embed_tokens.weight", "float32"), ("tower.embed_tokens.weight", "int8"))
+            (("model.mtp.0.embed_tokens.weight", "float32"), ("model.mtp.1.embed_tokens.weight", "int8"))
         )
     }
     for order in (list(tensors), list(tensors)[::-1]):
         checkpoint = Checkpoint("/nowhere/m", "safetensors", {}, {name: tensors[name] for name in order}, "")
         answer = refusal(checkpoint)
         assert answer.code == "E-AMBIGUOUS" and "int8" in str(answer.found)
-        assert find_embedding(checkpoint, "model.embed_tokens.weight").tensor.dtype == "float32"
+        assert find_embedding(checkpoint, "model.mtp.0.embed_tokens.weight").tensor.dtype == "float32"
 
 
 def test_adapters_of_peft() -> None:
