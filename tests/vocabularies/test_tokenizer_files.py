@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, installed
 
 from charvec import vocabularies
@@ -481,6 +481,52 @@ def test_ids_with_holes(kind: str, tmp_path: Path) -> None:
             seen.add((tokens == ["?"], char in later, char in pieces))
         assert spelt(vocabularies.read(path), letters) == wanted
     assert seen == {(True, False, False), (False, True, False), (False, False, True), (False, True, True)}
+
+
+def test_added_tokens_that_the_normaliser_changes(tmp_path: Path) -> None:
+    """Some are looked for as the normaliser leaves them: a comma is the fullwidth one then, though it has a piece."""
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, ",": 1, "a": 2, "q": 3}, "[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.add_tokens(
+        [
+            AddedToken("，", normalized=True),
+            AddedToken("É", normalized=True),
+            AddedToken("é", normalized=False),
+            AddedToken("Q", normalized=True),
+        ]
+    )
+    path = save(tmp_path, tokenizer)
+    whole = Tokenizer.from_file(str(path))
+    wanted = {char: whole.encode(char).ids for char in ",，aéÉqQ"}
+    assert wanted == {",": [4], "，": [4], "a": [2], "é": [6], "É": [5], "q": [7], "Q": [7]}
+    assert {
+        char: list(ids) for char, (_, ids) in zip(wanted, spelt(vocabularies.read(path), "".join(wanted)), strict=True)
+    } == wanted
+
+
+def test_a_blank_put_before_an_added_token(tmp_path: Path) -> None:
+    """A token that is looked for with that blank is found at the beginning of a text only, which is no running text."""
+    tokenizer = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -3.0), ("a", -1.0), ("字", -9.0)], 0, False))
+    tokenizer.normalizer = normalizers.Prepend("▁")
+    tokenizer.add_tokens([AddedToken("字", normalized=True), AddedToken("x", normalized=True)])
+    tokenizer.add_tokens([AddedToken("y", normalized=False)])
+    assert tokenizer.encode("a字a").ids == [1, 2, 3, 2] and tokenizer.encode("axa").ids == [1, 2, 0, 2]
+    assert spelt(vocabularies.read(save(tmp_path, tokenizer)), "a字xy") == [
+        *(("exact", (2,)), ("exact", (3,)), ("unknown", ()), ("exact", (5,)))
+    ]
+
+
+def test_a_blank_put_before_every_part(tmp_path: Path) -> None:
+    """Where punctuation is cut off before, it has the row of a word's beginning everywhere."""
+    pieces = ["<unk>", "▁", ",", "▁,", "a", "▁a", "."]
+    tokenizer = Tokenizer(models.Unigram([(piece, -1.0 - row) for row, piece in enumerate(pieces)], 0, False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Punctuation("isolated"), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    assert tokenizer.encode("aa,a.").ids == [5, 4, 3, 5, 1, 6]
+    assert spelt(vocabularies.read(save(tmp_path, tokenizer)), ",a.") == [
+        *(("boundary", (3,)), ("exact", (4,)), ("exact", (6,)))
+    ]
 
 
 def test_an_added_token_with_the_row_of_a_piece(tmp_path: Path) -> None:

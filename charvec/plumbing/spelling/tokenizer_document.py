@@ -152,6 +152,17 @@ class Document:
         return str(self.model.get("end_of_word_suffix") or "") if self.type == "BPE" else ""
 
     @property
+    def begins_parts(self) -> bool:
+        """Whether a blank is put before every part of a text that has been cut by more than its white space."""
+        cut = False
+        for step in steps(self.pre_tokenizer):
+            if step.get("type") == "Metaspace":
+                scheme = step.get("prepend_scheme", "always" if step.get("add_prefix_space", True) else "never")
+                return cut and scheme == "always"
+            cut = cut or step.get("type") != "WhitespaceSplit"
+        return False
+
+    @property
     def unknown(self) -> int | None:
         """The row id of the unknown token, if the vocabulary has one."""
         if self.type == "Unigram":
@@ -207,7 +218,7 @@ class Document:
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": self._added_tokens(),
+            "added_tokens": self._added_tokens(inside),
             "normalizer": normalizer,
             "pre_tokenizer": pre_tokenizer,
             "post_processor": None,
@@ -217,16 +228,19 @@ class Document:
         with guarded(self.path):
             return Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
 
-    def _added_tokens(self) -> list[dict[str, Any]]:
-        """Without the special ones, which are never text.
+    def _added_tokens(self, inside: bool) -> list[dict[str, Any]]:
+        """Without the special ones, which are never text, and without what is found at the edges of texts only.
 
         One that stands behind the vocabulary leaves a placeholder that no text can match, because the library numbers
         those tokens in turn.
         """
+        # such a token is looked for as the normaliser leaves it, with the blank that is put before every text
+        edgy = inside and any(step.get("type") == "Prepend" for step in steps(self.normalizer))
+        lost = [token.special or (edgy and token.entry["normalized"] is True) for token in self.added]
         return [
-            token.entry if not token.special else {**token.entry, "content": f"\U0010ffff{token.row}\U0010ffff"}
-            for token in self.added
-            if not token.special or token.content not in self.pieces
+            {**token.entry, "content": f"\U0010ffff{token.row}\U0010ffff"} if gone else token.entry
+            for token, gone in zip(self.added, lost, strict=True)
+            if not gone or token.content not in self.pieces
         ]
 
     def _model(self, inside: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Unicode and the library's could be of different minds. The tests hold every answ
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from base64 import b64decode
 from collections.abc import Callable
@@ -35,20 +36,22 @@ def certain_text(document: Document) -> Step | None:
         a function that gives one character, or "" when it is deleted, or None when only the library knows; None instead
         of the function when the pipeline has a step that is not known here.
     """
-    chain = []
+    chain: list[Step] = []
     for step in steps(document.normalizer):
         made = _normalizer(step, document.path)
         if made is None:
             return None
         chain.append(made)
+    added = _looked_for(document, list(chain))
+    if added is None:
+        return None
     for step in steps(document.pre_tokenizer):
         made = _pre_tokenizer(step)
         if made is None:
             return None
         chain.append(made)
-    if document.suffix:
+    if document.suffix or document.begins_parts:
         return None
-    added = {token.content for token in document.added if len(token.content) == 1}
 
     def text(char: str) -> str | None:
         if char in added:
@@ -59,6 +62,39 @@ def certain_text(document: Document) -> Step | None:
         return None if result in added else result
 
     return text
+
+
+def _looked_for(document: Document, chain: list[Step]) -> set[str] | None:
+    """Characters that added tokens are, or become, for some are looked for as the normaliser leaves them.
+
+    Returns:
+        None when only the library knows.
+    """
+    found = {token.content for token in document.added if len(token.content) == 1}
+    for token in document.added:
+        if token.special or not chain or token.entry["normalized"] is not True:
+            continue
+        # of several characters one may be left: blanks at the edges are stripped, marks composed, parts replaced
+        if len(token.content) > 1 and not (_WORD.fullmatch(token.content) and _keeps_words(document)):
+            return None
+        result: str | None = token.content if len(token.content) == 1 else ""
+        for step in chain:
+            result = step(result) if result else result
+        if result is None:
+            return None
+        found.add(result)
+    return found
+
+
+#: What no step makes one character of, but a replacement.
+_WORD = re.compile(r"[!-~]{2,}")
+
+
+def _keeps_words(document: Document) -> bool:
+    return not any(
+        step.get("type") == "Replace" and step.get("pattern") not in ({"String": " "}, {"Regex": " {2,}"})
+        for step in steps(document.normalizer)
+    )
 
 
 def _same(char: str) -> str:

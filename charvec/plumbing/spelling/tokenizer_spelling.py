@@ -8,6 +8,7 @@ the rules, the tests hold them against the whole pipeline with other characters 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -97,14 +98,14 @@ class TokenizerSpeller:
             self._inside = self._numbered.build(inside=True)
         with guarded(self._numbered.path):
             spelt = _encode(self._inside, chars)
-            if self._numbered.suffix:
-                self._end_words(chars, spelt)
+            if self._numbered.suffix or self._numbered.begins_parts:
+                self._words_alone(chars, spelt)
             entries = [self._classify(char, ids) for char, ids in zip(chars, spelt, strict=True)]
             self._look_at_edges(chars, entries)
         return entries
 
-    def _end_words(self, chars: list[str], spelt: list[list[int]]) -> None:
-        """Characters that never stand inside a word get the pieces of a word's end: the digits of CLIP."""
+    def _words_alone(self, chars: list[str], spelt: list[list[int]]) -> None:
+        """Characters that never stand inside a word get the pieces of a whole word: the digits of CLIP."""
         normalize, split = self._normalizer(), self._inside.pre_tokenizer
         if split is None:
             return
@@ -211,11 +212,17 @@ class TokenizerSpeller:
         """The piece that would be the character itself."""
         return byte_alphabet.form_of(char) if self._numbered.byte_level else char
 
+    @cached_property
+    def _contents(self) -> dict[int, str]:
+        """What added tokens are called in the file, by the library's numbers of them."""
+        return {number: token.content for number, token in self._inside.get_added_tokens_decoder().items()}
+
     def _row(self, number: int) -> int:
         """The row of what the library numbers so: a piece's, an added token's, or nobody's."""
         if number in self._names:
             return number
-        return self._added.get(self._inside.id_to_token(number), NOBODY)
+        # a token that is looked for in normalised text is called so by `id_to_token`
+        return self._added.get(self._contents.get(number, ""), NOBODY)
 
     def _text(self, row: int) -> str | None:
         """The characters of a piece; None when it is a fragment of some."""
