@@ -293,7 +293,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-ARROW": "An Arrow file or stream is damaged, or comes in a way in which it cannot be read. What came before the damage was counted.",
     "W-BOMB": "A compressed sample grows to many times its size, or an archive has far too many members, as made to fill memories and disks. What came out before was counted. If the sample is genuine, raise --max-ratio.",
     "W-BZIP2": "A bzip2 file is damaged or cut short. What could be decompressed was counted.",
-    "W-COLUMN": "The column named with --column is not in the file, or none was named and several could be meant. The message lists what there is.",
+    "W-COLUMN": "The column named with --column is not in the file, or none was named and several could be meant. The message lists what there is. "
+    "With --column every text is read as a table; --ext csv tsv leaves others of a folder out.",
     "W-CSV": "Rows lack the column, have more fields than the first row, or have unsound quotation marks. The first is located; what was lost is said.",
     "W-FIELD": "No line of the file has the field named with --field. The message lists what there is.",
     "W-GZIP": "A gzip file is damaged or cut short. What could be decompressed was counted.",

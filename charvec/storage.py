@@ -100,12 +100,16 @@ def _member_of(file: File) -> formats.Member:
 
 
 def save(
-    vectors: CharVectors, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False
+    vectors: CharVectors | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
 ) -> list[str]:
     """Write vectors to a file, whole or not at all.
 
     Args:
-        vectors: what to write.
+        vectors: what to write, or the path of a vector file, which is loaded.
         path: the file. A symbolic link is followed: what it leads to is replaced.
         format: ``hdf5``, ``npz``, ``safetensors``, ``text``, ``word2vec``, ``word2vec-binary`` or ``pickle``; None to
             go by the suffix.
@@ -115,12 +119,14 @@ def save(
         characters the format cannot hold, which were left out.
 
     Raises:
+        UsageError: ``E-ARGUMENT`` for anything else than vectors.
         OutputError: as :func:`check_output`.
         ReadWriteError: ``E-DISK-FULL``, ``E-IO``; the old file is then untouched.
     """
     path = os.fspath(path)
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_name(format) if format else formats.by_suffix(path)
+    vectors = as_vectors(vectors, "save(vectors, path)")
     with replacing(path, overwrite) as output:
         return member.write(vectors, output)
 

@@ -189,6 +189,16 @@ def test_a_folder_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert f"holds a model: {tmp_path / 'near'}, {tmp_path / 'rest' / 'deep'}\n" in said
 
 
+def test_a_model_on_the_hub_has_no_slash_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is not there may be meant so; a path that can be nothing else is only that."""
+    monkeypatch.chdir(tmp_path)
+    for name, hint in (("bert-base/", ": bert-base\n"), ("org/bert/", ": org/bert\n"), ("./bert/", "check the path\n")):
+        assert main(["tensors", name]) == 66
+        assert capsys.readouterr().err.endswith(hint)
+
+
 def test_paths_instead_of_what_they_lead_to(tmp_path: Path) -> None:
     """Models and vector files may be named; samples are counted first, and the message says how."""
     text, file = tmp_path / "a.txt", tmp_path / "a.h5"
@@ -200,6 +210,8 @@ def test_paths_instead_of_what_they_lead_to(tmp_path: Path) -> None:
     assert charvec.cover(Path(MODEL), counts) == charvec.cover(model, counts)
     assert charvec.update(file, counts, MODEL).counts.tolist() == [2, 2]
     assert charvec.merge([file, vectors]).chars == vectors.chars
+    charvec.save(file, tmp_path / "a.npz")
+    assert not charvec.diff(tmp_path / "a.npz", file)
     trimmed = charvec.trim(MODEL, {"水": 1}, tmp_path / "small")
     assert 0 < len(trimmed.old_ids) < trimmed.pieces
     calls: list[Callable[[], Any]] = [
@@ -216,6 +228,7 @@ def test_paths_instead_of_what_they_lead_to(tmp_path: Path) -> None:
         lambda: charvec.diff(file, counts),  # type: ignore[arg-type]
         lambda: charvec.merge([file, counts]),  # type: ignore[list-item]
         lambda: charvec.merge(file),  # type: ignore[arg-type]
+        lambda: charvec.save(counts, file, overwrite=True),  # type: ignore[arg-type]
     ]
     for call in calls:
         with pytest.raises(UsageError) as caught:

@@ -151,6 +151,8 @@ def _how_to_get(path: str) -> str:
     """What to do about a checkpoint that is not there; it could be meant as a model on the hub after all."""
     if re.fullmatch(r"[\w-]+/[\w-][\w.-]*", path) and not path.endswith(FOLDER_SUFFIXES):
         return f"check the path; a model on the hub is named hf://{path}"
+    if re.fullmatch(r"(?:[\w-]+/)?[\w-][\w.-]*/", path):
+        return f"check the path of the folder; a model on the hub is named without the slash at the end: {path[:-1]}"
     return "check the path"
 
 

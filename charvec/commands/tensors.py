@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from charvec.commands.common import add_remote_arguments, print_json, say, watch_fetching
 from charvec.errors import CharvecError
-from charvec.plumbing.terminal import escape, number, size, table
+from charvec.plumbing.terminal import count, escape, size, table
 
 if TYPE_CHECKING:
     from charvec.tensor import Tensor
@@ -77,7 +77,7 @@ def run(args: Namespace) -> int:
             }
         )
     else:
-        say(f"{escape(checkpoint.path)}: {checkpoint.format}, {number(len(checkpoint))} tensors")
+        say(f"{escape(checkpoint.path)}: {checkpoint.format}, {count(len(checkpoint), 'tensor')}")
         rows = []
         for name in checkpoint:
             tensor = chosen if chosen and chosen.name == name else checkpoint.tensors.get(name)
