@@ -8,6 +8,8 @@ import os
 import random
 import shutil
 import struct
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -502,6 +504,28 @@ def test_added_tokens_that_the_normaliser_changes(tmp_path: Path) -> None:
     assert {
         char: list(ids) for char, (_, ids) in zip(wanted, spelt(vocabularies.read(path), "".join(wanted)), strict=True)
     } == wanted
+
+
+VANISHING = """
+import resource, sys
+import numpy as np
+from charvec import vocabularies
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+spelling = vocabularies.read(sys.argv[1]).spell(np.array([0x61, 0x78, 0x5B57, 0x2E], np.uint32))
+print(spelling.status.tolist())
+"""
+
+
+def test_an_added_token_of_which_nothing_is_left(tmp_path: Path) -> None:
+    """The library looks for nothing and finds it until the memory is full; to us it is a token that no text holds."""
+    tokenizer = Tokenizer(models.Unigram([("?", -6.0), ("a", -1.0), ("字", -2.0)], unk_id=0))
+    tokenizer.normalizer = normalizers.Replace("x", "")
+    tokenizer.add_tokens([AddedToken("x", normalized=True)])
+    path = save(tmp_path, tokenizer)
+    done = subprocess.run(
+        [sys.executable, "-c", VANISHING, str(path)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[0, 6, 0, 7]"), done.stderr[-300:]
 
 
 def test_a_blank_put_before_an_added_token(tmp_path: Path) -> None:

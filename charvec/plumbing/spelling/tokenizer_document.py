@@ -218,7 +218,7 @@ class Document:
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": self._added_tokens(inside),
+            "added_tokens": self._added_tokens(inside, normalizer),
             "normalizer": normalizer,
             "pre_tokenizer": pre_tokenizer,
             "post_processor": None,
@@ -228,8 +228,11 @@ class Document:
         with guarded(self.path):
             return Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
 
-    def _added_tokens(self, inside: bool) -> list[dict[str, Any]]:
+    def _added_tokens(self, inside: bool, normalizer: Any) -> list[dict[str, Any]]:
         """Without the special ones, which are never text, and without what is found at the edges of texts only.
+
+        Nor those of which the normaliser leaves nothing: no text holds them, and the library, looking for nothing, may
+        find it without end (tokenizers 0.23, in texts that are not ASCII).
 
         One that stands behind the vocabulary leaves a placeholder that no text can match, because the library numbers
         those tokens in turn.
@@ -237,11 +240,23 @@ class Document:
         # such a token is looked for as the normaliser leaves it, with the blank that is put before every text
         edgy = inside and any(step.get("type") == "Prepend" for step in steps(self.normalizer))
         lost = [token.special or (edgy and token.entry["normalized"] is True) for token in self.added]
+        sought = {token.content for token, gone in zip(self.added, lost, strict=True) if not gone}
+        sought &= {token.content for token in self.added if token.entry["normalized"] is True}
+        if sought and normalizer is not None:
+            vanished = self._vanishing(sought, normalizer)
+            lost = [gone or token.content in vanished for token, gone in zip(self.added, lost, strict=True)]
         return [
-            {**token.entry, "content": f"\U0010ffff{token.row}\U0010ffff"} if gone else token.entry
+            {**token.entry, "content": f"\U0010ffff{token.row}\U0010ffff", "normalized": False} if gone else token.entry
             for token, gone in zip(self.added, lost, strict=True)
             if not gone or token.content not in self.pieces
         ]
+
+    def _vanishing(self, texts: set[str], normalizer: Any) -> set[str]:
+        """The texts of which the normaliser leaves nothing."""
+        model = {"vocab": {"a": 0}, "unk_token": "a"}
+        bare = Document(self.path, "WordLevel", model, {"a": 0}, (), normalizer, None).build(inside=False)
+        with guarded(self.path):
+            return {text for text in texts if not bare.normalizer.normalize_str(text)}
 
     def _model(self, inside: bool) -> dict[str, Any]:
         """The model as it stands in the file, but without chance, and with an unknown token where it would stumble."""
