@@ -215,7 +215,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-PROFILE-DIM": "Readers of this layout tell it from others by the number of fields in a line, and vectors of one dimension mislead them.",
     "E-PROFILE-SIZE": "The layout has sizes of 32 bits, so that a file must stay below 4 GiB, and an ONNX model below 2 GiB.",
     "E-PROFILE-SPECIAL": "The rows of padding and of unknown characters cannot be made as asked: their names must be two different words that are no "
-    "single characters, they stand first or last, and some profiles cannot have them, or cannot do without.",
+    "single characters, they stand first or last, and some profiles cannot have them, cannot do without, or have them at one place only, because "
+    "the program that reads them has their ids in its code.",
     "E-DISK-FULL": "The disk, or a quota, is full. The old file, if any, is untouched.",
     "E-WRITE-VERIFY": "What was read back from the disk is not what was written. Check the disk.",
     "E-MEMORY": "The machine, or a limit, refused the memory.",

@@ -184,9 +184,15 @@ def _special(member: Member, pad: str | None, unk: str | None, where: str | None
         refuse(f"the unknown row cannot be {chosen.row!r}", "choose mean, zeros or normal")
     if chosen.where == "none":
         if default.needed:
-            refuse(f"{member.NAME} cannot do without special rows", "choose --special first or last")
+            places = " or ".join(place for place in default.places if place != "none")
+            refuse(f"{member.NAME} cannot do without special rows", f"choose --special {places}")
         if pad or unk or row:
             refuse(f"{member.NAME} has no special rows of itself", "say where they go: --special first, or last")
+    if chosen.where not in default.places:
+        refuse(
+            f"programs that read {member.NAME} look for special rows {default.where}, not {chosen.where}",
+            f"choose --special {default.where}",
+        )
     for name in (chosen.pad, chosen.unk):
         if len(name) < 2 or not WHITE_SPACE.isdisjoint(name) or not name.isprintable():
             refuse(f"{name!r} is no name for a special row", "two or more printable characters, no white space")

@@ -8,7 +8,7 @@ different sources mean nothing. :attr:`charvec.vectors.CharVectors.sources` tell
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ __all__ = ["merge", "mixed_spaces"]
 
 
 def merge(
-    parts: Sequence[CharVectors | str | os.PathLike[str]],
+    parts: Iterable[CharVectors | str | os.PathLike[str]],
     *,
     how: Literal["first", "concat"] = "first",
     counts: Literal["sum", "max"] | None = None,
@@ -106,14 +106,17 @@ def mixed_spaces(vectors: CharVectors) -> list[Note]:
 
 
 def _checked(
-    given: Sequence[CharVectors | str | os.PathLike[str]], how: str, counts: str | None, missing: str
+    given: Iterable[CharVectors | str | os.PathLike[str]], how: str, counts: str | None, missing: str
 ) -> list[CharVectors]:
     for word, choices in ((how, ("first", "concat")), (counts, (None, "sum", "max")), (missing, ("zeros", "drop"))):
         if word not in choices:
             raise UsageError("E-ARGUMENT", f"{word!r} is unknown", help="choose " + ", ".join(filter(None, choices)))
-    if isinstance(given, (str, os.PathLike, CharVectors)) or not len(given):
+    # one file, and the vectors of one, can be iterated as well
+    alone = isinstance(given, (str, os.PathLike, CharVectors)) or not isinstance(given, Iterable)
+    several = [] if alone else list(given)
+    if not several:
         raise UsageError("E-ARGUMENT", "merge needs several vectors", help="give a list of what charvec.load() gives")
-    parts = [as_vectors(part, "merge([vectors, ...])") for part in given]
+    parts = [as_vectors(part, "merge([vectors, ...])") for part in several]
     for part in parts:
         refuse_reduced(part, "merged")
     if sum(len(sources_of(part)) for part in parts) > MAX_SOURCES:

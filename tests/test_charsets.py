@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from charvec.plumbing.text.charsets import (
+    better,
     candidates,
     candidates_together,
     escaped_encoding,
@@ -36,6 +37,19 @@ EUROPEAN = [
     "Đường về nhà hôm nay sao dài quá, mưa rơi từ sáng đến chiều mà tôi thì quên mang ô; cà phê cũng nguội rồi.",
     "São Paulo não é a capital; a informação está na página três, após o título ‘Condições’. NÃO HÁ EXCEÇÕES.",
     "Señor, ¿dónde está el baño? ¡Mañana será otro día! 25 °C ± 3, ½ litro, § 5, © 2020, naïve, 100 µm.",
+]
+
+
+SAMPLES = {
+    name: (Path(__file__).parents[1] / "samples" / "texts" / f"{name}.txt").read_text("utf-8").splitlines()
+    for name in ("simplified", "traditional", "japanese", "korean")
+}
+#: The language, the encoding its lines are in, and what it was told to be by mistake.
+MISTAKEN = [
+    ("traditional", "big5", "gb18030"),
+    ("traditional", "big5", "gbk"),
+    ("japanese", "shift_jis", "gb18030"),
+    ("korean", "euc_kr", "gb18030"),
 ]
 
 
@@ -191,3 +205,24 @@ def test_files_of_a_folder_are_judged_together(codec: str, name: str) -> None:
     assert [names[0] for names in together] == [name, name]
     alone = candidates_together([longer["cp932"].encode("cp932"), longer["gb18030"].encode("gb18030")])
     assert [names[0] for names in alone] == ["shift_jis", "gb18030"]
+
+
+@pytest.mark.parametrize(("name", "encoding", "told"), MISTAKEN)
+def test_each_line_read_in_a_wrong_encoding_is_noticed(name: str, encoding: str, told: str) -> None:
+    """Each line of the samples, five times over; what is named is an encoding in which the line is itself again."""
+    assert len(SAMPLES[name]) == 40
+    for line in SAMPLES[name]:
+        data = (line * 5).encode(encoding, "ignore")
+        found = better(data, told)
+        assert found, line
+        assert data.decode(found) == data.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5", "cp950", "shift_jis", "euc_jp", "euc_kr", "cp949"])
+def test_no_line_read_in_its_encoding_is_doubted(encoding: str) -> None:
+    """Each line of the samples that the encoding can write, five times over."""
+    lines = [
+        line for name in SAMPLES for line in SAMPLES[name] if line == line.encode(encoding, "ignore").decode(encoding)
+    ]
+    assert len(lines) > 20
+    assert [line for line in lines if better((line * 5).encode(encoding), encoding)] == []

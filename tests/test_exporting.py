@@ -86,8 +86,6 @@ def test_further_special_rows(tmp_path: Path) -> None:
     lines = (tmp_path / "mean" / "vocab_cn.txt").read_text("utf-8").split("\n")
     assert lines[:2] == ["<PAD>\t0", "<UNK>\t1"] and lines[7:9] == [" \t7", "A\t8"] and lines[-1] == ""
     assert code(UsageError, small(), tmp_path / "x", "ner-funtool", pad="<NUM>") == "E-PROFILE-SPECIAL"
-    last = export(small(), tmp_path / "last", "ner-funtool", special="last")
-    assert last.special["<PAD>"] == 12 and last.special["<UNK>"] == 11 and last.special["<ENG>"] == 6
 
 
 @pytest.mark.parametrize("profile", [*FILES, *FOLDERS])
@@ -95,9 +93,10 @@ def test_special_rows_everywhere(profile: str, tmp_path: Path) -> None:
     """Any profile of rows takes them."""
     if profile == "parquet":
         pytest.importorskip("pyarrow")
-    assert export(small(), tmp_path / "out", profile, special="last").special
+    place = "first" if profile == "ner-funtool" else "last"
+    assert export(small(), tmp_path / "out", profile, special=place).special
     with pytest.raises(UsageError):
-        export(small(), tmp_path / "other", profile, special="last", unk="a b")
+        export(small(), tmp_path / "other", profile, special=place, unk="a b")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +119,20 @@ def test_special_rows_that_make_no_sense(profile: str, options: dict[str, Any], 
     """They are refused, and nothing is written."""
     assert code(UsageError, small(), tmp_path / "out", profile, **options) == "E-PROFILE-SPECIAL"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("profile", "wrong", "right"),
+    [("ner-funtool", "last", "first"), ("chinese-text-classification", "first", "last")],
+)
+def test_special_rows_where_the_program_does_not_look(profile: str, wrong: str, right: str, tmp_path: Path) -> None:
+    """A program whose own code has their ids would take a character for padding: only its places are taken."""
+    for place in (wrong, "none"):
+        with pytest.raises(UsageError) as caught:
+            export(small(), tmp_path / "out", profile, special=place)
+        assert caught.value.code == "E-PROFILE-SPECIAL" and caught.value.help == f"choose --special {right}"
+        assert not list(tmp_path.iterdir())
+    assert export(small(), tmp_path / "out", profile, special=right).characters == len(small())
 
 
 def test_names(tmp_path: Path) -> None:

@@ -236,6 +236,15 @@ def test_random_merges() -> None:
         assert all(np.array_equal(merged[char], row) for char, row in plain.items())
 
 
+def test_parts_that_come_one_by_one() -> None:
+    """A generator of parts is as good as a list; one that gives nothing is refused as an empty list is."""
+    parts = [small(), build("水火", np.ones((2, small().dim), np.float32))]
+    assert_same(charvec.merge(part for part in parts), charvec.merge(parts))
+    with pytest.raises(CharvecError) as caught:
+        charvec.merge(part for part in parts if not len(part))
+    assert caught.value.code == "E-ARGUMENT"
+
+
 def test_what_cannot_be_merged() -> None:
     """Different dimensions, changed copies of one model's rows, too many, and words that mean nothing."""
     flat = build("a", np.zeros((1, 2), np.float32))

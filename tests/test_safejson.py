@@ -185,3 +185,14 @@ def test_fuzz() -> None:
         fine += 1
         assert value == json.loads(bytes(data).decode("utf-8-sig"))
     assert fine
+
+
+def test_a_name_is_said_once() -> None:
+    """What the document is stands in the message, but not twice where the file is called so."""
+    for path, what, begins in (
+        ("model/config.json", "config.json", "model/config.json: Expecting"),
+        ("model/x", "shard index", "model/x: shard index: Expecting"),
+    ):
+        with pytest.raises(DamagedFile) as caught:
+            parse(b'{"a" 1}', path, what=what)
+        assert caught.value.message.startswith(begins)

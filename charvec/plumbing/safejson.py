@@ -51,9 +51,11 @@ def parse(
     """
 
     def refuse(problem: str, *, offset: int | None = None, code: str = code) -> NoReturn:
+        # a file that is called what it is says so already
+        where = path if path.endswith(what) else f"{path}: {what}"
         raise DamagedFile(
             code,
-            f"{path}: {what}: {problem}",
+            f"{where}: {problem}",
             path=path,
             offset=offset,
             help="download or export the file again; if its writer is at fault, tell its authors",

@@ -25,7 +25,7 @@ READERS = "Chinese-Text-Classification-Pytorch and its copies"
 FILES: tuple[str, ...] = ("embedding.npz", "vocab.pkl")
 LOSES: frozenset[str] = frozenset()
 MIN_DIM = 1
-SPECIAL = Special(where="last", needed=True)
+SPECIAL = Special(where="last", needed=True, places=("last",))
 
 
 def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:

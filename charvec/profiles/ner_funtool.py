@@ -33,7 +33,7 @@ READERS = "NER-FunTool"
 FILES: tuple[str, ...] = ("new_bert_embedding.pkl", "vocab_cn.txt")
 LOSES = frozenset("\t\n\r")
 MIN_DIM = 1
-SPECIAL = Special(where="first", more=("<CLS>", "<SEP>", "<MASK>", "<NUM>", "<ENG>"), needed=True)
+SPECIAL = Special(where="first", more=("<CLS>", "<SEP>", "<MASK>", "<NUM>", "<ENG>"), needed=True, places=("first",))
 
 
 def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:

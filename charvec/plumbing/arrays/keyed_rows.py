@@ -71,6 +71,7 @@ class Special:
         row: what the unknown row holds: ``mean`` of all rows, ``zeros``, or ``normal``, drawn with mean and standard
             deviation of each column.
         needed: whether the consumer cannot do without.
+        places: values of ``where`` that the consumer can do with; one alone where its code has the ids of these rows.
     """
 
     pad: str = "<PAD>"
@@ -79,6 +80,7 @@ class Special:
     where: str = "none"
     row: str = "mean"
     needed: bool = False
+    places: tuple[str, ...] = ("first", "last", "none")
 
     def around(self, chars: Sequence[str]) -> list[str]:
         """Keys in the order of their rows."""

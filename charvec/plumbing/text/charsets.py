@@ -225,6 +225,8 @@ def better(head: bytes, told: str) -> str:
     """The codec that gives many common characters where the one that was told gives hardly any; "" when none does.
 
     Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, and that is how a wrong name goes unnoticed.
+    The kana that Big5 text often turns into are no reason to believe it, since characters for private use come with
+    them.
 
     Args:
         head: the beginning of the text.
@@ -236,15 +238,15 @@ def better(head: bytes, told: str) -> str:
     sample = head[start.start() :][:4096]
     shares = {name: _common(codec, sample, frequent) for codec, name, frequent in _LADDER}
     name = max(shares, key=lambda each: shares[each])
-    far = shares[name] >= max(_BELIEVED, _FAR * _common(told, sample, _FREQUENT, any_damage=True))
+    far = shares[name] >= max(_BELIEVED, _FAR * _common(told, sample, _FREQUENT))
     return name if far else ""
 
 
-def _common(codec: str, sample: bytes, frequent: frozenset[str], *, any_damage: bool = False) -> float:
-    """Share of frequent characters; 0 for too few to judge, or for bytes that are nothing in that codec."""
+def _common(codec: str, sample: bytes, frequent: frozenset[str]) -> float:
+    """Share of frequent characters; 0 for too few to judge, or for bytes that are nothing or private in that codec."""
     text, damage = _decoded(codec, sample)
     judged = [char for char in text if char > "\x7f" and char not in _PUNCTUATION]
-    if len(judged) < _JUDGED or (damage > _DAMAGE * len(sample) and not any_damage):
+    if len(judged) < _JUDGED or damage > _DAMAGE * len(sample):
         return 0.0
     return sum(char in frequent for char in judged) / len(judged)
 
