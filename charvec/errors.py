@@ -77,6 +77,8 @@ class CharvecError(Exception):
         self.offset = offset
         self.found = found
         self.help = help
+        if hasattr(self, "add_note"):  # since Python 3.11 a traceback shows it
+            self.add_note(f"help: {help}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """As it was made, so that an error in another process comes back as itself."""

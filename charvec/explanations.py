@@ -201,7 +201,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-STATUS": "The vector file holds a status that does not exist.",
     "E-TEXT-LINE": "A line of a text file is not a character, or a word, followed by the right number of values.",
     "E-NO-CHARACTERS": "The file holds no vectors of single characters, or would hold none: its keys are words, its values no numbers, or "
-    "the format cannot hold the characters there are.",
+    "the format cannot hold the characters there are. Or a dump would be empty, as no sample could be read or no character was found: "
+    "nothing is written then, and a file that was there stays.",
     "E-OVERFLOW": "Some values do not fit into the element type that was asked for. Use --dtype float32.",
     # -- output
     "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",

@@ -15,7 +15,7 @@ from charvec.coverage import Coverage
 from charvec.dtypes import convert_rows, parse_dtype
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
-from charvec.errors import CharvecWarning, DamagedFile, Note, UsageError
+from charvec.errors import CharvecWarning, DamagedFile, Note, UsageError, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.files import File
 from charvec.plumbing.models.model_places import origin
@@ -272,9 +272,9 @@ def dump(
         noted of the model and of each sample.
 
     Raises:
+        WrongFile: ``E-NO-CHARACTERS`` when ``out`` would hold no vector; nothing is written then.
         CharvecError: as :func:`charvec.open`, :func:`charvec.scan`, :func:`lookup`, :func:`charvec.reduce` and
-            :func:`charvec.save` do; with
-            ``strict`` DamagedFile ``E-SAMPLES``.
+            :func:`charvec.save` do; with ``strict`` DamagedFile ``E-SAMPLES``.
     """
     from charvec.scanning import scan
     from charvec.storage import check_output, save
@@ -317,6 +317,9 @@ def dump(
         vectors = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype)
     else:
         vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
+    if out is not None and not len(vectors):
+        _warn(vectors.notes)
+        refuse_empty(vectors, counts, out)
     left_out = save(vectors, out, format=format, overwrite=overwrite) if out is not None else []
     _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out)])
     return vectors
@@ -356,6 +359,32 @@ def refuse_incomplete(counts: Counts) -> None:
             found="; ".join(note.message for note in problems[:3]),
             help="repair or leave out those samples, or run without --strict",
         )
+
+
+def refuse_empty(vectors: CharVectors, counts: Counts, out: str | os.PathLike[str]) -> None:
+    """Stop when a file without a single vector would be written: it says nothing, and may replace one that did.
+
+    Raises:
+        WrongFile: ``E-NO-CHARACTERS``.
+    """
+    if len(vectors):
+        return
+    problems = counts.samples.problems
+    if len(vectors.missing_codepoints):
+        why, advice = "none of the characters has a vector that is to be kept", "look at them: charvec coverage SAMPLES"
+    elif counts.left_out:
+        why, advice = "no character was selected", "select more of them"
+    elif problems and not counts.samples.characters:
+        why, advice = "no sample could be read", "name samples that hold text"
+    else:
+        why, advice = "the samples hold no character", "name samples that hold text"
+    raise WrongFile(
+        "E-NO-CHARACTERS",
+        f"{os.fspath(out)} would hold no vector, and is not written: {why}",
+        path=os.fspath(out),
+        found="; ".join(note.message for note in problems[:3]) or None,
+        help=advice,
+    )
 
 
 def verify_rows(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pickle
 import pty
 import struct
 import subprocess
 import sys
 import termios
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -241,10 +243,10 @@ def test_dump_warns_in_python(tmp_path: Path) -> None:
     """Skipped and damaged samples and what is wrong with the model: a warning for each code, and every note."""
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    (corpus / "good.txt").write_text("水木水", "utf-8")
+    (corpus / "good.txt").write_text("一丁一", "utf-8")
     for name in "ab":
         (corpus / f"{name}.txt").write_bytes("数据的编码是这样".encode("gbk"))
-    (corpus / "half.txt").write_bytes("水木".encode() + b"\xff" + "水".encode())
+    (corpus / "half.txt").write_bytes("一丁".encode() + b"\xff" + "一".encode())
     model = folder_of(tmp_path / "m", 2000, 300)
     with pytest.warns(charvec.CharvecWarning) as caught:
         vectors = charvec.dump(corpus, model=model, out=tmp_path / "zh.h5")
@@ -313,3 +315,31 @@ def test_the_right_encoding_is_not_doubted(codec: str, tmp_path: Path, capsys: p
         (tmp_path / "a.txt").write_bytes((RIGHT[codec] * times).encode(codec))
         assert main(["scan", str(tmp_path / "a.txt"), "--encoding", f"*={codec}", "-q", "-o", "-"]) == 0
         assert "OTHER-ENCODING" not in capsys.readouterr().err
+
+
+def test_a_dump_without_a_vector_replaces_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither samples that cannot be read, nor empty ones, nor characters the model lacks make an empty file."""
+    binary, empty, lacking = tmp_path / "a.bin", tmp_path / "empty.txt", tmp_path / "lacking.txt"
+    binary.write_bytes(bytes(range(256)) * 8)
+    empty.write_text("")
+    lacking.write_text("\U00016800" * 3, "utf-8")
+    kept = tmp_path / "kept.h5"
+    charvec.dump(TEXTS, model=MODEL, out=kept)
+    before = kept.read_bytes()
+    for sample, said in ((binary, "no sample could be read"), (empty, "hold no char"), (lacking, "none of the char")):
+        assert main(["dump", str(sample), "-f", "-o", str(kept)]) == 65
+        assert said in capsys.readouterr().err.replace("\n    ", " ")
+        with pytest.raises(CharvecError, match="E-NO-CHARACTERS"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            charvec.dump(sample, model=MODEL, out=kept, overwrite=True)
+        assert main(["dump", str(sample), "-o", str(tmp_path / "new.npz")]) == 65
+    assert kept.read_bytes() == before and not (tmp_path / "new.npz").exists()
+
+
+@pytest.mark.skipif(not hasattr(Exception, "add_note"), reason="notes came with Python 3.11")
+def test_a_traceback_says_what_to_do() -> None:
+    """The help of an error stands below it, in another process as well."""
+    with pytest.raises(CharvecError) as caught:
+        charvec.open("nowhere at all")
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert "".join(traceback.format_exception(error)).endswith(f"\nhelp: {error.help}\n")

@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.dtypes import check_dtype
-    from charvec.extraction import left_out_notes, lookup, notes_on
+    from charvec.extraction import left_out_notes, lookup, notes_on, refuse_empty
     from charvec.status import parse_keep
     from charvec.storage import check_output, save
 
@@ -85,6 +85,9 @@ def run(args: Namespace) -> int:
         vectors = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype)
     else:
         vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
+    if not len(vectors):
+        warn([*model.notes, *sample_notes(counts)], args)
+        refuse_empty(vectors, counts, args.out)
     left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
