@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charvec.errors import UsageError, WrongFile
 
-__all__ = ["DTYPES", "STORED", "check_dtype", "convert_rows", "parse_dtype"]
+__all__ = ["DTYPES", "STORED", "check_dtype", "convert_rows", "parse_dtype", "storable"]
 
 #: Element types a vector file can have. ``pq`` stands for product quantisation, see :mod:`charvec.codebooks`.
 DTYPES = ("float32", "float16", "int8", "pq")
@@ -74,6 +74,26 @@ def convert_rows(rows: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], N
     scales[beyond] = np.nextafter(scales[beyond], np.float32(0))
     steps = rows / np.where(scales > 0, scales, 1)[:, None]
     return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+
+
+def storable(rows: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
+    """Which rows a dtype can hold, bool [n]; the others are an ``E-OVERFLOW``.
+
+    Args:
+        rows: float32 [n, dim].
+        dtype: one of :data:`DTYPES`.
+    """
+    if dtype == "float32":
+        return np.ones(len(rows), bool)
+    if dtype == "float16":
+        with np.errstate(over="ignore"):
+            held = np.isfinite(rows.astype(np.float16)) | ~np.isfinite(rows)
+    elif dtype == "int8":
+        held = np.isfinite(rows)
+    else:
+        held = np.abs(rows) <= np.finfo(np.float16).max
+    every: NDArray[np.bool_] = held.all(axis=1)
+    return every
 
 
 def _overflow(dtype: str, what: str) -> WrongFile:

@@ -407,30 +407,15 @@ def verify_rows(
     found = np.diff(spelling.row_offsets) > 0
     found &= spelling.status != Status.NO_ROW
     matrix = np.zeros((len(vectors), model.dim), np.float32)
-    from charvec.reducing import rows_before
+    from charvec.reducing import rows_before, stored_alike
 
     if model.dim != rows_before(vectors) or not len(vectors):
         return vectors.chars
     matrix[found], _ = _rows_of(model, spelling.take(found))
-    same = found & _as_stored(matrix, vectors, rounded_to or vectors.dtype)
+    same = found & stored_alike(matrix, vectors, rounded_to or vectors.dtype)
     if statuses and "converted" not in vectors.source:
         same &= spelling.status == vectors.status
     return [char for char, equal in zip(vectors.chars, same.tolist(), strict=True) if not equal]
-
-
-def _as_stored(matrix: NDArray[np.float32], vectors: CharVectors, dtype: str) -> NDArray[np.bool_]:
-    """Whether each row, rounded to a type and then brought to the vectors' own, is theirs in every bit: bool [n]."""
-    from charvec.reducing import as_reduced
-
-    stored, scales = as_reduced(matrix, vectors, dtype)
-    if stored.dtype != vectors.stored.dtype:
-        stored = (stored if scales is None else stored * scales[:, None]).astype(vectors.stored.dtype)
-        scales = None
-    raw, own = (np.ascontiguousarray(each).view(np.uint8).reshape(len(matrix), -1) for each in (stored, vectors.stored))
-    same: NDArray[np.bool_] = (raw == own).all(axis=1)
-    if scales is not None and vectors.scales is not None:
-        same &= scales == vectors.scales
-    return same
 
 
 def notes_on(vectors: CharVectors) -> list[Note]:

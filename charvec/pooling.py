@@ -153,7 +153,7 @@ def occurrences(vectors: CharVectors) -> int:
     # it comes from the file, like all provenance, and may be anything
     for each in left_out.values() if isinstance(left_out, dict) else ():
         number = each.get("occurrences") if isinstance(each, dict) else None
-        further += max(0, number) if type(number) is int else 0
+        further += min(max(0, number), 1 << 63) if type(number) is int else 0
     # in float64, where counts that a file invents do not wrap around
     return int(vectors.counts.sum(dtype=np.float64)) + int(vectors.missing_counts.sum(dtype=np.float64)) + further
 

@@ -2,7 +2,8 @@
 
 Means and places on axes are the same on every machine: sums are taken element by element in float64, in one order, and
 never by a matrix product, whose last bits depend on the processor and on the number of threads. The axes themselves
-come from LAPACK; they are rounded to multiples of 2 to the power of -20, which is far above its rounding errors.
+come from LAPACK; they are rounded to multiples of 2 to the power of -20, which is far above its rounding errors unless
+two variances are (nearly) equal: then any directions between the two axes are as good.
 """
 
 from __future__ import annotations

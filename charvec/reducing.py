@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charvec.codebooks import quantise
 from charvec.counts import Counts, Samples
-from charvec.dtypes import convert_rows, parse_dtype
+from charvec.dtypes import convert_rows, parse_dtype, storable
 from charvec.errors import UsageError, WrongFile
 from charvec.fidelity import fidelity
 from charvec.pooling import occurrences
@@ -26,7 +26,16 @@ from charvec.selection import select
 from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 
-__all__ = ["as_reduced", "check_reduction", "is_plain", "reduce", "reduced_like", "refuse_reduced", "rows_before"]
+__all__ = [
+    "as_reduced",
+    "check_reduction",
+    "is_plain",
+    "reduce",
+    "reduced_like",
+    "refuse_reduced",
+    "rows_before",
+    "stored_alike",
+]
 
 #: What the mean and the axes can weigh.
 WEIGHTS = ("types", "occurrences")
@@ -271,6 +280,39 @@ def as_reduced(
     Raises:
         WrongFile: ``E-REDUCED`` for rows of another length; ``E-OVERFLOW``.
     """
+    return _rounded(_on_axes(rows, like), like, like.dtype if dtype is None else dtype)
+
+
+def stored_alike(rows: NDArray[np.float32], like: CharVectors, dtype: str) -> NDArray[np.bool_]:
+    """Whether each row of the model, stored as :func:`as_reduced` says, is theirs in every bit: bool [n].
+
+    A row that their type cannot hold, as one with NaN, is not.
+
+    Args:
+        rows: float32 [n, dimensions of the model], one for each of the vectors.
+        like: the vectors.
+        dtype: the element type the rows went through before they got that of the vectors.
+
+    Raises:
+        WrongFile: ``E-REDUCED`` for rows of another length.
+    """
+    shorter = _on_axes(rows, like)
+    same = storable(shorter, dtype)
+    if not same.all():
+        shorter = np.where(same[:, None], shorter, np.float32(0))
+    stored, scales = _rounded(shorter, like, dtype)
+    if stored.dtype != like.stored.dtype:
+        stored = (stored if scales is None else stored * scales[:, None]).astype(like.stored.dtype)
+        scales = None
+    raw, own = (np.ascontiguousarray(each).view(np.uint8).reshape(len(rows), -1) for each in (stored, like.stored))
+    same &= (raw == own).all(axis=1)
+    if scales is not None and like.scales is not None:
+        same &= scales == like.scales
+    return same
+
+
+def _on_axes(rows: NDArray[np.float32], like: CharVectors) -> NDArray[np.float32]:
+    """Rows of the model, cut and put on axes as the vectors were; float32. Raises as :func:`as_reduced`."""
     if rows.shape[1] != rows_before(like):
         raise WrongFile(
             "E-REDUCED",
@@ -279,20 +321,25 @@ def as_reduced(
         )
     if "dims" in like.source.get("options", {}):
         rows = np.ascontiguousarray(rows[:, : like.dim if like.pca is None else like.pca.dim])
-    if like.pca is not None:
-        rows = like.pca.project(rows)
-    dtype = like.dtype if dtype is None else dtype
-    if dtype == "pq":
-        if like.codebooks is None:
-            return rows, None
-        if not np.isfinite(rows).all() or (len(rows) and not like.codebooks.shape[1]):
-            raise WrongFile(
-                "E-OVERFLOW",
-                "the file's codebooks cannot store rows that hold NaN or infinity, or any row when they are empty",
-                help="dump all samples again",
-            )
-        return quantise(rows, like.codebooks), None
-    return convert_rows(rows, dtype)
+    return rows if like.pca is None else like.pca.project(rows)
+
+
+def _rounded(
+    rows: NDArray[np.float32], like: CharVectors, dtype: str
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Rows as a type stores them, and their scales; with the vectors' codebooks, where they have any."""
+    if dtype != "pq":
+        return convert_rows(rows, dtype)
+    if like.codebooks is None:
+        return rows, None
+    if not storable(rows, dtype).all() or (len(rows) and not like.codebooks.shape[1]):
+        raise WrongFile(
+            "E-OVERFLOW",
+            "the file's codebooks cannot store rows that hold values not finite or beyond 65,504, "
+            "or any row when they are empty",
+            help="dump all samples again, with --dtype float32 if need be",
+        )
+    return quantise(rows, like.codebooks), None
 
 
 def reduced_like(vectors: CharVectors, like: CharVectors) -> CharVectors:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["centered", "describe_reduction", "is_reduced", "mean_of", "problem", "restored", "same_space", "whole"]
 
+#: What ``centered`` says of rows whose mean was taken away while they were on axes, so that they can be restored.
+ON_AXES = "on axes"
+
 
 def is_reduced(vectors: CharVectors) -> bool:
     """Whether the rows have fewer dimensions than they had in the model."""
@@ -49,6 +52,8 @@ def restored(vectors: CharVectors) -> CharVectors:
     if vectors.dtype != "float32":
         options["rounded_to"] = [*vectors.rounded_to, vectors.dtype]
     options |= {"dtype": "float32", "restored_from": vectors.dim}
+    if options.get("centered") == ON_AXES:  # their starting point gives it back
+        del options["centered"]
     # of what is known, the part about restored rows
     known = vectors.source.get("fidelity", {})
     if str(known.get("to", "")).startswith("reduced"):
@@ -88,8 +93,8 @@ def centered(vectors: CharVectors) -> CharVectors:
     options = {key: value for key, value in vectors.source.get("options", {}).items() if key != "center"}
     if vectors.dtype != "float32":
         options["rounded_to"] = [*vectors.rounded_to, vectors.dtype]
-    options |= {"dtype": "float32", "centered": True}
     pca = vectors.pca
+    options |= {"dtype": "float32", "centered": options.get("centered") or (True if pca is None else ON_AXES)}
     if pca is not None:  # the same axes, starting from another point
         pca = Principal(pca.basis, pca.restore(mean_of(vectors)[None])[0])
     source = {**vectors.source, "options": options}

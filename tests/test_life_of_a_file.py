@@ -420,6 +420,7 @@ def test_no_meta_is_a_bug(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPa
         ("merge", file, good, "-o", tmp_path / "o.h5", "-f"),
         *(("coverage", text, "-m", file), ("dump", text, "-m", file, "-o", tmp_path / "o.h5", "-f")),
         ("convert", file, tmp_path / "o.npz", "-f", "--dtype", "float16"),
+        ("convert", file, tmp_path / "o.npz", "-f", "--top", "1"),
     ]
     generator = random.Random(4)
     known = inner(json.loads(json.dumps(vectors.source)))

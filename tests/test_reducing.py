@@ -22,7 +22,7 @@ from vector_samples import LOSSLESS, ROOT, SUFFIX, assert_same, build, charvec, 
 import charvec as package
 from charvec import CharVectors, Counts, diff, load, lookup, merge, reduce, select, update
 from charvec.codebooks import decode, default_parts, fit, quantise
-from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, WrongFile
 from charvec.extraction import verify_rows
 from charvec.fidelity import describe
 from charvec.formats import by_name
@@ -314,6 +314,12 @@ def test_center_in_another_space() -> None:
     weighted = np.average(both.matrix.astype(float), axis=0, weights=ALL.counts.astype(float))
     assert np.allclose(both.mean, weighted, atol=1e-5) and np.abs(other.mean).max() < 1e-5
     assert np.allclose(both.centered().restore().matrix, both.restore().matrix, atol=1e-4)
+    assert both.centered().source["options"]["centered"]
+    # the restored rows are not centred, unless they were before they were put on axes
+    assert "centered" not in both.centered().restore().source["options"]
+    before = reduce(reduce(ALL, center=True).centered(), pca=12, center=True)
+    assert before.restore().source["options"]["centered"] is True
+    assert before.centered().restore().source["options"]["centered"] is True
     cut = reduce(reduce(ALL, center=True), dims=5)
     assert cut.mean is not None and cut.mean.tolist() == reduce(ALL, center=True).mean[:5].tolist()  # type: ignore[index]
 
@@ -441,6 +447,19 @@ def option(**changes: Any) -> Spoil:
     return spoil
 
 
+SAMPLES = {"files": 1, "bytes": 1, "characters": 1}
+
+
+def said(**changes: Any) -> Spoil:
+    """Provenance that says something else."""
+
+    def spoil(columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        meta = {**json.loads(columns["meta"].tobytes()), **changes}
+        return {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+
+    return spoil
+
+
 WRONG: list[tuple[Spoil, str]] = [
     (lambda columns: {"codebooks": None}, "E-COUNT"),
     (lambda columns: {"vectors": np.zeros((6, 2), np.float32)}, "E-COUNT"),
@@ -474,6 +493,18 @@ WRONG: list[tuple[Spoil, str]] = [
     (option(dims={"from": 0}), "E-META"),
     (option(dims={"from": 1}), "E-BASIS"),
     (option(dims={"from": 1 << 40}), "E-META"),
+    (said(format_version=1), "E-META"),
+    (said(samples={**SAMPLES, "left_out": 3}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": 0.5}}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": ["int8"]}}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": {"distinct": "x", "occurrences": 1}}}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": {"distinct": 1, "occurrences": 10**400}}}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": {"distinct": 1, "occurrences": -1}}}), "E-META"),
+    (said(samples={**SAMPLES, "left_out": {"top": {"distinct": 1}}}), "E-META"),
+    (
+        said(samples={**SAMPLES, "left_out": {"top": {"distinct": 1, "occurrences": 1, "graphemes": [1]}}}),
+        "E-META",
+    ),
 ]
 
 
@@ -490,6 +521,31 @@ def test_damaged_columns(spoil: Spoil, expected: str, tmp_path: Path) -> None:
     path.write_bytes(signed(b"".join(map(bytes, hdf5_image(columns, 512)))))
     done = charvec("info", path)
     assert done.returncode == 65 and f"error[{expected}]" in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("kind", ["pq", "pca"])
+def test_rows_that_swell(kind: str) -> None:
+    """A few codes, or places on one axis, that stand for rows of many GiB are refused as they are read, and written."""
+    n, length = 60_000, 1 << 20
+    many = build(list(range(0x20000, 0x20000 + n)), np.zeros((n, 1), np.float32))
+    if kind == "pq":
+        books = np.zeros((1, 1, length), np.float16)
+        bomb, further = replace(many, stored=np.zeros((n, 1), np.uint8), codebooks=books), {"codebooks": books}
+    else:
+        axes = Principal(np.zeros((length, 1), np.float32), np.zeros(length, np.float32))
+        source = {
+            **many.source,
+            "options": {**many.source.get("options", {}), "pca": {"by": "types", "explained": 1.0}},
+        }
+        bomb, further = replace(many, pca=axes, source=source), {"pca/basis": axes.basis, "pca/mean": axes.mean}
+    assert code(lambda: to_columns(bomb)) == "E-BOMB"
+    meta = np.frombuffer(json.dumps({**bomb.source, "format_version": 2}).encode(), np.uint8)
+    columns = {**to_columns(many), "vectors": bomb.stored, **further, "meta": meta}
+    with pytest.raises(UnsafeFile) as caught:
+        from_columns(columns, "x.h5")
+    assert caught.value.code == "E-BOMB"
+    few = {name: column[:9] if len(column) == n else column for name, column in columns.items()}
+    assert len(from_columns({**few, "row_offsets": columns["row_offsets"][:10]}, "x.h5")) == 9
 
 
 @settings(max_examples=300, deadline=None)
@@ -639,7 +695,19 @@ def test_rows_that_codebooks_cannot_hold() -> None:
     rows = np.array([[1, 2, 3, np.nan]], np.float32)
     assert code(lambda: as_reduced(rows, some(20, 4).astype("pq"))) == "E-OVERFLOW"
     assert code(lambda: as_reduced(np.ones((1, 4), np.float32), none)) == "E-OVERFLOW"
+    assert code(lambda: as_reduced(rows * 0 + 7e4, some(20, 4).astype("pq"))) == "E-OVERFLOW"
     assert code(lambda: as_reduced(np.ones((1, 5), np.float32), reduce(some(20, 4), pca=2))) == "E-REDUCED"
+
+
+@pytest.mark.parametrize(("dtype", "wrong"), [("int8", np.nan), ("pq", np.inf), ("pq", 7e4), ("float16", 1e5)])
+def test_verify_names_rows_that_a_type_cannot_hold(dtype: str, wrong: float) -> None:
+    """A model with a row that the file's type cannot store: that character differs, and no other."""
+    from charvec.reducing import stored_alike
+
+    rows = some(20, 4).matrix.copy()
+    made = some(20, 4).astype(dtype)
+    rows[3, 1] = wrong
+    assert np.flatnonzero(~stored_alike(rows, made, dtype)).tolist() == [3]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "pq"])

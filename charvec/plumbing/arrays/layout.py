@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.dtypes import STORED
-from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile, UsageError, WrongFile
 from charvec.fidelity import problem as fidelity_problem
 from charvec.plumbing.safejson import parse
 from charvec.principal import Principal
@@ -57,6 +57,11 @@ MAX_DIM = 1 << 20
 
 #: One bit each.
 MAX_SOURCES = 16
+
+#: Rows made of codes, or restored from few axes, that are so many times as large as the whole file are no vectors of
+#: any model: one code for 4,096 values swells 900 times. Small ones harm nobody.
+MAX_RATIO = 1024
+SWELLS_FROM = 1 << 30
 
 #: Every column with its element types and number of axes, in the order they are written.
 COLUMNS: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -90,7 +95,7 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
 
     Raises:
         UsageError: ``E-META`` for provenance that could not be read back.
-        WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits.
+        WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits; ``E-BOMB`` for rows that :func:`from_columns` refuses.
     """
     further: dict[str, NDArray[Any]] = {
         **({"codebooks": vectors.codebooks} if vectors.codebooks is not None else {}),
@@ -125,6 +130,12 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
         "missing/row_offsets": _narrow(vectors.missing_spelling.row_offsets),
         "meta": np.frombuffer(text.encode(), np.uint8),
     }
+    if problem := _swells(len(vectors), vectors.dim if vectors.pca is None else vectors.pca.dim, columns):
+        raise WrongFile(
+            "E-BOMB",
+            f"the file would be refused when it is read: {problem}",
+            help="use pq:M with a larger M, or more axes",
+        )
     return {name: np.ascontiguousarray(column, column.dtype.newbyteorder("<")) for name, column in columns.items()}
 
 
@@ -141,6 +152,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         WrongFile: ``E-NEWER`` when a newer charvec wrote them.
         DamagedFile: ``E-NOT-CHARVEC``, ``E-H5-TYPE``, ``E-COUNT``, ``E-ORDER``, ``E-DUPLICATE``, ``E-CODEPOINT``,
             ``E-STATUS``, ``E-META``, ``E-BASIS``.
+        UnsafeFile: ``E-BOMB`` when a few codes or axes stand for rows of many GiB.
     """
 
     def refuse(code: str, problem: str) -> NoReturn:
@@ -168,6 +180,8 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         )
     if problem := _meta_problem(meta):
         refuse("E-META", problem)
+    if version < 2 and (later := [name for name in SECOND if name in columns]):
+        refuse("E-META", f"format version 1 has no column {later[0]}")
     for name, (dtypes, axes) in COLUMNS.items():
         if name not in columns:
             if name in OPTIONAL:
@@ -220,6 +234,10 @@ def from_columns(columns: Mapping[str, NDArray[Any]], path: str) -> CharVectors:
         refuse("E-BASIS", f"{dim} dimensions are not the first of {cut['from']}")
     if "mean" in columns and len(columns["mean"]) != dim:
         refuse("E-BASIS", f"a mean of {len(columns['mean'])} values, for {dim} dimensions")
+    if problem := _swells(n, dim if before is None else max(dim, len(before)), columns):
+        raise UnsafeFile(
+            "E-BOMB", f"{path}: {problem}", path=path, help="do not use this file unless you know who made it"
+        )
     for name in SECOND:
         if name in columns and not np.isfinite(columns[name]).all():
             refuse("E-BASIS", f"{name} holds NaN or infinity")
@@ -301,6 +319,8 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
         for key, kind in _OPTIONAL_META.get(section, {}).items():
             if key in meta[section] and type(meta[section][key]) is not kind:
                 return f"{section} holds a {key} that is not of the right type"
+    if wrong := _left_out_problem(meta.get("samples", {}).get("left_out", {})):
+        return wrong
     if "source" in meta and "keep" not in meta.get("options", {}):
         return "the options do not say which statuses were kept"
     if any(type(size) is not int for size in meta.get("source", {}).get("files", {}).values()):
@@ -314,6 +334,27 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
         parse_keep(keep)
     except (CharvecError, TypeError) as error:
         return f"options: {str(error)[:100]}"
+    return None
+
+
+def _left_out_problem(account: object) -> str | None:
+    """What is wrong with the account of a selection, filter -> numbers, which later selections add to."""
+    if not isinstance(account, dict):
+        return "samples: left_out is no object"
+    for name, share in account.items():
+        further = [share["graphemes"]] if isinstance(share, dict) and "graphemes" in share else []
+        for each in (share, *further):
+            numbers = [each.get(key) for key in ("distinct", "occurrences")] if isinstance(each, dict) else [None]
+            if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
+                return f"samples: what {name[:40]} left out is no number of characters and of occurrences"
+    return None
+
+
+def _swells(n: int, length: int, columns: Mapping[str, NDArray[Any]]) -> str | None:
+    """Why rows are far longer than what is stored of them could mean; None when they are not."""
+    present, wanted = sum(column.nbytes for column in columns.values()), n * length * 4
+    if wanted > SWELLS_FROM and wanted > MAX_RATIO * present:
+        return f"{n:,} rows of {length:,} values would swell from {present:,} to {wanted:,} bytes"
     return None
 
 
