@@ -85,13 +85,10 @@ def storable(rows: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
     """
     if dtype == "float32":
         return np.ones(len(rows), bool)
-    if dtype == "float16":
+    held: NDArray[np.bool_] = np.isfinite(rows) if dtype == "int8" else np.abs(rows) <= np.finfo(np.float16).max
+    if dtype == "float16":  # which has NaN and infinity, and takes a little more by rounding
         with np.errstate(over="ignore"):
-            held = np.isfinite(rows.astype(np.float16)) | ~np.isfinite(rows)
-    elif dtype == "int8":
-        held = np.isfinite(rows)
-    else:
-        held = np.abs(rows) <= np.finfo(np.float16).max
+            held = ~np.isfinite(rows) | np.isfinite(rows.astype(np.float16))
     every: NDArray[np.bool_] = held.all(axis=1)
     return every
 

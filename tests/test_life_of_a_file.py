@@ -437,6 +437,7 @@ def test_no_meta_is_a_bug(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPa
                 del place[way[-1]]
             with monkeypatch.context() as patch:
                 patch.setattr(layout, "_meta_problem", lambda meta: None)
+                patch.setattr(layout, "_said_and_there", lambda meta, columns: None)
                 replace(vectors, source=source).save(file, overwrite=True)
             try:
                 charvec.load(file)
