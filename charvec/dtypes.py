@@ -85,7 +85,8 @@ def storable(rows: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
     """
     if dtype == "float32":
         return np.ones(len(rows), bool)
-    held: NDArray[np.bool_] = np.isfinite(rows) if dtype == "int8" else np.abs(rows) <= np.finfo(np.float16).max
+    most = np.finfo(np.float32 if dtype == "int8" else np.float16).max
+    held = np.asarray(np.abs(rows) <= most)  # not so for NaN
     if dtype == "float16":  # which has NaN and infinity, and takes a little more by rounding
         with np.errstate(over="ignore"):
             held = ~np.isfinite(rows) | np.isfinite(rows.astype(np.float16))
