@@ -86,11 +86,10 @@ def storable(rows: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
     if dtype == "float32":
         return np.ones(len(rows), bool)
     most = np.finfo(np.float32 if dtype == "int8" else np.float16).max
-    held = np.asarray(np.abs(rows) <= most)  # not so for NaN
-    if dtype == "float16":  # which has NaN and infinity, and takes a little more by rounding
-        with np.errstate(over="ignore"):
-            held = ~np.isfinite(rows) | np.isfinite(rows.astype(np.float16))
-    every: NDArray[np.bool_] = held.all(axis=1)
+    with np.errstate(over="ignore"):
+        # float16 takes a little more than its largest by rounding, and has NaN and infinity, which the others have not
+        held = np.isfinite(rows.astype(np.float16)) | ~np.isfinite(rows) if dtype == "float16" else np.abs(rows) <= most
+    every: NDArray[np.bool_] = np.logical_and.reduce(held, axis=1)
     return every
 
 
