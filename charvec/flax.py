@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from charvec.errors import MissingPackage
+from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
 from charvec.vectors import CharVectors
 
@@ -23,7 +25,7 @@ class Frozen(nnx.Variable):
 
 
 def embedding(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     freeze: bool = True,
@@ -33,7 +35,7 @@ def embedding(
     """An ``nnx.Embed`` with one row for each entry of a vocabulary.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`; None for :meth:`CharVectors.vocabulary`: pad 0,
             unknown 1, then the characters by code point.
         freeze: whether training leaves the vectors as they are: then they are :class:`Frozen`, not an ``nnx.Param``.
@@ -48,6 +50,7 @@ def embedding(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`.
     """
+    vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     matrix = table(vectors, vocab, padding_idx=padding_idx, **options).matrix
     layer = nnx.Embed(*matrix.shape, embedding_init=nnx.initializers.constant(matrix), rngs=nnx.Rngs(0))
     if freeze:
@@ -56,7 +59,7 @@ def embedding(
 
 
 def linen_embedding(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     padding_idx: int | Default | None = Default.PADDING,
@@ -79,5 +82,6 @@ def linen_embedding(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`.
     """
+    vectors = as_vectors(vectors, "linen_embedding(vectors, vocab)")
     matrix = table(vectors, vocab, padding_idx=padding_idx, **options).matrix
     return linen.Embed(*matrix.shape, embedding_init=linen.initializers.constant(matrix))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from charvec.errors import MissingPackage, UsageError
+from charvec.storage import as_vectors
 from charvec.tables import Vocab, table
 from charvec.vectors import CharVectors
 
@@ -18,13 +20,15 @@ except ImportError as error:
 __all__ = ["keyed_vectors"]
 
 
-def keyed_vectors(vectors: CharVectors, vocab: Vocab | None = None, **options: Any) -> KeyedVectors:
+def keyed_vectors(
+    vectors: CharVectors | str | os.PathLike[str], vocab: Vocab | None = None, **options: Any
+) -> KeyedVectors:
     """A ``KeyedVectors``, in memory: every key is kept, space and line feed too, which gensim's text files lose.
 
     ``kv.save`` and ``KeyedVectors.load`` keep them as well, and the counts.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: entries and their ids, which become gensim's indices; None for the characters alone, commonest first, as
             gensim has it (``restrict_vocab`` takes the first ones).
         options: with a ``vocab``: ``pad``, ``unk``, ``missing`` and ``seed``, as for :func:`charvec.tables.table`.
@@ -36,6 +40,7 @@ def keyed_vectors(vectors: CharVectors, vocab: Vocab | None = None, **options: A
         CharvecError: as :func:`charvec.tables.table`; ``E-ARGUMENT`` for options without a ``vocab``; ``E-VOCAB-IDS``
             when ids leave gaps, which have no keys, or an entry has two.
     """
+    vectors = as_vectors(vectors, "keyed_vectors(vectors, vocab)")
     if vocab is None:
         if options:
             raise UsageError("E-ARGUMENT", f"{min(options)}= needs a vocab", help="give your vocabulary as vocab=")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any, Literal
 
 from charvec.errors import MissingPackage, UsageError
+from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
 from charvec.vectors import CharVectors
 
@@ -21,7 +23,7 @@ __all__ = ["embedding", "embedding_bag"]
 
 
 def embedding(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     padding_idx: int | Default | None = Default.PADDING,
@@ -32,7 +34,7 @@ def embedding(
     An id that is no row gives the last row there, as JAX has it; ``array.at[ids].get(mode="fill")`` gives NaN instead.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`; None for :meth:`CharVectors.vocabulary`: pad 0,
             unknown 1, then the characters by code point.
         padding_idx: the id of padding: its row is zeros; None for none. When it is not given, it is the id of ``pad``,
@@ -46,11 +48,12 @@ def embedding(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`.
     """
+    vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     return jnp.array(table(vectors, vocab, padding_idx=padding_idx, **options).matrix)
 
 
 def embedding_bag(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     mode: Literal["mean", "sum"] = "mean",
@@ -76,6 +79,7 @@ def embedding_bag(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-POOLING`` for another mode.
     """
+    vectors = as_vectors(vectors, "embedding_bag(vectors, vocab)")
     if mode not in ("mean", "sum"):
         raise UsageError("E-POOLING", f"mode={mode!r} is no pooling", help="choose mean or sum")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from charvec.errors import MissingPackage, UsageError
+from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
 from charvec.vectors import CharVectors
 
@@ -23,7 +25,7 @@ __all__ = ["embedding", "text_vectorization"]
 
 
 def embedding(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     freeze: bool = True,
@@ -35,7 +37,7 @@ def embedding(
     """A ``keras.layers.Embedding`` with one row for each entry of a vocabulary. It is built already.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`, for instance what ``get_vocabulary`` of a
             ``TextVectorization`` gives; None for :meth:`CharVectors.vocabulary`: pad 0, unknown 1, then the
             characters by code point.
@@ -56,6 +58,7 @@ def embedding(
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-PADDING`` when ``mask_zero`` would mask an entry
             that is not padding.
     """
+    vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     if mask_zero and rows.padding != 0:
         raise UsageError(
@@ -78,7 +81,7 @@ def embedding(
 
 
 def text_vectorization(
-    vectors: CharVectors, *, length: int | None = None, name: str | None = None
+    vectors: CharVectors | str | os.PathLike[str], *, length: int | None = None, name: str | None = None
 ) -> keras.layers.TextVectorization:
     """A ``keras.layers.TextVectorization`` that gives texts the ids of :func:`embedding`: as a layer, or in tf.data.
 
@@ -97,6 +100,7 @@ def text_vectorization(
         MissingPackage: ``E-PACKAGE`` without TensorFlow.
         UsageError: ``E-ARGUMENT`` when U+0000 has a vector: Keras takes it for its own name of padding.
     """
+    vectors = as_vectors(vectors, "text_vectorization(vectors)")
     if "\0" in vectors:
         raise UsageError(
             "E-ARGUMENT",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 from tokenizers import Tokenizer
 
 from charvec.errors import MissingPackage
 from charvec.profiles.model2vec import SPECIAL, tokenizer
+from charvec.storage import as_vectors
 from charvec.tables import table
 from charvec.vectors import CharVectors
 
@@ -20,7 +22,7 @@ __all__ = ["static_model"]
 
 
 def static_model(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     *,
     pad: str = SPECIAL.pad,
     unk: str = SPECIAL.unk,
@@ -34,7 +36,7 @@ def static_model(
     ``model2vec`` of :func:`charvec.export` writes the same as a folder, which sentence-transformers opens too.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         pad: name of the token for padding, a row of zeros; no text has it.
         unk: name of the token for unknown characters, likewise.
         pad_id: its id; negative ones count from the end.
@@ -47,6 +49,7 @@ def static_model(
     Raises:
         UsageError: ``E-VOCAB-IDS`` as :meth:`CharVectors.vocabulary`.
     """
+    vectors = as_vectors(vectors, "static_model(vectors)")
     ids = vectors.vocabulary(pad, unk, pad_id=pad_id, unk_id=unk_id)
     return StaticModel(
         table(vectors, ids, pad=pad).matrix,

@@ -14,7 +14,7 @@ from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
 from charvec.pooling import pooled_rows
 from charvec.reduction import mean_of
-from charvec.storage import check_target, write_whole
+from charvec.storage import as_vectors, check_target, write_whole
 from charvec.tables import Default, Table, Vocab, table
 from charvec.vectors import CharVectors
 from charvec.version import __version__
@@ -34,7 +34,7 @@ _MAX_BYTES = (1 << 31) - (1 << 26)
 
 
 def model(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     pooling: Literal["mean", "sum", "sif", "stored"] | None = "mean",
@@ -58,7 +58,7 @@ def model(
     ``vocabulary`` {entry: id}, ``padding``, ``unknown`` (ids, or null) and ``source``, the provenance of the vectors.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`; None for :meth:`CharVectors.vocabulary`: pad 0,
             unknown 1, then the characters by code point. No entry twice.
         pooling: ``mean``, ``sum``, ``sif`` or ``stored``, as for :meth:`CharVectors.encode`; None for one row a
@@ -84,6 +84,7 @@ def model(
             another type; ``E-OVERFLOW`` as :func:`charvec.dtypes.convert_rows`; ``E-PROFILE-SIZE`` for more than ONNX
             can hold.
     """
+    vectors = as_vectors(vectors, "model(vectors, vocab)")
     if pooling is None and normalize:
         raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
     if inputs not in ("ids", "codepoints"):
@@ -139,7 +140,7 @@ def model(
 
 
 def export(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     path: str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,

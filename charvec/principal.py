@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from charvec.valueclass import dataclass
 
-__all__ = ["Principal", "principal_axes", "weighted_mean"]
+__all__ = ["Principal", "explained_share", "principal_axes", "weighted_mean"]
 
 #: Rows that are multiplied together: their sums stay in a cache.
 BLOCK = 128
@@ -86,6 +86,32 @@ def weighted_mean(rows: NDArray[np.float32], weights: NDArray[np.float64]) -> ND
         total += (rows[start : start + BLOCK] * weights[start : start + BLOCK, None]).sum(axis=0)
     mean: NDArray[np.float32] = (total / weights.sum()).astype(np.float32)
     return mean
+
+
+def explained_share(
+    rows: NDArray[np.float32], places: NDArray[np.float32], weights: NDArray[np.float64]
+) -> float | None:
+    """The share of the variance of rows that lies along axes, which other rows may have given; None without any.
+
+    Args:
+        rows: float32 [n, dim]; those that are not finite are passed over.
+        places: float32 [n, N], theirs on the axes.
+        weights: float64 [n], as for :func:`principal_axes`.
+    """
+    sound = np.isfinite(rows).all(axis=1) & np.isfinite(places).all(axis=1) & (weights > 0)
+    if not sound.any():
+        return None
+    total, along = (_variance(each[sound], weights[sound]) for each in (rows, places))
+    return along / total if total > 0 else None
+
+
+def _variance(rows: NDArray[np.float32], weights: NDArray[np.float64]) -> float:
+    """The weighted sum of squared distances from the weighted mean."""
+    mean, total = weighted_mean(rows, weights).astype(np.float64), 0.0
+    for start in range(0, len(rows), BLOCK):
+        away = rows[start : start + BLOCK] - mean
+        total += float((away * away).sum(axis=1) @ weights[start : start + BLOCK])
+    return total
 
 
 def principal_axes(rows: NDArray[np.float32], number: int, weights: NDArray[np.float64]) -> tuple[Principal, float]:

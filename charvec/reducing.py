@@ -20,7 +20,7 @@ from charvec.dtypes import convert_rows, parse_dtype, storable
 from charvec.errors import UsageError, WrongFile
 from charvec.fidelity import fidelity
 from charvec.pooling import occurrences
-from charvec.principal import principal_axes, weighted_mean
+from charvec.principal import explained_share, principal_axes, weighted_mean
 from charvec.reduction import is_reduced, whole
 from charvec.selection import select
 from charvec.storage import as_vectors
@@ -64,7 +64,8 @@ def reduce(
         pca: the places of the rows on so many principal axes, and in ``vectors.pca`` the axes themselves.
         by: what ``center`` and ``pca`` weigh: ``types``, each character once, or ``occurrences``, each as often as it
             occurs; by default occurrences for ``center`` and types for ``pca``.
-        center: keep the mean of the rows in ``vectors.mean``; ``encode(center=True)`` takes it away.
+        center: keep the mean of the rows in ``vectors.mean``; ``encode(center=True)`` takes it away. Of narrow vectors
+            it is the mean of the rounded rows, where :func:`charvec.dump` takes that of the rows before.
         sif: keep this number as the ``a`` of ``encode(pooling="sif")``, and with it the number of all occurrences.
         dtype: element type, as for :meth:`charvec.vectors.CharVectors.astype`; by default that of the vectors, float32
             after ``pq``.
@@ -74,9 +75,9 @@ def reduce(
             ``E-DTYPE``; ``E-ARGUMENT`` for anything but vectors.
         WrongFile: ``E-REDUCED`` when axes or dimensions are asked of vectors that have axes already; ``E-OVERFLOW``.
     """
-    check_reduction(top=top, dims=dims, pca=pca, by=by, sif=sif, dtype=dtype)
+    check_reduction(top=top, dims=dims, pca=pca, by=by, center=center, sif=sif, dtype=dtype)
     vectors = as_vectors(vectors, "reduce(vectors)")
-    made = vectors if top is None else _top(vectors, top)
+    made = vectors if top is None else _top(vectors, int(top))
     rows, was = made.matrix, made.dtype
     shorter = dims is not None or pca is not None
     if shorter and made.pca is not None:
@@ -86,9 +87,9 @@ def reduce(
             help="make them smaller from the vectors that these were made of, or restore them first",
         )
     if dims is not None:
-        made = _first(made.astype("float32"), dims)
+        made = _first(made.astype("float32"), int(dims))
     if pca is not None:
-        made = _axes(made.astype("float32"), pca, by or "types")
+        made = _axes(made.astype("float32"), int(pca), by or "types")
     if center:
         made = _with_option(made, "center", {"by": by or "occurrences"})
         made = replace(made, mean=_mean(made, by or "occurrences"))
@@ -120,13 +121,16 @@ def check_reduction(
         UsageError: ``E-REDUCE``, ``E-DTYPE``.
     """
     for name, value in (("top", top), ("dims", dims), ("pca", pca)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
             raise _refused(f"{name} is {value!r}", "say a whole number from 1 on")
     if dims is not None and pca is not None:
         raise _refused("dims and pca exclude each other", "say one of them")
     if by not in (None, *WEIGHTS):
         raise _refused(f"{by!r} is nothing to weigh by", "choose types or occurrences")
-    if sif is not None and not (isinstance(sif, (int, float)) and 0 < sif < math.inf):
+    if by is not None and pca is None and not center:
+        raise _refused("by says what center and pca weigh, and neither is asked for", "say center or pca too")
+    number = isinstance(sif, (int, float, np.integer, np.floating)) and not isinstance(sif, bool)
+    if sif is not None and not (number and 0 < sif < math.inf):
         raise _refused(f"sif is {sif!r}", "say a positive number; 0.001 is usual")
     if dtype is not None:
         parse_dtype(dtype)
@@ -197,9 +201,12 @@ def _axes(vectors: CharVectors, number: int, by: str) -> CharVectors:
         pca=axes,
         mean=None if vectors.mean is None else axes.project(vectors.mean[None])[0],
     )
-    # rounded down to what does not depend on the processor
-    share = math.floor(min(1.0, explained) * 1e9 + 1e-3) / 1e9
-    return _with_option(made, "pca", {"by": by, "explained": float(share)})
+    return _with_option(made, "pca", {"by": by, "explained": _share(explained)})
+
+
+def _share(explained: float) -> float:
+    """A share of the variance, rounded down to what does not depend on the processor."""
+    return float(math.floor(min(1.0, explained) * 1e9 + 1e-3) / 1e9)
 
 
 def _weights(vectors: CharVectors, by: str) -> NDArray[np.float64]:
@@ -354,6 +361,11 @@ def reduced_like(vectors: CharVectors, like: CharVectors) -> CharVectors:
     source = {**vectors.source, "options": {**vectors.source["options"], **options}}
     stored, _ = as_reduced(rows, like, "float32")
     made = replace(vectors, stored=stored, pca=like.pca, source=source)
+    if like.pca is not None:
+        # the axes are those of the old rows; what they explain is said of all
+        explained = explained_share(rows[:, : like.pca.dim], stored, _weights(made, old["pca"]["by"]))
+        if explained is not None:
+            made = _with_option(made, "pca", {**old["pca"], "explained": _share(explained)})
     if "center" in old:
         made = reduce(made, center=True, by=old["center"]["by"])
     if "sif" in old:

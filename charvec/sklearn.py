@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import MissingPackage, UsageError
-from charvec.storage import load
+from charvec.storage import as_vectors
 from charvec.vectors import CharVectors
 
 try:
@@ -53,7 +53,7 @@ class CharVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.pooling not in ("mean", "sum"):
             raise UsageError("E-POOLING", f"pooling={self.pooling!r} is no pooling", help="choose mean or sum")
         _check_several(X)
-        self.vectors_ = self.vectors if isinstance(self.vectors, CharVectors) else load(self.vectors)
+        self.vectors_ = as_vectors(self.vectors, "CharVectorizer(vectors)")
         self._n_features_out = self.vectors_.dim
         return self
 

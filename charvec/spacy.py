@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from charvec.errors import MissingPackage, UsageError
+from charvec.storage import as_vectors
 from charvec.tables import Vocab, table
 from charvec.vectors import CharVectors
 
@@ -23,11 +25,13 @@ except ImportError as error:
 __all__ = ["install", "vectors"]
 
 
-def vectors(vectors: CharVectors, vocab: Vocab | None = None, *, name: str = "charvec", **options: Any) -> Vectors:
+def vectors(
+    vectors: CharVectors | str | os.PathLike[str], vocab: Vocab | None = None, *, name: str = "charvec", **options: Any
+) -> Vectors:
     """A ``spacy.vectors.Vectors``: every key is kept, white space and U+0000 too, which spaCy's text files lose.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: entries and their ids, which become spaCy's rows; None for the characters alone, by code point. spaCy
             gives zeros to whatever has no vector, so that it needs no rows for padding and unknown characters.
         name: what spaCy calls the table, in ``nlp.meta`` too.
@@ -41,6 +45,7 @@ def vectors(vectors: CharVectors, vocab: Vocab | None = None, *, name: str = "ch
         CharvecError: as :func:`charvec.tables.table`; ``E-ARGUMENT`` for options without a ``vocab``; ``E-VOCAB-IDS``
             when an entry has two ids, of which spaCy would forget one.
     """
+    vectors = as_vectors(vectors, "vectors(vectors, vocab)")
     if vocab is None:
         if options:
             raise UsageError("E-ARGUMENT", f"{min(options)}= needs a vocab", help="give your vocabulary as vocab=")
@@ -57,7 +62,9 @@ def vectors(vectors: CharVectors, vocab: Vocab | None = None, *, name: str = "ch
     return result
 
 
-def install(vectors: CharVectors, nlp: Language | SpacyVocab, *, name: str = "charvec") -> None:
+def install(
+    vectors: CharVectors | str | os.PathLike[str], nlp: Language | SpacyVocab, *, name: str = "charvec"
+) -> None:
     """Give a pipeline these vectors, in place of those it has: ``token.vector``, ``doc.vector``, ``doc.similarity``.
 
     A token has a vector when it is a single character; ``spacy.blank("zh")`` makes such tokens. ``doc.vector`` is
@@ -66,7 +73,7 @@ def install(vectors: CharVectors, nlp: Language | SpacyVocab, *, name: str = "ch
     longer token, has no vector there.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         nlp: a pipeline or its ``vocab``. Components that were trained with other vectors have to be trained again.
         name: as for :func:`vectors`.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 from charvec.errors import MissingPackage, UsageError
+from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
 from charvec.vectors import CharVectors
 
@@ -20,7 +22,7 @@ __all__ = ["embedding", "embedding_bag"]
 
 
 def embedding(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     freeze: bool = True,
@@ -30,7 +32,7 @@ def embedding(
     """An ``nn.Embedding`` with one row for each entry of a vocabulary.
 
     Args:
-        vectors: as :func:`charvec.load` gives them.
+        vectors: as :func:`charvec.load` gives them, or the path of a vector file.
         vocab: the caller's ids, as for :meth:`CharVectors.matrix_for`; None for :meth:`CharVectors.vocabulary`: pad 0,
             unknown 1, then the characters by code point.
         freeze: whether training leaves the vectors as they are.
@@ -45,6 +47,7 @@ def embedding(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`.
     """
+    vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     weights = torch.from_numpy(rows.matrix)
     made: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=freeze, padding_idx=rows.padding)  # type: ignore[no-untyped-call]
@@ -52,7 +55,7 @@ def embedding(
 
 
 def embedding_bag(
-    vectors: CharVectors,
+    vectors: CharVectors | str | os.PathLike[str],
     vocab: Vocab | None = None,
     *,
     mode: Literal["mean", "sum"] = "mean",
@@ -79,6 +82,7 @@ def embedding_bag(
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-POOLING`` for another mode.
     """
+    vectors = as_vectors(vectors, "embedding_bag(vectors, vocab)")
     if mode not in ("mean", "sum"):
         raise UsageError("E-POOLING", f"mode={mode!r} is no pooling", help="choose mean or sum")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)

@@ -341,6 +341,7 @@ def test_nothing_stored() -> None:
     "wrong",
     [
         *({"top": 0}, {"dims": -1}, {"pca": 2.5}, {"pca": True}, {"dims": 2, "pca": 2}, {"by": "weight"}),
+        *({"sif": True}, {"top": np.bool_(True)}, {"by": "types"}, {"by": "types", "top": 9}),
         *({"sif": 0.0}, {"sif": float("nan")}, {"sif": "1"}, {"dims": 129}, {"pca": 129}),
     ],
 )
@@ -349,6 +350,13 @@ def test_numbers_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as caught:
         reduce(ALL, **wrong)
     assert caught.value.code == "E-REDUCE"
+
+
+def test_numbers_of_numpy() -> None:
+    """Integers and floats of NumPy are numbers as any other, and the result is the same, in a file too."""
+    made = reduce(ALL, top=np.int64(90), pca=np.uint8(3), sif=np.float32(0.5))  # type: ignore[arg-type]
+    assert_same(through(made, "hdf5"), through(reduce(ALL, top=90, pca=3, sif=0.5), "hdf5"))
+    assert reduce(ALL, dims=np.int32(5)).dim == 5  # type: ignore[arg-type]
 
 
 def test_vectors_that_cannot_be_reduced() -> None:
@@ -647,6 +655,14 @@ def test_update(way: dict[str, Any]) -> None:
         assert new.mean is not None and np.allclose(new.mean, rows, atol=1e-4)
     if "sif" in way:
         assert new.source["options"]["sif"] == {"a": way["sif"], "occurrences": 9639}
+    if "pca" in way and new.pca is not None:
+        weights = ALL.counts if way.get("by") == "occurrences" else np.ones(len(ALL))
+        spread = [
+            np.average((each - np.average(each, axis=0, weights=weights)) ** 2, axis=0, weights=weights).sum()
+            for each in (new.pca.project(ALL.matrix).astype(float), ALL.matrix.astype(float))
+        ]
+        assert new.source["options"]["pca"]["explained"] == pytest.approx(spread[0] / spread[1], abs=1e-6)
+        assert new.source["options"]["pca"]["explained"] < old.source["options"]["pca"]["explained"]
     if "pca" in way or "dims" in way:
         exact = cosines(ALL.matrix, whole(new, 128))
         assert new.source["fidelity"]["mean_cosine"] == pytest.approx(exact.mean(), abs=1e-7)

@@ -107,9 +107,9 @@ def reduction(args: Namespace) -> dict[str, Any]:
         from charvec.errors import UsageError
         from charvec.reducing import check_reduction
 
-        check_reduction(**given)
         if "by" in given and not {"pca", "center"} & given.keys():
             raise UsageError("E-USAGE", "--by goes with --pca or --center", help="say what is to be weighed")
+        check_reduction(**given)
     return given
 
 
