@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from charvec.commands import MEMBERS, Member, member
 from charvec.errors import CharvecError, OutOfMemory, ReadWriteError, UsageError
-from charvec.plumbing.terminal import complain, escape
+from charvec.plumbing.terminal import complain, escape, json_text, print_json_text
 from charvec.version import __version__
 
 __all__ = ["main", "run"]
@@ -208,9 +208,8 @@ def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
 
         traceback.print_exception(error)
     if as_json:
-        import json
-
-        complain(json.dumps(error.as_dict()))
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            print_json_text(json_text(error.as_dict()), sys.stderr)
     else:
         lines = [f"charvec: error[{error.code}]: {escape(error.message)}"]
         if error.found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pickle
@@ -24,7 +25,7 @@ from test_embedding import save
 import charvec
 from charvec.cli import main
 from charvec.errors import CharvecError, UsageError
-from charvec.plumbing.terminal import table, width, wrapped
+from charvec.plumbing.terminal import json_text, print_json_text, table, width, wrapped
 from tests.vector_samples import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -343,3 +344,23 @@ def test_a_traceback_says_what_to_do() -> None:
         charvec.open("nowhere at all")
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
         assert "".join(traceback.format_exception(error)).endswith(f"\nhelp: {error.help}\n")
+
+
+def test_json_is_readable_and_harmless() -> None:
+    """Characters stand as they are; what would act on a terminal is escaped, and every reader gets it back."""
+    harmless = "今天 é가あ😀 plain"
+    for char in (*"\x1b\x7f\x85\x9b\u061c\u200e\u202e\u2028\u2029\u2066\ud800", "\U0010ffff"):
+        text = json_text({"a": harmless + char}, indent=2)
+        assert harmless in text and char not in text and text.count("\n") == 2
+        assert json.loads(text) == {"a": harmless + char}
+        assert json.loads(text.encode()) == {"a": harmless + char}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+def test_json_in_any_encoding(encoding: str) -> None:
+    """What the encoding of a stream lacks is escaped as JSON does it, two escapes beyond U+FFFF."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\n")
+    print_json_text(json_text(["今天 é 😀"]), stream)
+    assert json.loads(raw.getvalue().decode(encoding)) == ["今天 é 😀"] and raw.getvalue().endswith(b"]\n")
+    assert (b"\\u4eca" in raw.getvalue()) == (encoding != "utf-8")

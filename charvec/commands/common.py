@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
 from charvec.plumbing.models.model_places import origin
-from charvec.plumbing.terminal import complain, escape, room, size, table, wrapped
+from charvec.plumbing.terminal import complain, escape, json_text, print_json_text, room, size, table, wrapped
 
 if TYPE_CHECKING:
     from charvec.counts import Counts
@@ -184,22 +184,21 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; characters beyond ASCII as escapes, so that nothing can act on a terminal."""
-    import json
-
-    sys.stdout.writelines((json.dumps(value, indent=2), "\n"))
+    """One JSON document on stdout; whatever could act on a terminal is escaped in it."""
+    print_json_text(json_text(value, indent=2), sys.stdout)
 
 
 def print_line(line: bytes) -> None:
-    """One line of ASCII on stdout, its end included."""
-    sys.stdout.write(line.decode("ascii"))
+    """One line of ASCII, or of JSON in UTF-8, on stdout, its end included."""
+    if line.isascii():
+        sys.stdout.write(line.decode("ascii"))
+    else:
+        print_json_text(line.decode().removesuffix("\n"), sys.stdout)
 
 
 def print_json_line(value: Any) -> None:
     """One line of JSON Lines on stdout, as :func:`print_json`; seen at once by whoever types the next line."""
-    import json
-
-    print(json.dumps(value), flush=True)
+    print_json_text(json_text(value), sys.stdout)
 
 
 def percent(part: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from charvec.commands.common import print_line, warn
-from charvec.plumbing.terminal import count, escape, shown
+from charvec.plumbing.terminal import count, escape, json_text, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,10 +167,8 @@ def _write_tsv(batches: Iterable[Batch], dim: int, write: _Write) -> None:
 
 
 def _write_json(batches: Iterable[Batch], dim: int, write: _Write) -> None:
-    import json
-
     for texts, rows in batches:
         for text, row in zip(texts, rows, strict=True):
-            # JSON has no NaN and no infinity; characters beyond ASCII as escapes, so that nothing can act on a terminal
+            # JSON has no NaN and no infinity
             vector = [float(f"{value:.9g}") if abs(value) <= 3.5e38 else None for value in row.tolist()]
-            write(json.dumps({"text": text, "vector": vector}, allow_nan=False).encode() + b"\n")
+            write(json_text({"text": text, "vector": vector}).encode() + b"\n")

@@ -14,7 +14,7 @@ from charvec.commands.corpus import (
     sample_notes,
     scan_samples,
 )
-from charvec.plumbing.terminal import codepoint, escape, number, visible
+from charvec.plumbing.terminal import codepoint, escape, json_text, number, print_json_text, visible
 
 NAME = "scan"
 HELP = "count the characters of samples"
@@ -37,8 +37,6 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Do it and print one line a character, commonest first: code point, character, count."""
-    import json
-
     from charvec.storage import check_target, write_whole
 
     out = None if args.out == "-" else args.out
@@ -66,12 +64,13 @@ def run(args: Namespace) -> int:
             "notes": [note.as_dict() for note in sample_notes(counts)],
             "counts": {_codepoints(text): number_of for text, number_of in ordered},
         }
-        # file names can hold anything, so everything beyond ASCII is escaped
-        shown = json.dumps(report, indent=2) + "\n"
+        shown = json_text(report, indent=2) + "\n"
     else:
         shown = "".join(f"{_codepoints(text)}\t{_visible(text)}\t{number_of}\n" for text, number_of in ordered)
     if out:
         write_whole(out, shown.encode(), overwrite=args.force)
+    elif args.json:
+        print_json_text(shown.removesuffix("\n"), sys.stdout)
     else:
         # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
         sys.stdout.writelines(shown.splitlines(keepends=True))

@@ -12,7 +12,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from charvec.errors import UsageError
 
@@ -21,8 +21,10 @@ __all__ = [
     "complain",
     "count",
     "escape",
+    "json_text",
     "number",
     "parse_char",
+    "print_json_text",
     "room",
     "shown",
     "size",
@@ -56,6 +58,41 @@ def _escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A JSON document with characters as they are; what :func:`escape` escapes is escaped in JSON's own way.
+
+    Lone surrogates are escaped as well, so that the text can always be encoded in UTF-8, and reading it gives ``value`` again.
+    """
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text if _RARE.search(text) is None else _RARE.sub(_json_unless_safe, text)
+
+
+def print_json_text(text: str, stream: TextIO) -> None:
+    """Print JSON, at once; escaped to ASCII where the encoding of the stream lacks a character of it."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        text = re.sub(r"[^\0-\x7f]", _json_escaped, text)
+    # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
+    stream.writelines((text + "\n").splitlines(keepends=True))
+    stream.flush()
+
+
+#: What may have to be escaped: all but printable ASCII and characters that are safe and frequent.
+_RARE = re.compile("[^\n -~\u00c0-\u00ff\u3041-\u3096\u30a0-\u30ff\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e]")
+
+
+def _json_unless_safe(match: re.Match[str]) -> str:
+    return match[0] if _safe(match[0]) else _json_escaped(match)
+
+
+def _json_escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def codepoint(char: str) -> str:
