@@ -63,7 +63,7 @@ def _escaped(char: str) -> str:
 def json_text(value: Any, indent: int | None = None) -> str:
     """A JSON document with characters as they are; what :func:`escape` escapes is escaped in JSON's own way.
 
-    Lone surrogates are escaped as well, so that the text can always be encoded in UTF-8, and reading it gives ``value`` again.
+    Lone surrogates are escaped as well: the text can always be encoded in UTF-8, and reading it gives ``value`` again.
     """
     import json
 
