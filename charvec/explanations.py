@@ -250,6 +250,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-NOT-COPIED": "A JSON file beside the model is far larger than a configuration, so the folder of the trimmed model has no copy "
     "of it. Copy it yourself, if the model needs it.",
     "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
+    "W-PAIR": "A line of standard input is not two texts with one tab between them, or holds a code point that does not exist. Its cosine is "
+    "nan (null in JSON); all other lines were compared.",
     "W-NONFINITE": "Some vectors hold NaN or infinity, because the checkpoint does.",
     "W-NORMALIZER": "tokenizer.json normalises text in another way than BERT does. Casing was taken from elsewhere; check the rows.",
     "W-OTHER-ENCODING": "A text was read in the encoding that was named for it, and hardly a common character came out, while another encoding "

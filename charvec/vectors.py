@@ -281,7 +281,7 @@ class CharVectors:
         return pad(self, _texts(texts))
 
     def similarity(self, first: str, second: str, pooling: Literal["mean", "sum", "sif", "stored"] = "mean") -> float:
-        """Cosine of the vectors of two texts; 0 when either has no known character, NaN when one is not finite.
+        """Cosine of the vectors of two texts; NaN when either has no known character, is zeros or not finite.
 
         Raises:
             UsageError: ``E-ARGUMENT`` for anything but texts; ``E-POOLING`` as :meth:`encode`.
@@ -289,7 +289,7 @@ class CharVectors:
         one, two = (np.asarray(self.encode(text, pooling), np.float64) for text in (first, second))
         with np.errstate(invalid="ignore"):
             norms = float(np.linalg.norm(one) * np.linalg.norm(two))
-            return float(np.clip(one @ two / norms, -1.0, 1.0)) if norms else 0.0
+            return float(np.clip(one @ two / norms, -1.0, 1.0)) if norms else float("nan")
 
     def nearest(self, query: str | NDArray[np.floating], k: int = 10) -> list[tuple[str, float]]:
         """The k characters whose vectors have the largest cosine with a character, a text or a vector.

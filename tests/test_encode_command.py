@@ -127,7 +127,31 @@ def test_similar_pairs(file: Path, run: Run) -> None:
     assert code == 3 and [each["unknown"] for each in found] == [["a"], ["龘"]] and found[1]["cosine"] is None
     assert found[0]["cosine"] == pytest.approx(VECTORS.similarity("水", "一"), abs=1e-6)
     assert run("similar", file, "-", "--pooling", "sif", stdin="水\t火\n")[0] == 0
-    assert run("similar", file, "-", stdin="水\n")[0] == 65 and run("similar", file, "水")[0] == 2
+    assert run("similar", file, "水")[0] == 2
+
+
+def test_a_line_that_is_no_pair(file: Path, run: Run) -> None:
+    """Its cosine is nan and its number is named; what stands around it is compared."""
+    lines = "水\t火\n水\n\nU+110000\t水\na\tb\tc\n水\t水\n"
+    code, out, err = run("similar", file, "-", stdin=lines)
+    assert code == 3 and out.split()[1:] == ["nan"] * 4 + ["1.0000"]
+    assert "W-PAIR" in err and "lines 2, 3, 4, 5:" in err and "without a cosine" not in err
+    found = [json.loads(line)["cosine"] for line in run("similar", file, "-", "--json", stdin=lines)[1].splitlines()]
+    assert found[1:5] == [None] * 4 and found[5] == pytest.approx(1)
+
+
+def test_characters_without_a_vector_are_named_everywhere(file: Path, run: Run) -> None:
+    """The same warning, each character once, whichever command passes over them."""
+    for arguments, stdin in (
+        (("encode", file, "水龘龘"), ""),
+        (("similar", file, "水龘龘", "火"), ""),
+        (("similar", file, "-"), "水龘\t火龘\n"),
+        (("nearest", file, "水龘龘"), ""),
+        (("nearest", file, "-"), "水龘\n火龘\n"),
+    ):
+        code, _, err = run(*arguments, stdin=stdin)
+        assert code == 0 and "[W-NO-VECTOR]: 1 character without a vector passed over, 2 times in all: 龘" in err
+    assert "no character of them" in run("nearest", file, "-", stdin="龘\n龘\n")[2]
 
 
 def test_nearest_lines(file: Path, run: Run) -> None:

@@ -9,15 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from charvec.errors import Note
 from charvec.plumbing.models.model_places import origin
-from charvec.plumbing.terminal import complain, escape, json_text, print_json_text, room, size, table, wrapped
+from charvec.plumbing.terminal import (
+    complain,
+    count,
+    escape,
+    json_text,
+    print_json_text,
+    room,
+    shown,
+    size,
+    table,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from charvec.counts import Counts
     from charvec.coverage import Coverage
     from charvec.embedding import TokenEmbedding
+    from charvec.vectors import CharVectors
 
 #: Warnings of one kind shown in full.
 SHOWN = 5
+#: Characters without a vector that a warning names.
+NAMED = 10
 
 
 def add_model_arguments(parser: ArgumentParser, *, several: bool = False) -> None:
@@ -173,6 +187,33 @@ def warn(notes: Iterable[Note], args: Namespace) -> None:
             complain(f"charvec: warning[{code}]: and {times - SHOWN:,} more like it (-v shows all)")
 
 
+class Unknown:
+    """Characters of texts that have no vector, to be named in one warning."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+
+    def look(self, vectors: CharVectors, text: str) -> bool:
+        """Keep in mind what of a text has no vector; whether anything has one."""
+        known = vectors.places(text) >= 0
+        if not known.all():
+            for char, there in zip(text, known.tolist(), strict=True):
+                if not there:
+                    self._times[char] = self._times.get(char, 0) + 1
+        return bool(known.any())
+
+    def notes(self) -> list[Note]:
+        """``W-NO-VECTOR`` with the commonest of them, or nothing."""
+        if not self._times:
+            return []
+        commonest = sorted(self._times, key=lambda char: (-self._times[char], char))
+        named = ", ".join(map(shown, commonest[:NAMED])) + (" ..." if len(commonest) > NAMED else "")
+        times = sum(self._times.values())
+        often = f", {times:,} times in all" if times > len(commonest) else ""
+        said = f"{count(len(commonest), 'character')} without a vector passed over{often}: {named}"
+        return [Note("W-NO-VECTOR", said)]
+
+
 def fields(rows: Sequence[Sequence[str]]) -> str:
     """Names and values as lines; on a terminal, values too long for it go on below, broken at spaces."""
     return table(rows, columns=room(sys.stdout))
@@ -203,8 +244,8 @@ def print_json_line(value: Any) -> None:
 
 def percent(part: float) -> str:
     """``99.87 %``, never rounded up to 100."""
-    shown = f"{part * 100:.2f}"
-    return "99.99 %" if shown == "100.00" and part < 1 else f"{shown} %"
+    digits = f"{part * 100:.2f}"
+    return "99.99 %" if digits == "100.00" and part < 1 else f"{digits} %"
 
 
 def share(part: float, whole: float) -> str:

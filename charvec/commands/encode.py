@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import print_line, warn
-from charvec.plumbing.terminal import count, escape, json_text, shown
+from charvec.commands.common import Unknown, print_line, warn
+from charvec.plumbing.terminal import count, escape, json_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "encode"
 HELP = "vectors of texts, from the vectors of their characters"
-
-#: Characters without a vector that a warning names.
-NAMED = 10
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -88,7 +85,7 @@ class _Watched:
         self._vectors, self._args = vectors, args
         self.texts = 0
         self._empty = 0
-        self._unknown: dict[str, int] = {}
+        self._unknown = Unknown()
 
     def encoded(self, batches: Iterable[list[str]]) -> Iterator[Batch]:
         """Each batch with its vectors."""
@@ -101,23 +98,13 @@ class _Watched:
 
     def _look(self, texts: list[str]) -> None:
         for text in texts:
-            places = self._vectors.places(text)
-            if not len(places) or (places < 0).any():
-                self._empty += not (places >= 0).any()
-                for char, place in zip(text, places.tolist(), strict=True):
-                    if place < 0:
-                        self._unknown[char] = self._unknown.get(char, 0) + 1
+            self._empty += not self._unknown.look(self._vectors, text)
 
     def notes(self) -> list[Note]:
         """What a user should know of the texts."""
         from charvec.errors import Note
 
-        notes = []
-        if self._unknown:
-            commonest = sorted(self._unknown, key=lambda char: (-self._unknown[char], char))
-            named = ", ".join(map(shown, commonest[:NAMED])) + (" ..." if len(commonest) > NAMED else "")
-            times = sum(self._unknown.values())
-            notes.append(Note("W-NO-VECTOR", f"{count(times, 'character')} without a vector passed over: {named}"))
+        notes = self._unknown.notes()
         if self._empty:
             notes.append(Note("W-NO-VECTOR", f"{count(self._empty, 'text')} without any vector: zeros"))
         return notes

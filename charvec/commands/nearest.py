@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import print_json, print_json_line
+from charvec.commands.common import Unknown, print_json, print_json_line, warn
 from charvec.plumbing.terminal import codepoint, complain, count, escape, parse_char, shown, table
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def run(args: Namespace) -> int:
         print_json(_as_json(neighbours))
     else:
         print(table([[shown(char), f"{cosine:.4f}"] for char, cosine in neighbours], right=(1,)))
+    watched = Unknown()
+    watched.look(vectors, query)
+    warn(watched.notes(), args)
     return 0
 
 
@@ -61,17 +64,20 @@ def _lines(vectors: CharVectors, args: Namespace) -> int:
     from charvec.neighbours import nearest_to_texts
     from charvec.plumbing.text.text_lines import batches
 
-    unknown = 0
+    unknown, watched = 0, Unknown()
     for lines in batches("-"):
         queries = [parse_char(line) for line in lines]
         for query, neighbours in zip(queries, nearest_to_texts(vectors, queries, args.k), strict=True):
             unknown += neighbours is None
+            watched.look(vectors, query)
             if args.json:
                 print_json_line({"query": query, "nearest": None if neighbours is None else _as_json(neighbours)})
                 continue
             for char, cosine in neighbours or []:
                 print(f"{escape(query)}\t{shown(char)}\t{cosine:.4f}")
         sys.stdout.flush()
+    warn(watched.notes(), args)
     if unknown:
-        complain(f"charvec: {count(unknown, 'line')} without neighbours: no character of it has a vector")
+        them = "it" if unknown == 1 else "them"
+        complain(f"charvec: {count(unknown, 'line')} without neighbours: no character of {them} has a vector")
     return 3 if unknown else 0

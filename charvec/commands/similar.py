@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import print_json, print_json_line
+from charvec.commands.common import NAMED, Unknown, print_json, print_json_line, warn
 from charvec.plumbing.terminal import parse_char, shown
 
 if TYPE_CHECKING:
@@ -48,48 +48,59 @@ def run(args: Namespace) -> int:
         print_json({"a": first, "b": second, "cosine": known, "unknown": unknown})
     else:
         print(f"{cosine:.4f}")
-    if unknown:
-        print("charvec: without a vector, left out: " + ", ".join(map(shown, unknown[:20])), file=sys.stderr)
+    watched = Unknown()
+    watched.look(vectors, first + second)
+    warn(watched.notes(), args)
     return 0
 
 
 def _pairs(vectors: CharVectors, args: Namespace) -> int:
-    """A cosine for every line of stdin; ``nan`` or null, and exit code 3, for texts without any vector."""
+    """A cosine for every line of stdin; ``nan`` or null, and exit code 3, for no pair, or a text without any vector."""
     import numpy as np
 
-    from charvec.errors import DamagedFile
+    from charvec.errors import Note, UsageError
     from charvec.plumbing.terminal import complain, count
     from charvec.plumbing.text.text_lines import batches
 
-    number, undefined = 0, 0
+    number, undefined, bad, watched = 0, 0, [], Unknown()
     for lines in batches("-"):
-        pairs = [[parse_char(text) for text in line.split("\t")] for line in lines]
-        for pair in pairs:
+        pairs = []
+        for line in lines:
             number += 1
+            try:
+                pair = [parse_char(text) for text in line.split("\t")]
+            except UsageError:
+                pair = []
             if len(pair) != 2:
-                raise DamagedFile(
-                    "E-TEXT-LINE",
-                    f"standard input, line {number}: {count(len(pair), 'field')}",
-                    path="-",
-                    help="write two texts a line, with one tab between them",
-                )
+                bad.append(number)
+                pair = ["", ""]  # which have no cosine
+            pairs.append(pair)
         sides = [vectors.encode([pair[side] for pair in pairs], args.pooling, normalize=True) for side in (0, 1)]
         one, two = (np.asarray(side, np.float64) for side in sides)
         with np.errstate(invalid="ignore"):
             cosines = np.clip(np.einsum("ij,ij->i", one, two), -1.0, 1.0).tolist()
         for pair, cosine in zip(pairs, cosines, strict=True):
-            known = [(vectors.places(text) >= 0).all() for text in pair]
-            value = cosine if all(any(char in vectors for char in text) for text in pair) else float("nan")
+            known = [watched.look(vectors, text) for text in pair]
+            value = cosine if all(known) else float("nan")
             undefined += value != value
             if args.json:
-                unknown = [] if all(known) else sorted({char for char in "".join(pair) if char not in vectors})
+                unknown = sorted({char for char in "".join(pair) if char not in vectors})
                 shown_value = value if value == value else None
                 print_json_line({"a": pair[0], "b": pair[1], "cosine": shown_value, "unknown": unknown})
             else:
                 print(f"{value:.4f}")
         sys.stdout.flush()
-    if undefined:
-        complain(f"charvec: {count(undefined, 'pair')} without a cosine: a text has no character with a vector")
+    notes = watched.notes()
+    if bad:
+        named = ", ".join(map(str, bad[:NAMED])) + (" ..." if len(bad) > NAMED else "")
+        said = (
+            f"standard input, {'line' if len(bad) == 1 else 'lines'} {named}: not two texts with one tab between them"
+        )
+        notes.append(Note("W-PAIR", said, "-"))
+    warn(notes, args)
+    if undefined > len(bad):
+        told = count(undefined - len(bad), "pair")
+        complain(f"charvec: {told} without a cosine: a text has no character with a vector")
     return 3 if undefined else 0
 
 
