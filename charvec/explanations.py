@@ -249,6 +249,8 @@ EXPLANATIONS: dict[str, str] = {
     "starting values of an embedding that is trained further; cosines between rows of different models mean nothing.",
     "W-NOT-COPIED": "A JSON file beside the model is far larger than a configuration, so the folder of the trimmed model has no copy "
     "of it. Copy it yourself, if the model needs it.",
+    "W-NOT-STORED": "The output keeps rows alone. The mean of --center, the axes of --pca, without which rows cannot be restored, or what --sif "
+    "stored are not in it. Keep a .h5, .npz or .safetensors file beside it.",
     "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
     "W-PAIR": "A line of standard input is not two texts with one tab between them, or holds a code point that does not exist. Its cosine is "
     "nan (null in JSON); all other lines were compared.",

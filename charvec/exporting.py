@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charvec import formats, profiles
 from charvec.alignment import align
-from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
+from charvec.errors import CharvecError, DamagedFile, Note, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder, write_file
 from charvec.plumbing.arrays.keyed_rows import KeyedRows, Special, portions
 from charvec.plumbing.arrays.plain import check_some
@@ -20,7 +20,7 @@ from charvec.plumbing.files import File
 from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import Member
 from charvec.status import Status
-from charvec.storage import as_vectors, check_output, check_target, load, replacing
+from charvec.storage import as_vectors, check_output, check_target, load, not_stored, replacing
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
 
@@ -39,6 +39,7 @@ class Exported:
         special: names of the special rows, and their rows.
         left_out: characters that the consumer would lose, by code point.
         bytes: of all files.
+        notes: what of the vectors is not kept, ``W-NOT-STORED``: a mean, axes, or a pooling.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Exported:
     special: Mapping[str, int]
     left_out: tuple[str, ...]
     bytes: int
+    notes: tuple[Note, ...] = ()
 
 
 def export(
@@ -113,7 +115,8 @@ def export(
         "status": {} if "converted" in kept.source else _status(kept),
     }
     size = _write(member, rows, about, path, overwrite)
-    return Exported(path, member.NAME, member.FILES, len(kept), ids, left_out, size)
+    notes = tuple(not_stored(vectors, path, f"the profile {member.NAME}"))
+    return Exported(path, member.NAME, member.FILES, len(kept), ids, left_out, size, notes)
 
 
 def check_export(path: str, profile: str, *, overwrite: bool = False, inputs: tuple[str, ...] = ()) -> None:
@@ -152,7 +155,8 @@ def _as_format(
             raise _differs(path, str(error)) from error
         _compare(KeyedRows(kept.chars, kept.matrix), KeyedRows(again.chars, again.matrix), path)
         size = os.path.getsize(output.name)
-    return Exported(path, profile, (), len(kept), {}, tuple(left_out), size)
+    notes = tuple(not_stored(vectors, path, f"the profile {profile}")) if formats.by_name(format_).HOLDS else ()
+    return Exported(path, profile, (), len(kept), {}, tuple(left_out), size, notes)
 
 
 def _status(vectors: CharVectors) -> dict[str, str]:

@@ -277,7 +277,7 @@ def dump(
             :func:`charvec.save` do; with ``strict`` DamagedFile ``E-SAMPLES``.
     """
     from charvec.scanning import scan
-    from charvec.storage import check_output, save
+    from charvec.storage import check_output, put
 
     kept = parse_keep(keep)
     parse_dtype(dtype)
@@ -320,8 +320,8 @@ def dump(
     if out is not None and not len(vectors):
         _warn(vectors.notes)
         refuse_empty(vectors, counts, out)
-    left_out = save(vectors, out, format=format, overwrite=overwrite) if out is not None else []
-    _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out)])
+    left_out, dropped = put(vectors, out, format=format, overwrite=overwrite) if out is not None else ([], [])
+    _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out), *dropped])
     return vectors
 
 

@@ -13,6 +13,7 @@ import io
 import os
 import re
 import stat
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from threading import Thread
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 from charvec import formats
 from charvec.errors import (
     CharvecError,
+    CharvecWarning,
     DamagedFile,
+    Note,
     OutputError,
     PermissionDenied,
     ReadWriteError,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     # charvec.formats.hdf5 imports NumPy beside its other work
     from charvec.vectors import CharVectors
 
-__all__ = ["as_vectors", "check_output", "load", "replacing", "save", "write_whole"]
+__all__ = ["as_vectors", "check_output", "load", "not_stored", "put", "replacing", "save", "write_whole"]
 
 #: Bytes written, and read back, at once.
 _WRITE = 1 << 20
@@ -116,19 +119,59 @@ def save(
         overwrite: replace the file when it exists.
 
     Returns:
-        characters the format cannot hold, which were left out.
+        characters the format cannot hold, which were left out. A mean, axes, or a pooling that it cannot hold is a
+        :class:`~charvec.errors.CharvecWarning`, ``W-NOT-STORED``.
 
     Raises:
         UsageError: ``E-ARGUMENT`` for anything else than vectors.
         OutputError: as :func:`check_output`.
         ReadWriteError: ``E-DISK-FULL``, ``E-IO``; the old file is then untouched.
     """
+    left_out, notes = put(vectors, path, format=format, overwrite=overwrite)
+    for note in notes:
+        warnings.warn(f"[{note.code}] {note.message}", CharvecWarning, stacklevel=2)
+    return left_out
+
+
+def put(
+    vectors: CharVectors | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+) -> tuple[list[str], list[Note]]:
+    """The work of :func:`save`, for those who tell of its notes themselves; same errors.
+
+    Returns:
+        characters that were left out; and as notes, what else the format cannot hold.
+    """
     path = os.fspath(path)
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_name(format) if format else formats.by_suffix(path)
     vectors = as_vectors(vectors, "save(vectors, path)")
     with replacing(path, overwrite) as output:
-        return member.write(vectors, output)
+        left_out = member.write(vectors, output)
+    return left_out, not_stored(vectors, path, f"the format {member.NAME}") if member.HOLDS else []
+
+
+def not_stored(vectors: CharVectors, path: str, what: str) -> list[Note]:
+    """What of vectors is lost where rows alone are kept; empty when nothing is.
+
+    Args:
+        vectors: what is written.
+        path: the file or folder.
+        what: the format or profile, for the message.
+    """
+    options = vectors.source.get("options", {})
+    gone = [
+        *(["the mean of --center"] if vectors.mean is not None else []),
+        *([f"the {vectors.dim} axes of --pca"] if vectors.pca is not None else []),
+        *(["the weights of --sif"] if "sif" in options else []),
+    ]
+    if not gone:
+        return []
+    message = f"{path}: {what} keeps rows, but not {' and '.join(gone)}; a .h5, .npz or .safetensors file keeps all"
+    return [Note("W-NOT-STORED", message, path)]
 
 
 def check_output(

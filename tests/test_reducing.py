@@ -440,6 +440,48 @@ def test_plain_formats_hold_the_rows(name: str, tmp_path: Path) -> None:
     assert again.matrix.tobytes() == made.matrix[[made.chars.index(char) for char in again.chars]].tobytes()
 
 
+LOST = [({"center": True}, "--center"), ({"pca": 4}, "4 axes of --pca"), ({"sif": 0.01}, "--sif")]
+
+
+@pytest.mark.parametrize(("way", "named"), LOST)
+@pytest.mark.parametrize("name", ["text", "word2vec", "word2vec-binary", "pickle", *LOSSLESS])
+def test_what_a_format_does_not_keep_is_said(way: dict[str, Any], named: str, name: str, tmp_path: Path) -> None:
+    """A warning that names it, where it is lost, and none where it is kept or nothing is there to be lost."""
+    import warnings
+
+    for vectors, lost in ((reduce(ALL, **way), name not in LOSSLESS), (ALL, False)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            vectors.save(tmp_path / "a", format=name, overwrite=True)
+        said = [str(each.message) for each in caught if each.category is package.errors.CharvecWarning]
+        assert len(said) == lost and all(each.startswith("[W-NOT-STORED]") and named in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("profile", "lost"), [("lattice", True), ("bert-vector", True), ("model2vec", True), ("npz", False)]
+)
+def test_what_a_profile_does_not_keep_is_said(profile: str, lost: bool, tmp_path: Path) -> None:
+    """The same in the notes of an export."""
+    done = package.export(reduce(ALL, pca=4, center=True), tmp_path / "a", profile)
+    assert [note.code for note in done.notes] == ["W-NOT-STORED"] * lost
+    assert package.export(ALL, tmp_path / "b", profile).notes == ()
+
+
+def test_commands_say_what_is_not_kept(tmp_path: Path) -> None:
+    """dump and convert print one warning, and dump of the library gives it."""
+    options = ["--center", "--sif", "0.01"]
+    for command in (
+        ("dump", "samples/texts", "-o", tmp_path / "a.vec", *options),
+        ("convert", DATA / "float32.h5", tmp_path / "b.pkl", "--center"),
+        ("convert", DATA / "float32.h5", tmp_path / "c", "--center", "--for", "model2vec"),
+    ):
+        done = charvec(*command)
+        assert done.returncode == 0 and done.stderr.count("W-NOT-STORED") == 1 and "--center" in done.stderr
+        assert "Warning:" not in done.stderr
+    with pytest.warns(package.errors.CharvecWarning, match="W-NOT-STORED"):
+        package.dump(ROOT / "samples" / "texts", model=MODEL, out=tmp_path / "d.txt", pca=4)
+
+
 Spoil = Callable[[dict[str, NDArray[Any]]], dict[str, Any]]
 
 

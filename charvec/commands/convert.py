@@ -95,14 +95,14 @@ def run(args: Namespace) -> int:
     elif args.dtype:
         vectors = vectors.astype(args.dtype)
     notes = notes_on(vectors)
-    plain, left_out, summary = (_for if args.profile else _as)(vectors, args)
+    plain, left_out, dropped, summary = (_for if args.profile else _as)(vectors, args)
     if args.profile and left_out:
         notes.append(_lost(args, left_out))
     elif left_out:
         from charvec.extraction import left_out_notes
 
         notes += left_out_notes(args.out, list(left_out))
-    warn(notes, args)
+    warn([*notes, *dropped], args)
     if args.json:
         named = [{"char": char, "codepoint": codepoint(char)} for char in left_out]
         print_json({"path": args.out, **plain, "dim": vectors.dim, "left_out": named})
@@ -129,24 +129,24 @@ def _done(vectors: CharVectors, smaller: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _as(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequence[str], str]:
-    """Write a format; what to say of it as plain values, what was left out, and one line."""
+def _as(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequence[str], Sequence[Note], str]:
+    """Write a format; what to say of it as plain values, what was left out, what else was lost, and one line."""
     import os
 
     from charvec import formats
-    from charvec.storage import save
+    from charvec.storage import put
 
-    left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
+    left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force)
     member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
     characters = len(vectors) - len(left_out)
     length = os.path.getsize(args.out)
     plain = {"format": member.NAME, "characters": characters, "bytes": length}
     held = f"{number(characters)} characters x {vectors.dim} {formats.written_as(member, vectors.dtype)}"
-    return plain, left_out, f"{escape(args.out)}: {held}, {size(length)}"
+    return plain, left_out, dropped, f"{escape(args.out)}: {held}, {size(length)}"
 
 
-def _for(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequence[str], str]:
-    """Write a profile; what to say of it as plain values, what was left out, and a few lines."""
+def _for(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequence[str], Sequence[Note], str]:
+    """Write a profile; what to say of it as plain values, what was left out, what else was lost, and a few lines."""
     from charvec.exporting import export
 
     done = export(
@@ -171,7 +171,7 @@ def _for(vectors: CharVectors, args: Namespace) -> tuple[dict[str, Any], Sequenc
     lines += size(done.bytes) + "; read back, the same"
     if done.files:
         lines += "\n  " + ", ".join(done.files)
-    return plain, done.left_out, lines
+    return plain, done.left_out, done.notes, lines
 
 
 def _lost(args: Namespace, left_out: Sequence[str]) -> Note:

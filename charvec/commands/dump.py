@@ -69,7 +69,7 @@ def run(args: Namespace) -> int:
     from charvec.dtypes import check_dtype
     from charvec.extraction import left_out_notes, lookup, notes_on, refuse_empty
     from charvec.status import parse_keep
-    from charvec.storage import check_output, save
+    from charvec.storage import check_output, put
 
     keep = parse_keep(args.keep)
     check_dtype(args.dtype)
@@ -88,10 +88,10 @@ def run(args: Namespace) -> int:
     if not len(vectors):
         warn([*model.notes, *sample_notes(counts)], args)
         refuse_empty(vectors, counts, args.out)
-    left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
+    left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
-    notes += left_out_notes(args.out, left_out)
+    notes += [*left_out_notes(args.out, left_out), *dropped]
     warn(notes, args)
     if args.json:
         print_json(_as_json(args, model, counts, vectors, left_out, notes))

@@ -47,13 +47,13 @@ def run(args: Namespace) -> int:
 
     from charvec.extraction import left_out_notes, notes_on
     from charvec.merging import merge, mixed_spaces
-    from charvec.storage import check_output, load, save
+    from charvec.storage import check_output, load, put
 
     check_output(args.out, format=args.format, overwrite=args.force, inputs=args.files)
     parts = [load(file) for file in args.files]
     vectors = merge(parts, how=args.how, counts=args.counts, missing=args.missing, dtype=args.dtype)
-    left_out = save(vectors, args.out, format=args.format, overwrite=args.force)
-    warn([*mixed_spaces(vectors), *notes_on(vectors), *left_out_notes(args.out, left_out)], args)
+    left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force)
+    warn([*mixed_spaces(vectors), *notes_on(vectors), *left_out_notes(args.out, left_out), *dropped], args)
     flags = np.zeros(0, np.uint16) if vectors.sources is None else vectors.sources
     given = [int((flags >> place & 1).sum()) for place in range(len(vectors.source["sources"]))]
     if args.json:

@@ -44,7 +44,8 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.comparing import diff
-    from charvec.storage import check_output, format_of, load, save
+    from charvec.extraction import left_out_notes
+    from charvec.storage import check_output, format_of, load, put
     from charvec.updating import update
 
     out = args.out or args.file
@@ -58,8 +59,8 @@ def run(args: Namespace) -> int:
     )
     counts = scan_samples(args, not_this=out, not_these=[args.file, *model.files])
     made = update(vectors, counts, model)
-    save(made, out, format=form, overwrite=args.force or in_place)
-    warn([*model.notes, *sample_notes(counts)], args)
+    left_out, dropped = put(made, out, format=form, overwrite=args.force or in_place)
+    warn([*model.notes, *sample_notes(counts), *left_out_notes(out, left_out), *dropped], args)
     difference = diff(vectors, made)
     if args.json:
         print_json({"out": out, **difference.as_dict(), "coverage": made.coverage.as_dict()})
