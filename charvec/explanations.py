@@ -236,7 +236,7 @@ EXPLANATIONS: dict[str, str] = {
     "W-IGNORE-FILE": "A .gitignore or .ignore file is damaged, far too large, or has malformed patterns. What is sound in a damaged one "
     "was used; a file that is too large, or no regular file, was not.",
     "W-JSON-ESCAPES": "The text writes characters as escapes (\\u4e2d), as JSON may. charvec counts text as it stands, so these were "
-    "counted as ASCII letters. Write the JSON with ensure_ascii=False, or extract its text first (`jq -r .text`).",
+    "counted as ASCII letters. Of JSON Lines, `--field NAME` reads the texts of one field and decodes them. Or write the JSON with ensure_ascii=False, or extract its text first (`jq -r .text`).",
     "W-LEFT-OUT": "The output format cannot hold some characters, because the programs that read it would crash or lose rows.",
     "W-LFS-POINTER": "A sample is a Git LFS pointer: the text of the pointer was counted, not the file it stands for.",
     "W-LINK": "A symbolic link leads out of the folder, or nowhere. Name what it leads to if it shall be read. In an archive: a hard link leads "

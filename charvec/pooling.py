@@ -47,7 +47,7 @@ def pool(
 
     Raises:
         UsageError: ``E-POOLING``.
-        WrongFile: ``E-NO-MEAN``.
+        UsageError: ``E-NO-MEAN``.
     """
     pooling, weights, less = _choice(vectors, pooling, a, center)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))

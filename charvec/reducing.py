@@ -73,7 +73,8 @@ def reduce(
     Raises:
         UsageError: ``E-REDUCE`` for numbers out of range, where no counts are known, and for rows that do not vary;
             ``E-DTYPE``; ``E-ARGUMENT`` for anything but vectors.
-        WrongFile: ``E-REDUCED`` when axes or dimensions are asked of vectors that have axes already; ``E-OVERFLOW``.
+        UsageError: ``E-REDUCED`` when axes or dimensions are asked of vectors that have axes already.
+        WrongFile: ``E-OVERFLOW``.
     """
     check_reduction(top=top, dims=dims, pca=pca, by=by, center=center, sif=sif, dtype=dtype)
     vectors = as_vectors(vectors, "reduce(vectors)")
@@ -81,7 +82,7 @@ def reduce(
     rows, was = made.matrix, made.dtype
     shorter = dims is not None or pca is not None
     if shorter and made.pca is not None:
-        raise WrongFile(
+        raise UsageError(
             "E-REDUCED",
             "the vectors are places on principal axes already",
             help="make them smaller from the vectors that these were made of, or restore them first",

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import WrongFile
+from charvec.errors import UsageError
 from charvec.principal import Principal
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["centered", "describe_reduction", "is_reduced", "mean_of", "problem", "restored", "same_space", "whole"]
+__all__ = [
+    "centered",
+    "describe_pooling",
+    "describe_reduction",
+    "is_reduced",
+    "mean_of",
+    "problem",
+    "restored",
+    "same_space",
+    "whole",
+]
 
 #: What ``centered`` says of rows whose mean was taken away while they were on axes, so that they can be restored.
 ON_AXES = "on axes"
@@ -43,7 +53,7 @@ def restored(vectors: CharVectors) -> CharVectors:
     """The work of :meth:`charvec.vectors.CharVectors.restore`, which says what is what; same errors."""
     pca = vectors.pca
     if pca is None:
-        raise WrongFile(
+        raise UsageError(
             "E-REDUCED",
             "the vectors cannot be restored: they have no principal axes",
             help="only what --pca made smaller can be restored; what --dims cut off is gone",
@@ -76,10 +86,10 @@ def mean_of(vectors: CharVectors) -> NDArray[np.float32]:
     """The stored mean, float32 [dim].
 
     Raises:
-        WrongFile: ``E-NO-MEAN``.
+        UsageError: ``E-NO-MEAN``.
     """
     if vectors.mean is None:
-        raise WrongFile(
+        raise UsageError(
             "E-NO-MEAN",
             "the vectors have no mean that could be taken away",
             help="store one: `charvec convert IN OUT --center`, or charvec.reduce(vectors, center=True)",
@@ -115,6 +125,20 @@ def describe_reduction(vectors: CharVectors) -> list[str]:
             f"{vectors.dim} principal axes of {vectors.pca.dim} dimensions, {explained} % of the variance, {weighed}"
         )
     return said
+
+
+def describe_pooling(vectors: CharVectors) -> str:
+    """What is stored for the pooling of texts, and how it is asked for, for people; empty when nothing is."""
+    options = vectors.source.get("options", {})
+    said = []
+    if "sif" in options:
+        said.append(f"sif with a = {options['sif']['a']:.9g} of {options['sif']['occurrences']:,} occurrences")
+    if vectors.mean is not None:
+        weighed = {"types": "each character once", "occurrences": "each occurrence"}[options["center"]["by"]]
+        said.append(f"less the mean of {weighed}")
+    if options.get("centered"):
+        said.append("the mean was taken away from the rows")
+    return "; ".join(said) + (" (encode --pooling stored)" if "sif" in options or vectors.mean is not None else "")
 
 
 def problem(options: Mapping[str, Any]) -> str | None:

@@ -252,7 +252,7 @@ class CharVectors:
             UsageError: ``E-POOLING`` for another pooling, for ``sif`` where no counts are known, for ``stored`` where
                 nothing is stored, and for None together with ``normalize``; ``E-ARGUMENT`` for anything but texts, or
                 when ``a`` is not positive.
-            WrongFile: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
+            UsageError: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
         """
         single = isinstance(texts, str)
         several = _texts(texts)
@@ -443,7 +443,7 @@ class CharVectors:
         What does not lie along the axes does not come back; float32, whatever element type the file has.
 
         Raises:
-            WrongFile: ``E-REDUCED`` when the vectors have no axes.
+            UsageError: ``E-REDUCED`` when the vectors have no axes.
         """
         from charvec.reduction import restored
 
@@ -453,7 +453,7 @@ class CharVectors:
         """The same less their stored mean, as float32.
 
         Raises:
-            WrongFile: ``E-NO-MEAN`` when none is stored.
+            UsageError: ``E-NO-MEAN`` when none is stored.
         """
         from charvec.reduction import centered
 

@@ -42,11 +42,13 @@ def test_examples_are_short(path: Path) -> None:
 def test_similar_sentences() -> None:
     """Every sentence with its neighbour; Korean finds Korean, Japanese Japanese."""
     lines = run("sentence_similarity.py").splitlines()
-    assert len(lines) == 26
     pairs = [line.split("  ", 1)[1].split("  ~  ") for line in lines[1:]]
+    assert len({text for pair in pairs for text in pair}) == 25 and len({frozenset(pair) for pair in pairs}) == len(
+        pairs
+    )
     kana, hangul = re.compile("[ぁ-ヿ]"), re.compile("[가-힣]")
     assert all(bool(hangul.search(one)) == bool(hangul.search(two)) for one, two in pairs)
-    assert sum(bool(kana.search(one)) == bool(kana.search(two)) for one, two in pairs) >= 24
+    assert sum(bool(kana.search(one)) == bool(kana.search(two)) for one, two in pairs) >= len(pairs) - 1
 
 
 def test_the_same_numbers_from_a_file_of_half_the_size(tmp_path: Path) -> None:

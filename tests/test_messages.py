@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -79,6 +80,8 @@ def on_terminal(columns: int, *arguments: str, cwd: Path) -> list[str]:
         ("explain",),
         ("explain", "E-VOCAB-ROWS"),
         ("verify", "a.h5"),
+        ("convert", "a.h5", "b.h5", "--dtype", "int8", "--center"),
+        ("convert", "--list-profiles"),
     ],
 )
 def test_terminals(tmp_path: Path, arguments: tuple[str, ...]) -> None:
@@ -364,3 +367,26 @@ def test_json_in_any_encoding(encoding: str) -> None:
     print_json_text(json_text(["今天 é 😀"]), stream)
     assert json.loads(raw.getvalue().decode(encoding)) == ["今天 é 😀"] and raw.getvalue().endswith(b"]\n")
     assert (b"\\u4eca" in raw.getvalue()) == (encoding != "utf-8")
+
+
+def test_what_is_stored_for_pooling_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By dump and convert as by info, in the same words."""
+    made, again = str(tmp_path / "a.h5"), str(tmp_path / "b.h5")
+    said = []
+    for arguments in (("dump", TEXTS, "-o", made, "--center", "--sif", "0.01"), ("info", made)):
+        assert main([*arguments]) == 0
+        said += [line.split(None, 1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("pooling")]
+    assert main(["convert", made, again, "--sif", "0.01"]) == 0
+    said += re.findall("^pooling: (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert len(said) == 3 and len({*said}) == 1 and "sif with a = 0.01" in said[0] and "less the mean" in said[0]
+
+
+@pytest.mark.parametrize(("name", "advice"), [("a.txt", "--json lists them all"), ("a.npz", "a.npz --missing")])
+def test_where_all_missing_characters_are_listed(
+    name: str, advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not in a file that has no room for them."""
+    sample = tmp_path / "rare.txt"
+    sample.write_text("水" + "".join(map(chr, range(0x16800, 0x1680A))), "utf-8")
+    assert main(["dump", str(sample), "-o", str(tmp_path / name)]) == 0
+    assert advice in capsys.readouterr().out.splitlines()[-1]

@@ -7,9 +7,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import add_reduction_arguments, print_json, reduction, warn
+from charvec.commands.common import add_reduction_arguments, fields, print_json, reduction, say, warn
 from charvec.errors import Note
-from charvec.plumbing.terminal import codepoint, count, escape, number, shown, size, table
+from charvec.plumbing.terminal import codepoint, count, escape, number, shown, size
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
@@ -22,7 +22,7 @@ class _List(argparse.Action):
     """Print the profiles and stop, as ``--version`` does."""
 
     def __call__(self, parser: ArgumentParser, *_: Any) -> None:
-        print(_profiles())
+        say(_profiles())
         parser.exit()
 
 
@@ -107,17 +107,17 @@ def run(args: Namespace) -> int:
         named = [{"char": char, "codepoint": codepoint(char)} for char in left_out]
         print_json({"path": args.out, **plain, "dim": vectors.dim, "left_out": named})
     elif not args.quiet:
-        print(summary)
+        say(summary)
         for line in _done(vectors, smaller):
-            print(escape(line))
+            say(escape(line))
         if (args.dtype or smaller) and "fidelity" in vectors.source:
-            print(f"fidelity: {escape(describe(vectors.source['fidelity']))}")
+            say(f"fidelity: {escape(describe(vectors.source['fidelity']))}")
     return 0
 
 
 def _done(vectors: CharVectors, smaller: dict[str, Any]) -> list[str]:
     """What was made smaller, a line each."""
-    from charvec.reduction import describe_reduction
+    from charvec.reduction import describe_pooling, describe_reduction
 
     lines = []
     if "top" in smaller:
@@ -126,6 +126,9 @@ def _done(vectors: CharVectors, smaller: dict[str, Any]) -> list[str]:
         lines.append(f"--top {smaller['top']} left out {left_out}")
     if {"dims", "pca"} & smaller.keys():
         lines += describe_reduction(vectors)
+    stored = describe_pooling(vectors)
+    if stored and {"center", "sif"} & smaller.keys():
+        lines.append(f"pooling: {stored}")
     return lines
 
 
@@ -189,4 +192,4 @@ def _profiles() -> str:
     for member in profiles.members():
         rows.append([member.NAME, f"{len(member.FILES)} files" if member.FILES else "a file", member.READERS])
     rows += [[name, "a file", readers] for name, (_, readers) in profiles.FORMATS.items()]
-    return table(rows)
+    return fields(rows)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from charvec.commands.common import fields, print_json
-from charvec.plumbing.terminal import count, escape, number, shown, table
+from charvec.plumbing.terminal import count, escape, json_text, number, shown, table
 
 if TYPE_CHECKING:
     from charvec.comparing import Change, Difference
@@ -49,7 +49,7 @@ def _summary(difference: Difference, most: int | None) -> str:
         ["went", _list(difference.went, most)],
     ]
     if alike:
-        rows.append(["changed", changed + (", only by rounding" if difference.rounding else "")])
+        rows.append(["changed", changed + (f", only by {_how(difference)}" if difference.rounding else "")])
     if difference.counts:
         rows.append(["counts", f"{count(len(difference.counts), 'character')} with another number of occurrences"])
     if not alike:
@@ -59,13 +59,22 @@ def _summary(difference: Difference, most: int | None) -> str:
         rows.append(["element type", " -> ".join(difference.dtype)])
     if difference.origin:
         rows.append(["model", f"another {', '.join(difference.origin)}"])
-    rows += [[f"option {key}", f"{old} -> {new}"] for key, (old, new) in difference.options.items()]
+    rows += [[f"option {key}", f"{_option(old)} -> {_option(new)}"] for key, (old, new) in difference.options.items()]
     lines = [fields([[escape(name), escape(text)] for name, text in rows])]
     if difference.changed:
         lines += ["", "changed, the most different first", _table(difference.changed[:most])]
         if most is not None and len(difference.changed) > most:
             lines.append(f"  and {number(len(difference.changed) - most)} more (--all names them)")
     return "\n".join(lines)
+
+
+def _how(difference: Difference) -> str:
+    return "quantisation" if "pq" in difference.dtype else "rounding"
+
+
+def _option(value: Any) -> str:
+    """A setting as it would stand in JSON, ``none`` where there is none."""
+    return "none" if value is None else value if isinstance(value, str) else json_text(value)
 
 
 def _list(chars: Sequence[str], most: int | None) -> str:

@@ -106,7 +106,7 @@ def _summary(
     """What came out, within 80 columns unless names are long."""
     from charvec import formats
     from charvec.fidelity import describe as describe_fidelity
-    from charvec.reduction import describe_reduction
+    from charvec.reduction import describe_pooling, describe_reduction
 
     coverage, tensor = vectors.coverage, model.tensor
     member = formats.by_name(args.format) if args.format else formats.by_suffix(args.out)
@@ -123,6 +123,8 @@ def _summary(
         ],
     ]
     rows += [["smaller", escape(line)] for line in describe_reduction(vectors)]
+    if stored := describe_pooling(vectors):
+        rows.append(["pooling", escape(stored)])
     if "fidelity" in vectors.source:
         rows.append(["fidelity", escape(describe_fidelity(vectors.source["fidelity"]))])
     statuses = [
@@ -146,7 +148,9 @@ def _summary(
         more = len(vectors.missing) - len(named)
         lines += ["", "not written, the commonest of what the model sees", table(named, right=(2,))]
         if more:
-            lines.append(f"  and {number(more)} more: charvec info {escape(args.out)} --missing")
+            kept = member.NAME in ("hdf5", "npz", "safetensors")
+            where = f"charvec info {escape(args.out)} --missing" if kept else "--json lists them all; .h5 keeps them"
+            lines.append(f"  and {number(more)} more: {where}")
     return "\n".join(lines)
 
 

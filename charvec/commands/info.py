@@ -29,7 +29,7 @@ def run(args: Namespace) -> int:
 
     from charvec.extraction import notes_on
     from charvec.fidelity import describe
-    from charvec.reduction import describe_reduction
+    from charvec.reduction import describe_pooling, describe_reduction
     from charvec.storage import load
 
     vectors = load(args.file)
@@ -68,8 +68,8 @@ def run(args: Namespace) -> int:
         ["vectors", f"{number(len(vectors))} characters x {vectors.dim}, {_dtype(vectors)}"],
     ]
     rows += [["smaller", escape(line)] for line in describe_reduction(vectors)]
-    if stored := _pooling(vectors):
-        rows.append(["pooling", stored])
+    if stored := describe_pooling(vectors):
+        rows.append(["pooling", escape(stored)])
     if "fidelity" in source:
         rows.append(["fidelity", escape(describe(source["fidelity"]))])
     if len(vectors):
@@ -98,20 +98,6 @@ def _dtype(vectors: CharVectors) -> str:
     if vectors.codebooks is not None:
         dtype += f": {vectors.codebooks.shape[0]} parts, {vectors.codebooks.shape[1]} vectors for each"
     return f"{dtype}, rounded to {', then '.join(before)} before" if before else dtype
-
-
-def _pooling(vectors: CharVectors) -> str:
-    """What is stored for it, and how it is asked for."""
-    options = vectors.source.get("options", {})
-    said = []
-    if "sif" in options:
-        said.append(f"sif with a = {options['sif']['a']:.9g} of {number(options['sif']['occurrences'])} occurrences")
-    if vectors.mean is not None:
-        weighed = {"types": "each character once", "occurrences": "each occurrence"}[options["center"]["by"]]
-        said.append(f"less the mean of {weighed}")
-    if options.get("centered"):
-        said.append("the mean was taken away from the rows")
-    return "; ".join(said) + (" (encode --pooling stored)" if "sif" in options or vectors.mean is not None else "")
 
 
 def _origin(source: Mapping[str, Any]) -> list[list[str]]:

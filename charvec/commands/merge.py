@@ -34,7 +34,9 @@ def arguments(parser: ArgumentParser) -> None:
         default="zeros",
         help="with concat: zeros for what a file lacks (default), or leave such characters out",
     )
-    parser.add_argument("--dtype", metavar="TYPE", help="float32, float16 or int8 (default: that of the files)")
+    parser.add_argument(
+        "--dtype", metavar="TYPE", help="float32, float16, int8, pq or pq:M (default: that of the files)"
+    )
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument("--json", action="store_true", help="JSON instead of a summary")
 
@@ -46,6 +48,7 @@ def run(args: Namespace) -> int:
     import numpy as np
 
     from charvec.extraction import left_out_notes, notes_on
+    from charvec.fidelity import describe
     from charvec.merging import merge, mixed_spaces
     from charvec.storage import check_output, load, put
 
@@ -73,7 +76,10 @@ def run(args: Namespace) -> int:
             [escape(name), f"{number(count)} vectors"] for name, count in zip(_named(args, given), given, strict=True)
         ]
         held = f"{number(len(vectors) - len(left_out))} x {vectors.dim} {vectors.dtype}"
-        print(fields([*rows, [escape(args.out), f"{held}, {size(os.path.getsize(args.out))}"]]))
+        rows.append([escape(args.out), f"{held}, {size(os.path.getsize(args.out))}"])
+        if "fidelity" in vectors.source:
+            rows.append(["fidelity", escape(describe(vectors.source["fidelity"]))])
+        print(fields(rows))
     return 0
 
 

@@ -178,6 +178,7 @@ def remarks(path: str, head: bytes) -> list[Note]:
     if escapes >= _MANY_ESCAPES:
         message = (
             f"{path} holds escapes such as \\u4e2d, {escapes} in its first block; they were counted as ASCII letters"
+            " (--field NAME decodes those of JSON Lines)"
         )
         return [Note("W-JSON-ESCAPES", message, path)]
     codec = escaped_encoding(head)

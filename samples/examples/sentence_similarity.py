@@ -31,7 +31,7 @@ def cosines(rows):
 
 
 def main():
-    """Print the nearest other sentence of each."""
+    """Print the nearest other sentence of each, each pair once."""
     parser = argparse.ArgumentParser(description="sentences nearest in meaning, from character vectors alone")
     parser.add_argument("--vectors", help="vector file (default: made now from the bundled model)")
     parser.add_argument("--texts", default=SAMPLES / "texts" / "sentences.jsonl", help="JSON Lines with a field text")
@@ -47,8 +47,12 @@ def main():
     raw, centred = cosines(sentences), cosines(sentences - sentences.mean(axis=0))
     np.fill_diagonal(centred, -2)  # a sentence is not its own neighbour
     print(f"{'raw':>7} {'centred':>8}")
+    printed = set()
     for place in np.argsort(-centred.max(axis=1), kind="stable"):
         other = centred[place].argmax()
+        if (other, place) in printed:
+            continue  # each is the nearest of the other
+        printed.add((place, other))
         print(f"{raw[place, other]:7.4f} {centred[place, other]:8.4f}  {texts[place]}  ~  {texts[other]}")
 
 
