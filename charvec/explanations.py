@@ -45,7 +45,8 @@ EXPLANATIONS: dict[str, str] = {
     "where these are weighed. See docs/small.md.",
     "E-SUFFIX": "The suffix of the output stands for no format. Use a known suffix, or say --format.",
     "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, or a name "
-    "for pad= or unk= that is none of its entries; or vocabulary was given ids for these two that it cannot have. Ids are rows of the matrix, so each entry needs one of its own.",
+    "for pad= or unk= that is none of its entries; or vocabulary was given ids for these two that it cannot have, "
+    "static_model a name of one character for them, which texts have; or what was given is no vocabulary at all. Ids are rows of the matrix, so each entry needs one of its own.",
     "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",
     "E-SCRIPT": "A name is no script of Unicode. Say its name (Han), its ISO 15924 code (Hani), or kana or cjk for several scripts at once. "
     "Simplified and traditional characters are one script, Han.",
