@@ -38,7 +38,7 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
         from distributed import Client, LocalCluster
     except ImportError:
         raise MissingPackage(
-            "E-PACKAGE", "--scheduler needs dask.distributed", help="pip install 'charvec[dask]'"
+            "E-PACKAGE", "--scheduler needs dask.distributed", help='pip install "charvec[dask]"'
         ) from None
     from charvec.scanning import available_cores
 

@@ -15,6 +15,7 @@ from charvec.embedding import TokenEmbedding, as_model
 from charvec.plumbing.text import scripts
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.valueclass import dataclass
+from charvec.vocabulary import Spelling
 
 __all__ = ["Comparison", "Group", "Known", "Missed", "compare_coverage"]
 
@@ -168,7 +169,7 @@ def compare_coverage(
         Known(
             model.name,
             Coverage.of(spelling.status, counts.occurrences, kept),
-            *_completeness(spelling, counts.occurrences),
+            *_completeness(spelling.status, _pieces(model, spelling, counts.codepoints), counts.occurrences),
             share(covers & by_all),
         )
         for model, spelling, covers in zip(opened, spellings, covered, strict=True)
@@ -216,12 +217,19 @@ def compare_coverage(
     return Comparison(total, common, tuple(known), by_script, groups(of_block, scripts.BLOCKS), missed)
 
 
-def _completeness(spelling: Any, occurrences: NDArray[np.uint64]) -> tuple[float, float]:
+def _pieces(model: TokenEmbedding, spelling: Spelling, codepoints: NDArray[np.uint32]) -> NDArray[np.integer[Any]]:
+    """Into how many pieces each character falls: [n], 0 for none. A vector file knows it of the model it is made of."""
+    kept = getattr(model.vocabulary.spell, "pieces_of", None)
+    return np.diff(spelling.row_offsets) if kept is None else kept(codepoints)  # type: ignore[no-any-return]
+
+
+def _completeness(
+    status: NDArray[np.uint8], pieces: NDArray[np.integer[Any]], occurrences: NDArray[np.uint64]
+) -> tuple[float, float]:
     """By distinct characters, and by occurrences."""
-    pieces = np.diff(spelling.row_offsets)
-    reached = (spelling.status <= Status.BYTES) & (pieces > 0)
+    reached = (status <= Status.BYTES) & (pieces > 0)
     score = np.where(reached, 1 / np.maximum(pieces, 1), 0.0)
-    seen = spelling.status != Status.REMOVED
+    seen = status != Status.REMOVED
     if not seen.any():
         return 1.0, 1.0
     return float(score[seen].mean()), float(np.average(score[seen], weights=occurrences[seen].astype(np.float64)))

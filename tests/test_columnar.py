@@ -751,7 +751,7 @@ def test_without_pyarrow(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columnar, "load", lambda: None)
     outcome, tally = read((HERE / "data" / "texts" / name).read_bytes())
     assert outcome.skipped and [note.code for note in outcome.problems] == ["W-PACKAGE"]
-    assert "pip install charvec[parquet]" in outcome.problems[0].message and not tally.table.any()
+    assert 'pip install "charvec[parquet]"' in outcome.problems[0].message and not tally.table.any()
 
 
 def test_an_old_pyarrow(pa: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,3 +87,16 @@ def test_the_tagger_learns(tmp_path: Path) -> None:
     scores = {line.split()[0]: float(line.split()[2]) for line in lines}
     assert scores.keys() == {"charvec", "random"}
     assert scores["charvec"] > scores["random"]
+
+
+def test_a_vector_file_that_is_not_there() -> None:
+    """The tagger says what is wrong and what to do, without a traceback."""
+    pytest.importorskip("torch")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "tagger.py", "--vectors", "nix.h5"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 66 and "Traceback" not in done.stderr
+    assert "[E-NOT-FOUND]" in done.stderr and "\nhelp: " in done.stderr

@@ -390,3 +390,10 @@ def test_where_all_missing_characters_are_listed(
     sample.write_text("水" + "".join(map(chr, range(0x16800, 0x1680A))), "utf-8")
     assert main(["dump", str(sample), "-o", str(tmp_path / name)]) == 0
     assert advice in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_scripts_with_letters_the_wrong_way_round(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was most likely meant is proposed."""
+    for typed, meant in (("hna", "Han"), ("hnagul", "Hangul"), ("Hnai", "Hani"), ("thana", "Thaana")):
+        assert main(["scan", TEXTS, "--only", typed]) == 2
+        assert f"did you mean {meant}?" in capsys.readouterr().err

@@ -211,3 +211,14 @@ def test_models_are_compared_over_what_all_see(
     assert ["seen", "by", "the", "model", "4", "7"] in lines
     assert ["covered,", "of", "what", "it", "sees", "50.00", "%", "71.43", "%"] in lines
     assert ["covered,", "of", "what", "all", "see", "4", "50.00", "%", "50.00", "%"] in lines
+
+
+def test_a_vector_file_is_as_complete_as_its_model(tmp_path: Path) -> None:
+    """A row that is the mean of three counts as three pieces, though the file has one row for it."""
+    model = charvec.open(None)  # the bundled one
+    counts = counted("水火가각힣")
+    file = tmp_path / "a.h5"
+    charvec.lookup(model, counts).save(file)
+    of_model, of_file = compare_coverage([model, file], counts).models
+    assert of_model.completeness == of_file.completeness < 1
+    assert of_model.text_completeness == of_file.text_completeness

@@ -54,6 +54,7 @@ def read(file: File) -> Checkpoint:
         vectors.status.tobytes(),
         vectors.missing_codepoints.tobytes(),
         vectors.missing_spelling.status.tobytes(),
+        np.diff(vectors.spelling.row_offsets).astype(np.int64).tobytes(),
     )
     source = dict(vectors.source)
     digest = blake2b(json.dumps(source, sort_keys=True).encode(), digest_size=32)
@@ -122,12 +123,21 @@ class KeptStatuses:
     Attributes:
         codepoints, status: uint32 and uint8 of each row, as bytes.
         missing, missing_status: likewise of the characters that the file lists as missing.
+        pieces: int64 of each row, as bytes: of how many rows of the model it is the mean.
     """
 
     codepoints: bytes
     status: bytes
     missing: bytes
     missing_status: bytes
+    pieces: bytes
+
+    def pieces_of(self, codepoints: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """int64 [n]: of how many rows of the model the row of each code point is the mean; 0 without a row."""
+        count = np.zeros(len(codepoints), np.int64)
+        places, found = _find(self.codepoints, codepoints)
+        count[found] = np.maximum(np.frombuffer(self.pieces, np.int64)[places[found]], 1)
+        return count
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""

@@ -17,10 +17,18 @@ PACKAGES = {
     "tqdm": "progress bar",
     "fsspec": "samples behind URLs",
     "torch": "charvec.torch",
+    "keras": "charvec.keras",
+    "jax": "charvec.jax",
+    "flax": "charvec.flax",
+    "gensim": "charvec.gensim",
+    "spacy": "charvec.spacy",
+    "scikit-learn": "charvec.sklearn",
+    "onnx": "charvec.onnx",
+    "model2vec": "charvec.model2vec",
     "orjson": "JSON Lines, faster",
     "isal": "gzip, faster",
     "backports.zstd": "zstd",
-    "zstandard": "zstd",
+    "zstandard": "zstd, where backports.zstd is not there",
     "pyarrow": "Parquet and Arrow",
     "gguf": "GGUF files in the types IQ1, IQ2, IQ3",
     "regex": "--unit grapheme",
@@ -76,6 +84,8 @@ def run(args: Namespace) -> int:
         ["counting", how],
         ["scripts", f"Unicode {scripts.UNICODE_VERSION}"],
     ]
+    if installed["backports.zstd"] and not installed["zstandard"]:
+        installed["zstandard"] = "not needed"
     packages = [[name, installed[name] or "not installed", what] for name, what in PACKAGES.items()]
     print("\n".join((fields(rows), "", fields(packages))))
     return 0

@@ -14,7 +14,9 @@ HELP = "write a smaller model with only the pieces that the samples' characters 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("model", metavar="MODEL", help="checkpoint: a Hugging Face folder, or its file of weights")
+    parser.add_argument(
+        "model", metavar="MODEL", help="first of all, a checkpoint: a Hugging Face folder, or its file of weights"
+    )
     add_sample_arguments(parser)
     group = parser.add_argument_group("model")
     group.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")

@@ -228,7 +228,7 @@ def _coding(method: int) -> Coding | None:
             options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
             return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
     except ImportError:
-        what = f"it is compressed by method {method}, which needs a package: pip install charvec[fast]"
+        what = f'it is compressed by method {method}, which needs a package: pip install "charvec[fast]"'
         raise StreamDamage("W-COMPRESSED", what) from None
     raise _damage(f"it is compressed by method {method}, which is not supported")
 

@@ -51,7 +51,7 @@ def _library() -> Any:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise ImportError("install a package for it: pip install charvec[fast]")
+    raise ImportError('install a package for it: pip install "charvec[fast]"')
 
 
 def start() -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:

@@ -104,7 +104,10 @@ def main():
     torch.set_num_threads(1)  # threads cost more than they bring with matrices so small
     file = SAMPLES / "examples" / "places.txt"
     train, test = read(file)
-    vectors = charvec.load(args.vectors) if args.vectors else charvec.dump(file, model=SAMPLES / "tiny-bert-zh")
+    try:
+        vectors = charvec.load(args.vectors) if args.vectors else charvec.dump(file, model=SAMPLES / "tiny-bert-zh")
+    except charvec.CharvecError as error:
+        parser.exit(error.exit_code, f"{error}\nhelp: {error.help}\n")
     vocab = vectors.vocabulary()  # <PAD> 0, <UNK> 1, then the characters
     for name in ("charvec", "random"):
         scores = []

@@ -73,7 +73,7 @@ def _by_the_package(blocks: Bytes, kind: int, name: str) -> Floats:
         raise MissingPackage(
             "E-PACKAGE",
             f"{name} is decoded with the optional package gguf, which is not installed or too old",
-            help="pip install -U 'charvec[gguf]'",
+            help='pip install -U "charvec[gguf]"',
         ) from None
     return result
 

@@ -40,7 +40,9 @@ def load() -> Any:
 
 def package_note(path: str, kind: str) -> Note:
     """What to say of a file that only pyarrow reads."""
-    message = f"{path} is a file of {kind} and was not read; that needs pyarrow {OLDEST}: pip install charvec[parquet]"
+    message = (
+        f'{path} is a file of {kind} and was not read; that needs pyarrow {OLDEST}: pip install "charvec[parquet]"'
+    )
     return Note("W-PACKAGE", message, path)
 
 

@@ -128,7 +128,10 @@ def _hint(name: str) -> str:
     table = _table()
     codes = {code: code.capitalize() for code in table.codes}
     names = {_loose(each): each for each in (*table.scripts, *_GROUPS)}
-    close = [spelled[key] for spelled in (names, codes) for key in get_close_matches(_loose(name)[:100], spelled, n=1)]
+    asked = _loose(name)[:100]
+    # two letters the wrong way round are no near miss to difflib
+    swapped = [spelled[key] for spelled in (names, codes) for key in spelled if sorted(key) == sorted(asked)]
+    close = swapped + [spelled[key] for spelled in (names, codes) for key in get_close_matches(asked, spelled, n=1)]
     guess = f"did you mean {close[0]}? " if close else ""
     return f"{guess}say a name such as Han, an ISO 15924 code such as Hani, or cjk or kana for several"
 
