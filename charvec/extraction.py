@@ -371,7 +371,13 @@ def refuse_empty(vectors: CharVectors, counts: Counts, out: str | os.PathLike[st
         return
     problems = counts.samples.problems
     if len(vectors.missing_codepoints):
-        why, advice = "none of the characters has a vector that is to be kept", "look at them: charvec coverage SAMPLES"
+        seen = vectors.coverage.seen.occurrences
+        why = (
+            "none of the characters has a vector that is to be kept"
+            if seen
+            else "the model sees none of the characters"
+        )
+        advice = "look at them: charvec coverage SAMPLES"
     elif counts.left_out:
         why, advice = "no character was selected", "select more of them"
     elif problems and not counts.samples.characters:

@@ -220,7 +220,7 @@ def compare_coverage(
 def _pieces(model: TokenEmbedding, spelling: Spelling, codepoints: NDArray[np.uint32]) -> NDArray[np.integer[Any]]:
     """Into how many pieces each character falls: [n], 0 for none. A vector file knows it of the model it is made of."""
     kept = getattr(model.vocabulary.spell, "pieces_of", None)
-    return np.diff(spelling.row_offsets) if kept is None else kept(codepoints)  # type: ignore[no-any-return]
+    return np.diff(spelling.row_offsets) if kept is None else kept(codepoints)
 
 
 def _completeness(

@@ -179,9 +179,8 @@ def test_nothing_to_cover_is_not_all_of_it(
         assert "of what it sees" in said and "none" in said and "100.00 %" not in said
         assert main(["coverage", *arguments, "-m", folder, "--fail-under", "1"]) == 1
         assert f"there was nothing to cover, {why}: {folder}" in capsys.readouterr().err
-        assert main(["dump", *arguments, "-m", folder, "-o", str(tmp_path / "a.h5"), "-f"]) == 0
-        said = capsys.readouterr().out
-        assert f"found    none: {why}" in said and "100.00 %" not in said
+        assert main(["dump", *arguments, "-m", folder, "-o", str(tmp_path / "a.h5"), "-f"]) == 65
+        assert f"is not written: {why}\n" in capsys.readouterr().err
     assert main(["coverage", str(text), "-m", folder, "--fail-under", "100"]) == 0
 
 
