@@ -54,6 +54,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError("E-USAGE", message, help=self._hint())
 
     def _hint(self) -> str:
+        if order := self.get_default("order"):
+            return f"the order is `{self.prog} {order}`; see `{self.prog} --help`"
         return f"see `{self.prog} --help`"
 
 

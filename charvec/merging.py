@@ -117,8 +117,8 @@ def _checked(
     if not several:
         raise UsageError("E-ARGUMENT", "merge needs several vectors", help="give a list of what charvec.load() gives")
     parts = [as_vectors(part, "merge([vectors, ...])") for part in several]
-    for part in parts:
-        refuse_reduced(part, "merged")
+    for each, part in zip(several, parts, strict=True):
+        refuse_reduced(part, "merged", None if isinstance(each, CharVectors) else os.fspath(each))
     if sum(len(sources_of(part)) for part in parts) > MAX_SOURCES:
         raise UsageError("E-ARGUMENT", f"more than {MAX_SOURCES} sources", help="merge fewer files")
     if how == "first" and len({part.dim for part in parts}) > 1:

@@ -246,20 +246,33 @@ def _all(vectors: CharVectors) -> int:
 def is_plain(vectors: CharVectors) -> bool:
     """Whether :func:`reduce` has stored nothing that belongs to these rows as a whole."""
     options = vectors.source.get("options", {})
-    return vectors.codebooks is None and not {"dims", "pca", "center", "sif", "centered", "restored_from"} & {*options}
+    return vectors.codebooks is None and not {*_REDUCING} & {*options}
 
 
-def refuse_reduced(vectors: CharVectors, verb: str) -> None:
+#: Options of the provenance that tell of it.
+_REDUCING = ("dims", "pca", "center", "sif", "centered", "restored_from")
+
+
+def refuse_reduced(vectors: CharVectors, verb: str, path: str | None = None) -> None:
     """Stop where rows of several files would have to share axes, codebooks or a mean.
+
+    Args:
+        vectors: what was loaded.
+        verb: what cannot be done, for the message.
+        path: where they come from, likewise.
 
     Raises:
         WrongFile: ``E-REDUCED``.
     """
     if not is_plain(vectors):
+        options = vectors.source.get("options", {})
+        done = [name for name in _REDUCING if name in options]
+        done += ["product quantisation"] if vectors.codebooks is not None else []
         raise WrongFile(
             "E-REDUCED",
-            f"vectors that were made smaller cannot be {verb}",
-            found=f"{vectors.dtype}, {vectors.dim} dimensions, options of `charvec convert`",
+            f"{path}: such vectors cannot be {verb}" if path else f"vectors that were made smaller cannot be {verb}",
+            path=path,
+            found=f"{vectors.dtype}, {vectors.dim} dimensions, made with {', '.join(done)}",
             help=f"use the files that they were made of, and make the result smaller once they are {verb}",
         )
 

@@ -29,6 +29,7 @@ from charvec.errors import (
     PermissionDenied,
     ReadWriteError,
     UsageError,
+    WrongFile,
     from_os_error,
 )
 from charvec.plumbing.files import File, unrecognised
@@ -59,6 +60,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
         NotFound, PermissionDenied, ReadWriteError: when it cannot be read.
         InputError: when it is damaged, hostile, of a newer version, or no vector file.
     """
+    _refuse_folder(path)
     with File(path) as file:
         member = _member_of(file)
         data = file.pread(0, file.size)
@@ -91,8 +93,25 @@ def as_vectors(vectors: object, call: str) -> CharVectors:
 
 def format_of(path: str | os.PathLike[str]) -> formats.Member:
     """The format of a vector file, told by how it begins; errors as :func:`load`."""
+    _refuse_folder(path)
     with File(path) as file:
         return _member_of(file)
+
+
+def _refuse_folder(path: str | os.PathLike[str]) -> None:
+    """Say what can be done with a folder, such as `charvec convert --for` writes.
+
+    Raises:
+        WrongFile: ``E-NOT-A-FILE``.
+    """
+    name = os.fspath(path)
+    if os.path.isdir(name):
+        raise WrongFile(
+            "E-NOT-A-FILE",
+            f"{name} is a folder, not a file",
+            path=name,
+            help=f"name the vector file in it; as a model it is read by `charvec dump SAMPLES -m {name}`",
+        )
 
 
 def _member_of(file: File) -> formats.Member:

@@ -397,3 +397,19 @@ def test_scripts_with_letters_the_wrong_way_round(capsys: pytest.CaptureFixture[
     for typed, meant in (("hna", "Han"), ("hnagul", "Hangul"), ("Hnai", "Hani"), ("thana", "Thaana")):
         assert main(["scan", TEXTS, "--only", typed]) == 2
         assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_dead_ends_show_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder in place of a vector file, a model left out before the samples, a file that cannot be merged."""
+    folder, text, plain, small = (str(tmp_path / name) for name in ("folder", "a.txt", "plain.h5", "small.h5"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.txt").write_text("水火", "utf-8")
+    for command in (("info", folder), ("verify", folder), ("convert", folder, plain)):
+        assert main([*command]) == 65
+        assert f"dump SAMPLES -m {folder}" in capsys.readouterr().err
+    assert main(["trim", text, "-o", folder]) == 2
+    assert "the order is `charvec trim MODEL SAMPLE" in capsys.readouterr().err
+    assert main(["dump", text, "-o", plain]) == 0 == main(["dump", text, "-o", small, "--center"])
+    assert main(["merge", plain, small, "-o", str(tmp_path / "m.h5")]) == 65
+    said = capsys.readouterr().err
+    assert f"{small}: such vectors" in said and "made with center" in said

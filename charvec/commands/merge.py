@@ -50,11 +50,10 @@ def run(args: Namespace) -> int:
     from charvec.extraction import left_out_notes, notes_on
     from charvec.fidelity import describe
     from charvec.merging import merge, mixed_spaces
-    from charvec.storage import check_output, load, put
+    from charvec.storage import check_output, put
 
     check_output(args.out, format=args.format, overwrite=args.force, inputs=args.files)
-    parts = [load(file) for file in args.files]
-    vectors = merge(parts, how=args.how, counts=args.counts, missing=args.missing, dtype=args.dtype)
+    vectors = merge(args.files, how=args.how, counts=args.counts, missing=args.missing, dtype=args.dtype)
     left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force)
     warn([*mixed_spaces(vectors), *notes_on(vectors), *left_out_notes(args.out, left_out), *dropped], args)
     flags = np.zeros(0, np.uint16) if vectors.sources is None else vectors.sources

@@ -18,6 +18,7 @@ def arguments(parser: ArgumentParser) -> None:
         "model", metavar="MODEL", help="first of all, a checkpoint: a Hugging Face folder, or its file of weights"
     )
     add_sample_arguments(parser)
+    parser.set_defaults(order="MODEL SAMPLE ... -o DIR")
     group = parser.add_argument_group("model")
     group.add_argument("--vocab", metavar="FILE", help="vocabulary file, when it is not beside the checkpoint")
     group.add_argument("--tensor", metavar="NAME", help="embedding tensor, when it is not found by its name")
