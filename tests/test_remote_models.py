@@ -862,6 +862,15 @@ def test_the_cache_beside_the_hub(models: ModelHub, cache: Path, monkeypatch: py
     assert [note.code for note in model.notes if "HUB" in note.code] == ["W-HUB-CACHE"]
 
 
+#: The command; where the tests run in the background, Ctrl-C would be ignored.
+START = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from charvec.cli import run
+run()
+"""
+
+
 def test_the_environment_is_respected(tmp_path: Path) -> None:
     """HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE in a process of its own; no bar, no question where nobody watches."""
     pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
@@ -1000,7 +1009,7 @@ def on_terminal(
     path = os.pathsep.join(path for path in sys.path if path)
     environment = {**os.environ, "PYTHONPATH": path, "TERM": "xterm"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "charvec", *script],
+        [sys.executable, "-c", START, *script],
         stdin=follower, stdout=follower, stderr=follower, cwd=cwd, env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(follower)

@@ -361,9 +361,10 @@ assert not {"torch", "numpy"} & set(sys.modules)
 
 
 def test_sources_import_no_unpickler() -> None:
-    """No module of the machine names pickle, torch or numpy in an import."""
+    """No module of the machine names pickle, torch or numpy in an import; the writer beside it may use numpy."""
     modules = sorted(Path(unpickle.__file__).parent.glob("*.py"))
     assert len(modules) > 7
     for module in modules:
         source = module.read_text("utf-8")
-        assert not re.search(r"^\s*(import|from)\s+(_?pickle|torch|numpy)\b", source, re.MULTILINE)
+        names = r"_?pickle|torch" if module.stem == "pickle_writer" else r"_?pickle|torch|numpy"
+        assert not re.search(rf"^\s*(import|from)\s+({names})\b", source, re.MULTILINE)

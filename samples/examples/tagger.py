@@ -2,8 +2,7 @@
 
     python samples/examples/tagger.py
 
-Most characters of the names to be found never occur in training: what the tagger knows of them it knows from their
-vectors. Needs torch.
+Needs torch. Most characters of the names to be found never occur in training: their vectors are all that is known.
 """
 
 import argparse
@@ -15,7 +14,8 @@ from torch import nn
 
 import charvec
 
-SAMPLES = Path(__file__).resolve().parents[1]
+PLACES = Path(__file__).resolve().with_name("places.txt")
+MODEL = PLACES.parents[1] / "tiny-bert-zh"
 TAGS = 3  # 0 outside, 1 first character of a name, 2 a later one
 
 
@@ -51,9 +51,8 @@ class Tagger(nn.Module):
     def loss(self, ids, tags, real):
         """Mean negative log-likelihood of the tags; ``real`` is false where texts are padded."""
         scores = self(ids)
-        right = scores.gather(2, tags[..., None])[..., 0]
+        total, right = scores[:, 0], scores.gather(2, tags[..., None])[..., 0]
         right[:, 1:] += self.move[tags[:, :-1], tags[:, 1:]]
-        total = scores[:, 0]
         for step in range(1, ids.shape[1]):
             longer = torch.logsumexp(total[:, :, None] + self.move, 1) + scores[:, step]
             total = torch.where(real[:, step, None], longer, total)
@@ -89,9 +88,8 @@ def run(embedding, vocab, train, test, epochs):
         tagger.loss(batch, tags, batch != vocab["<PAD>"]).backward()
         optimizer.step()
     tagger.eval()
-    found = [(spans(tagger.decode(ids[text])), spans(tags.tolist())) for text, tags in test]
-    hits = sum(len(mine & gold) for mine, gold in found)
-    return 2 * hits / max(1, sum(len(mine) + len(gold) for mine, gold in found))
+    pairs = [(spans(tagger.decode(ids[text])), spans(tags.tolist())) for text, tags in test]
+    return sum(2 * len(mine & gold) for mine, gold in pairs) / max(1, sum(len(a) + len(b) for a, b in pairs))
 
 
 def main():
@@ -102,10 +100,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)  # threads cost more than they bring with matrices so small
-    file = SAMPLES / "examples" / "places.txt"
-    train, test = read(file)
+    train, test = read(PLACES)
     try:
-        vectors = charvec.load(args.vectors) if args.vectors else charvec.dump(file, model=SAMPLES / "tiny-bert-zh")
+        vectors = charvec.load(args.vectors) if args.vectors else charvec.dump(PLACES, model=MODEL)
     except charvec.CharvecError as error:
         parser.exit(error.exit_code, f"{error}\nhelp: {error.help}\n")
     vocab = vectors.vocabulary()  # <PAD> 0, <UNK> 1, then the characters
