@@ -6,9 +6,9 @@ import os
 from functools import partial
 from typing import Any, Literal
 
-from charvec.errors import MissingPackage, UsageError
+from charvec.errors import MissingPackage
 from charvec.storage import as_vectors
-from charvec.tables import Default, Vocab, table
+from charvec.tables import Default, Vocab, check_mode, table
 from charvec.vectors import CharVectors
 
 try:
@@ -80,8 +80,7 @@ def embedding_bag(
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-POOLING`` for another mode.
     """
     vectors = as_vectors(vectors, "embedding_bag(vectors, vocab)")
-    if mode not in ("mean", "sum"):
-        raise UsageError("E-POOLING", f"mode={mode!r} is no pooling", help="choose mean or sum")
+    check_mode("mode", mode)
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     return jax.tree_util.Partial(partial(_pool, mode, rows.padding), jnp.array(rows.matrix))
 

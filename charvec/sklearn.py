@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import MissingPackage, UsageError
+from charvec.errors import MissingPackage
 from charvec.storage import as_vectors
+from charvec.tables import check_mode, check_several
 from charvec.vectors import CharVectors
 
 try:
@@ -50,9 +51,8 @@ class CharVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises:
             CharvecError: as :func:`charvec.load`; ``E-POOLING``; ``E-ARGUMENT`` for anything but several texts.
         """
-        if self.pooling not in ("mean", "sum"):
-            raise UsageError("E-POOLING", f"pooling={self.pooling!r} is no pooling", help="choose mean or sum")
-        _check_several(X)
+        check_mode("pooling", self.pooling)
+        check_several(X)
         self.vectors_ = as_vectors(self.vectors, "CharVectorizer(vectors)")
         self._n_features_out = self.vectors_.dim
         return self
@@ -67,7 +67,7 @@ class CharVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             UsageError: ``E-ARGUMENT`` for anything but several texts.
         """
         check_is_fitted(self)
-        _check_several(X)
+        check_several(X)
         return np.asarray(self.vectors_.encode(X, self.pooling))  # type: ignore[arg-type]
 
     def __sklearn_tags__(self) -> Any:
@@ -76,8 +76,3 @@ class CharVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _check_several(texts: Any) -> None:
-    if isinstance(texts, str):
-        raise UsageError("E-ARGUMENT", "one text was given, where several are expected", help="put it into a list")

@@ -16,7 +16,7 @@ from charvec.valueclass import dataclass
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["Default", "Table", "Vocab", "ids", "layout", "table"]
+__all__ = ["Default", "Table", "Vocab", "check_mode", "check_several", "ids", "layout", "table"]
 
 
 class Default(Enum):
@@ -86,8 +86,7 @@ def ids(
         UsageError: ``E-ARGUMENT`` for anything but several texts, and for a negative ``length``; ``E-VOCAB-IDS`` when
             ``pad`` or ``unk`` is no entry, and as :meth:`CharVectors.matrix_for`.
     """
-    if isinstance(texts, str):
-        raise UsageError("E-ARGUMENT", "one text was given, where several are expected", help="put it into a list")
+    check_several(texts)
     several = list(texts)
     for text in several:
         if not isinstance(text, str):
@@ -105,6 +104,26 @@ def ids(
         kept = text[:width]
         line[: len(kept)] = [rows.get(char, unknown) for char in kept]
     return result
+
+
+def check_several(texts: object) -> None:
+    """Refuse one text where a list belongs: it would be taken for a list of characters.
+
+    Raises:
+        UsageError: ``E-ARGUMENT``.
+    """
+    if isinstance(texts, str):
+        raise UsageError("E-ARGUMENT", "one text was given, where several are expected", help="put it into a list")
+
+
+def check_mode(argument: str, mode: object) -> None:
+    """Refuse what an adapter that adds rows up, or takes their mean, cannot do.
+
+    Raises:
+        UsageError: ``E-POOLING``, which names the argument.
+    """
+    if mode not in ("mean", "sum"):
+        raise UsageError("E-POOLING", f"{argument}={mode!r} is no pooling", help="choose mean or sum")
 
 
 def table(

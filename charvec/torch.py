@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from charvec.errors import MissingPackage, UsageError
+from charvec.errors import MissingPackage
 from charvec.storage import as_vectors
-from charvec.tables import Default, Vocab, table
+from charvec.tables import Default, Vocab, check_mode, table
 from charvec.vectors import CharVectors
 
 try:
@@ -83,8 +83,7 @@ def embedding_bag(
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-POOLING`` for another mode.
     """
     vectors = as_vectors(vectors, "embedding_bag(vectors, vocab)")
-    if mode not in ("mean", "sum"):
-        raise UsageError("E-POOLING", f"mode={mode!r} is no pooling", help="choose mean or sum")
+    check_mode("mode", mode)
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     weights = torch.from_numpy(rows.matrix)
     made: nn.EmbeddingBag = nn.EmbeddingBag.from_pretrained(weights, freeze=freeze, mode=mode, padding_idx=rows.padding)
