@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import integer
 from charvec.errors import UsageError, WrongFile
 from charvec.valueclass import dataclass
 
@@ -73,6 +74,9 @@ def align(
         raise UsageError(
             "E-MISSING", f"missing={missing!r} is unknown", help="choose zeros, unk, mean, normal or error"
         )
+    start = integer(seed)
+    if start is None or start < 0:
+        raise UsageError("E-ARGUMENT", f"seed={seed!r} is no seed", help="say a whole number from 0 on")
     entries = entries_of(vocab)
     check_special(entries, pad=pad, unk=unk)
     rows = row_count(entries, vectors.dim)
@@ -102,7 +106,7 @@ def align(
     elif missing == "normal" and rows_lost:
         known = _finite(result[[row for _, row in found]])
         # fewer than two rows have no deviation: everything drawn would be one and the same vector
-        result[rows_lost] = _drawn(known if len(known) > 1 else _finite(vectors.matrix), len(rows_lost), seed)
+        result[rows_lost] = _drawn(known if len(known) > 1 else _finite(vectors.matrix), len(rows_lost), start)
     return Aligned(result, tuple(piece for piece, _ in found), tuple(piece for piece, _ in lost))
 
 
@@ -118,19 +122,20 @@ def entries_of(vocab: Vocab) -> list[tuple[str, int]]:
         raise UsageError("E-VOCAB-IDS", "a set has no order", help="give a list, or a dictionary of ids")
     if isinstance(vocab, Mapping):
         entries = list(vocab.items())
-    elif isinstance(vocab, (Sequence, KeysView, np.ndarray)):
+    elif isinstance(vocab, (Sequence, KeysView)) or (isinstance(vocab, np.ndarray) and vocab.ndim == 1):
         entries = [(piece, row) for row, piece in enumerate(vocab)]
     else:
         entries = _asked(vocab)
     taken: set[int] = set()
     for piece, row in entries:
-        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or row < 0 or int(row) in taken:
+        place = integer(row)
+        if place is None or place < 0 or place in taken:
             raise UsageError(
                 "E-VOCAB-IDS",
                 f"the id of {piece!r} is {row!r}: negative, no integer, or used twice",
                 help="ids are the rows of the matrix; give every entry one of its own",
             )
-        taken.add(int(row))
+        taken.add(place)
     return [(piece, int(row)) for piece, row in entries]
 
 
@@ -163,8 +168,10 @@ def check_special(entries: Sequence[tuple[str, int]], **special: str | None) -> 
 
     pieces = [piece for piece, _ in entries]
     for argument, name in special.items():
-        if name is None or name in pieces:
+        if name is None or (isinstance(name, str) and name in pieces):
             continue
+        if not isinstance(name, str):
+            raise UsageError("E-VOCAB-IDS", f"{argument}={name!r} is no name", help="name an entry of the vocabulary")
         # one-character entries resemble nothing; without them even a large vocabulary is searched fast enough
         longer = [piece for piece in pieces if isinstance(piece, str) and len(piece) > 1][:100_000]
         close = get_close_matches(name, longer, n=1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from charvec.errors import Note, UsageError
 from charvec.valueclass import dataclass, field
 
-__all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "as_counts", "characters"]
+__all__ = ["UNICODE_SIZE", "Counts", "Samples", "Total", "add_accounts", "as_counts", "characters"]
 
 #: Number of code points, U+0000 to U+10FFFF.
 UNICODE_SIZE = 0x110000
@@ -80,14 +80,16 @@ _NUMBERS = ("files", "bytes", "characters", "bad_bytes", "skipped", "hidden", "i
 class Counts(Mapping[str, int]):
     """Characters and how often each occurs: a read-only mapping, ordered by code point.
 
-    ``counts["字"]`` is a number (KeyError when the character does not occur), ``a + b`` adds two of them.
+    ``counts["字"]`` is a number (KeyError when the character does not occur), ``a + b`` adds two of them, and what was
+    left out of each.
 
     Attributes:
         codepoints: uint32 [n], ascending, each once.
         occurrences: uint64 [n], each at least 1.
         samples: where they come from.
         graphemes: grapheme cluster -> how often it occurs, when these were counted as well; else None.
-        left_out: what :func:`charvec.select` left out, by filter: its setting, distinct characters, occurrences.
+        left_out: what :func:`charvec.select` left out, by filter: its setting, distinct characters, occurrences. In a
+            sum a character left out of both is counted among the distinct ones twice.
     """
 
     codepoints: NDArray[np.uint32]
@@ -112,14 +114,19 @@ class Counts(Mapping[str, int]):
         """From e.g. a ``collections.Counter`` of characters; zero counts are dropped.
 
         Raises:
-            ValueError: for a key that is not one character, a surrogate, or a negative count.
+            ValueError: for a key that is not one character, a surrogate, and for a count that is negative, beyond
+                uint64, or no whole number; 2.0 is one.
         """
+        items: list[tuple[int, int]] = []
         for key, value in counts.items():
-            if len(key) != 1 or 0xD800 <= ord(key) < 0xE000:
+            if not isinstance(key, str) or len(key) != 1 or 0xD800 <= ord(key) < 0xE000:
                 raise ValueError(f"{key!r} is not one character")
-            if value < 0:
-                raise ValueError(f"the count of {key!r} is negative")
-        items = sorted((ord(key), value) for key, value in counts.items() if value)
+            number = int(value) if type(value) in (int, bool) else _whole(value)
+            if number is None or not 0 <= number < 1 << 64:
+                raise ValueError(f"the count of {key!r} is {value!r}")
+            if number:
+                items.append((ord(key), number))
+        items.sort()
         codepoints = np.array([codepoint for codepoint, _ in items], np.uint32)
         values = np.array([value for _, value in items], np.uint64)
         return Counts(codepoints, values, Samples(characters=int(values.sum())))
@@ -142,7 +149,8 @@ class Counts(Mapping[str, int]):
             return NotImplemented
         table = _added(_added(np.zeros(0, np.uint64), self), other)
         graphemes = _add_mappings(self.graphemes, other.graphemes)
-        return replace(Counts.from_table(table, self.samples + other.samples), graphemes=graphemes)
+        left_out = add_accounts(self.left_out, other.left_out)
+        return replace(Counts.from_table(table, self.samples + other.samples), graphemes=graphemes, left_out=left_out)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):
@@ -153,6 +161,17 @@ class Counts(Mapping[str, int]):
 
     def __repr__(self) -> str:
         return f"<Counts of {len(self):,} distinct characters, {int(self.occurrences.sum()):,} in all>"
+
+
+def _whole(value: object) -> int | None:
+    """A count of another type, such as the floats of a data frame, as an int; None when it is no whole number."""
+    from charvec.arguments import integer, real
+
+    number = integer(value)
+    if number is None:
+        wide = real(value)
+        return int(wide) if wide is not None and wide.is_integer() else None
+    return number
 
 
 def as_counts(counts: object, call: str) -> Counts:
@@ -177,6 +196,17 @@ def as_counts(counts: object, call: str) -> Counts:
         return Counts.from_mapping(counts)
     except (OverflowError, TypeError, ValueError) as error:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
+
+
+def add_accounts(before: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    """Two accounts of what was left out: numbers added, of a filter used twice the later setting."""
+    total = dict(before)
+    for key, value in account.items():
+        if isinstance(value, Mapping):
+            total[key] = add_accounts(total.get(key, {}), value)
+        else:
+            total[key] = value + total.get(key, 0) if key in ("distinct", "occurrences") else value
+    return total
 
 
 def _add_mappings(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> Mapping[str, int] | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from charvec import checkpoints, vocabularies
+from charvec.arguments import path_of
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
@@ -128,6 +129,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             the model does so before its first layer (ALBERT, small ELECTRAs).
 
     Raises:
+        UsageError: ``E-ARGUMENT``, ``E-PATH`` for what is no path and no name; ``E-SPACE``.
         CharvecError: as :func:`charvec.projecting.find_projection`,
             :func:`charvec.plumbing.models.model_places.settle`, :func:`charvec.checkpoints.read`,
             :func:`charvec.vocabularies.read` and :func:`find_embedding`;
@@ -135,12 +137,16 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     """
     if space not in SPACES:
         raise UsageError("E-SPACE", f"{space!r} is no space", help=f"choose from {', '.join(SPACES)}")
-    name = os.fspath(model) if model is not None else bundled_model()
-    if "\0" in name:
-        raise UsageError("E-PATH", "a path cannot hold U+0000", help="check the name of the model")
+    name = path_of(model, "open(model)") if model is not None else bundled_model()
     path = settle_model(name, revision=revision, download=download)
     if places.is_remote(name):
         name = path  # without secrets
+    if vocab is not None:
+        vocab = path_of(vocab, "open(model, vocab=...)")
+    if tensor is not None and not isinstance(tensor, str):
+        raise UsageError(
+            "E-ARGUMENT", f"tensor={tensor!r} is no name", help="give a str, as `charvec tensors` lists it"
+        )
     checkpoint = checkpoints.read(path)
     choice = find_embedding(checkpoint, tensor)
     own = checkpoint.vocabulary
@@ -150,7 +156,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     else:
         beside = own if isinstance(own, str) and own else None
         vocabulary = vocabularies.read(
-            vocab or beside or vocabularies.locate(checkpoint.path, path), lowercase=lowercase
+            (beside or vocabularies.locate(checkpoint.path, path)) if vocab is None else vocab, lowercase=lowercase
         )
     notes = [*remarks(path), *checkpoint.notes, *choice.notes, *vocabulary.notes]
     if vocabulary.size > choice.tensor.rows:

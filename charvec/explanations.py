@@ -36,7 +36,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-KEEP": f"--keep was given a word that is no status, or a status that never has a row. {_CHOOSE}",
     "E-MISSING": f"matrix_for was given an unknown word for missing=. {_CHOOSE}",
     "E-NUMBER": "A number is out of its range.",
-    "E-PATH": "A path holds the character U+0000, which no file system allows.",
+    "E-PATH": "A path holds the character U+0000, or half of a surrogate pair, which no file system allows.",
     "E-PADDING": "The row for padding, 0 unless you say otherwise, belongs to a character, to the entry for unknown characters, or to one "
     "that was filled; it would be zeroed. Name the padding entry with pad=, or say padding_idx=None.",
     "E-PERCENT": "--fail-under takes a percentage from 0 to 100.",

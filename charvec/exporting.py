@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from charvec import formats, profiles
 from charvec.alignment import align
+from charvec.arguments import path_of
 from charvec.errors import CharvecError, DamagedFile, Note, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder, write_file
 from charvec.plumbing.arrays.keyed_rows import KeyedRows, Special, portions
@@ -82,17 +83,18 @@ def export(
         what was written and what was left out.
 
     Raises:
-        UsageError: ``E-PROFILE``; ``E-PROFILE-SPECIAL``; as :func:`charvec.storage.check_output`.
+        UsageError: ``E-PROFILE``; ``E-PROFILE-SPECIAL``; ``E-ARGUMENT`` for anything else than vectors and a path; as
+            :func:`charvec.storage.check_output`.
         WrongFile: ``E-NO-CHARACTERS``, ``E-PROFILE-DIM``, ``E-PROFILE-SIZE``.
         DamagedFile: ``E-WRITE-VERIFY``; nothing was written then.
         MissingPackage: ``E-PACKAGE``.
         OutputError, ReadWriteError, PermissionDenied: as :func:`charvec.save`.
     """
-    path = os.fspath(path)
+    path = path_of(path, "export(vectors, path, profile)")
     vectors = as_vectors(vectors, "export(vectors, path, profile)")
     check_export(path, profile, overwrite=overwrite)
     options = (pad, unk, special, unk_row)
-    if profile in profiles.FORMATS:
+    if isinstance(profile, str) and profile in profiles.FORMATS:
         return _as_format(vectors, path, profile, options, overwrite)
     member = profiles.by_name(profile)
     chosen = _special(member, *options)
@@ -121,7 +123,7 @@ def export(
 
 def check_export(path: str, profile: str, *, overwrite: bool = False, inputs: tuple[str, ...] = ()) -> None:
     """Refuse an export that could not be written in the end, before any work is done; errors as :func:`export`."""
-    if profile in profiles.FORMATS:
+    if isinstance(profile, str) and profile in profiles.FORMATS:
         check_output(path, format=profiles.FORMATS[profile][0], overwrite=overwrite, inputs=inputs)
         return
     member = profiles.by_name(profile)
@@ -198,7 +200,7 @@ def _special(member: Member, pad: str | None, unk: str | None, where: str | None
             f"choose --special {default.where}",
         )
     for name in (chosen.pad, chosen.unk):
-        if len(name) < 2 or not WHITE_SPACE.isdisjoint(name) or not name.isprintable():
+        if not isinstance(name, str) or len(name) < 2 or not WHITE_SPACE.isdisjoint(name) or not name.isprintable():
             refuse(f"{name!r} is no name for a special row", "two or more printable characters, no white space")
     for name in (chosen.pad, chosen.unk):
         if [chosen.pad, chosen.unk, *chosen.more].count(name) > 1:

@@ -225,7 +225,7 @@ def dump(
     dtype: str = "float32",
     format: str | None = None,
     overwrite: bool = False,
-    only: str | Iterable[str] = (),
+    only: str | Iterable[str] | None = (),
     min_count: int = 1,
     top: int | None = None,
     strict: bool = False,
@@ -287,6 +287,11 @@ def dump(
         from charvec.reducing import check_reduction
 
         check_reduction(**smaller)
+    selects = only or min_count != 1 or top is not None
+    if selects:
+        from charvec.selection import select, selected_by
+
+        only = selected_by(only, min_count, top).only
     if out is not None:
         check_output(out, format=format, overwrite=overwrite)
     embedding = (
@@ -307,9 +312,7 @@ def dump(
     counts = scan(samples, not_this=out, not_these=embedding.files, **scanning)
     if strict:
         refuse_incomplete(counts)
-    if only or min_count != 1 or top is not None:
-        from charvec.selection import select
-
+    if selects:
         counts = select(counts, only=only, min_count=min_count, top=top)
     if smaller:
         from charvec.reducing import reduce

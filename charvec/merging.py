@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import listed
 from charvec.dtypes import check_dtype
 from charvec.errors import Note, UsageError, WrongFile
 from charvec.plumbing.arrays.layout import MAX_SOURCES
@@ -112,8 +113,8 @@ def _checked(
         if word not in choices:
             raise UsageError("E-ARGUMENT", f"{word!r} is unknown", help="choose " + ", ".join(filter(None, choices)))
     # one file, and the vectors of one, can be iterated as well
-    alone = isinstance(given, (str, os.PathLike, CharVectors)) or not isinstance(given, Iterable)
-    several = [] if alone else list(given)
+    alone = isinstance(given, (str, os.PathLike, CharVectors))
+    several = [] if alone else listed(given, "vectors")
     if not several:
         raise UsageError("E-ARGUMENT", "merge needs several vectors", help="give a list of what charvec.load() gives")
     parts = [as_vectors(part, "merge([vectors, ...])") for part in several]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import integer
 from charvec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,20 +23,28 @@ BATCH = 64
 
 def nearest(vectors: CharVectors, query: str | NDArray[np.floating], k: int) -> list[tuple[str, float]]:
     """The work of :meth:`charvec.vectors.CharVectors.nearest`, which says what is what; same errors."""
-    if not isinstance(k, (int, np.integer)):
+    wanted = integer(k)
+    if wanted is None:
         raise UsageError("E-ARGUMENT", f"k={k!r} is no integer", help="say how many neighbours are wanted")
     if isinstance(query, str):
-        (answer,) = nearest_to_texts(vectors, [query], k)
+        (answer,) = nearest_to_texts(vectors, [query], wanted)
         if answer is None:
             raise KeyError(query)
         return answer
-    vector = np.asarray(query, np.float64)
+    try:
+        vector = np.asarray(query, np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(
+            "E-ARGUMENT",
+            f"a {type(query).__name__} is no query",
+            help="give a character, a text, or a vector of numbers",
+        ) from None
     if vector.shape != (vectors.dim,):
         raise UsageError(
             "E-DIM", f"the query has the shape {vector.shape}", help=f"give a vector of length {vectors.dim}"
         )
     units, rough = _rough(vectors, vector[None])
-    return _best(vectors, np.empty(0, np.int64), units[0], rough[0], k)
+    return _best(vectors, np.empty(0, np.int64), units[0], rough[0], wanted)
 
 
 def nearest_to_texts(vectors: CharVectors, texts: list[str], k: int) -> list[list[tuple[str, float]] | None]:

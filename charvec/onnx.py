@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import path_of
 from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
 from charvec.pooling import pooled_rows
@@ -161,7 +162,7 @@ def export(
         OutputError, PermissionDenied: as :func:`charvec.save`.
         DamagedFile, ReadWriteError: as :func:`charvec.save`; the old file is then untouched.
     """
-    path = os.fspath(path)
+    path = path_of(path, "export(vectors, path, vocab)")
     check_target(path, overwrite=overwrite)
     made = model(vectors, vocab, **options)
     write_whole(path, made.SerializeToString(deterministic=True), overwrite=overwrite)

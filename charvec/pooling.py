@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import real
 from charvec.errors import UsageError
 from charvec.reduction import mean_of
 
@@ -46,8 +47,7 @@ def pool(
     """The work of :meth:`charvec.vectors.CharVectors.encode`, which says what is what: float32 [len(texts), dim].
 
     Raises:
-        UsageError: ``E-POOLING``.
-        UsageError: ``E-NO-MEAN``.
+        UsageError: ``E-POOLING``; ``E-NO-MEAN``; ``E-ARGUMENT`` as :func:`sif_weights`.
     """
     pooling, weights, less = _choice(vectors, pooling, a, center)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
@@ -85,7 +85,7 @@ def pooled_rows(
         the rows with weights and mean applied, float32 [n, dim]; and whether a text is their ``mean`` or ``sum``.
 
     Raises:
-        UsageError, WrongFile: as :func:`pool`.
+        UsageError: as :func:`pool`.
     """
     pooling, weights, less = _choice(vectors, pooling, a, center)
     return _weighted(vectors.matrix, weights, less), "sum" if pooling == "sum" else "mean"
@@ -131,8 +131,8 @@ def sif_weights(vectors: CharVectors, a: float | None) -> NDArray[np.float64]:
         UsageError: ``E-POOLING`` when no counts are known; ``E-ARGUMENT`` when ``a`` is not positive.
     """
     stored = vectors.source.get("options", {}).get("sif", {})
-    a = stored.get("a", 1e-3) if a is None else a
-    if not (isinstance(a, (int, float)) and 0 < a < np.inf):
+    given = stored.get("a", 1e-3) if a is None else real(a)
+    if given is None or not 0 < given < np.inf:
         raise UsageError("E-ARGUMENT", f"a={a!r} is no positive number", help="1e-3 is usual")
     counts = vectors.counts.astype(np.float64)
     total = float(stored.get("occurrences", occurrences(vectors)))
@@ -142,7 +142,7 @@ def sif_weights(vectors: CharVectors, a: float | None) -> NDArray[np.float64]:
             "sif weighs characters by their counts, and these vectors have none",
             help="dump them from samples: text, .vec and .pkl files carry no counts; or choose mean",
         )
-    weights: NDArray[np.float64] = a / (a + counts / max(total, 1.0))
+    weights: NDArray[np.float64] = given / (given + counts / max(total, 1.0))
     return weights
 
 

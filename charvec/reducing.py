@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import integer, real
 from charvec.codebooks import quantise
 from charvec.counts import Counts, Samples
 from charvec.dtypes import convert_rows, parse_dtype, storable
@@ -122,7 +123,7 @@ def check_reduction(
         UsageError: ``E-REDUCE``, ``E-DTYPE``.
     """
     for name, value in (("top", top), ("dims", dims), ("pca", pca)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+        if value is not None and (integer(value) or 0) < 1:
             raise _refused(f"{name} is {value!r}", "say a whole number from 1 on")
     if dims is not None and pca is not None:
         raise _refused("dims and pca exclude each other", "say one of them")
@@ -130,8 +131,7 @@ def check_reduction(
         raise _refused(f"{by!r} is nothing to weigh by", "choose types or occurrences")
     if by is not None and pca is None and not center:
         raise _refused("by says what center and pca weigh, and neither is asked for", "say center or pca too")
-    number = isinstance(sif, (int, float, np.integer, np.floating)) and not isinstance(sif, bool)
-    if sif is not None and not (number and 0 < sif < math.inf):
+    if sif is not None and not 0 < (real(sif) or 0) < math.inf:
         raise _refused(f"sif is {sif!r}", "say a positive number; 0.001 is usual")
     if dtype is not None:
         parse_dtype(dtype)

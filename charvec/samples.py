@@ -104,9 +104,13 @@ def _exclusion(exclude: Iterable[str]) -> Patterns | None:
 
     # on a command line # begins no comment; and people write ./name for what lies at the top
     lines = ["\\" + each if each.startswith("#") else each[each.startswith("./") :] for each in written]
-    patterns = Patterns(map(os.fsencode, lines))
-    if patterns.invalid:
-        pattern = written[patterns.invalid[0]]
+    try:
+        patterns = Patterns([os.fsencode(line) for line in lines])
+        invalid = patterns.invalid
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        invalid = [lines.index(error.object)]
+    if invalid:
+        pattern = written[invalid[0]]
         message = f"{pattern!r} is no pattern of files to leave out"
         raise UsageError("E-PATTERN", message, help="write it as in .gitignore: '*.bak', 'drafts/', '/2019/**/*.csv'")
     return patterns

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from charvec.arguments import integer, listed, path_of
 from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
@@ -36,15 +37,15 @@ WORKERS, AHEAD = 16, 4
 def scan(
     samples: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
-    extensions: str | Iterable[str] = (),
+    extensions: str | Iterable[str] | None = (),
     encoding: str | Mapping[str, str] | None = None,
     errors: str = "",
-    field: str = "",
-    column: str | int = "",
-    normalize: str = "",
+    field: str | None = "",
+    column: str | int | None = "",
+    normalize: str | None = "",
     unit: str = "codepoint",
     hidden: bool = False,
-    exclude: str | Iterable[str] = (),
+    exclude: str | Iterable[str] | None = (),
     ignore_files: bool = True,
     max_ratio: int = Limits.ratio,
     jobs: int | None = None,
@@ -77,7 +78,7 @@ def scan(
         hidden: also read hidden files inside folders.
         exclude: patterns, as in ``.gitignore``, of what is left out inside folders.
         ignore_files: whether ``.gitignore`` and ``.ignore`` files inside folders are respected.
-        max_ratio: times its size that a compressed sample may grow to.
+        max_ratio: from 1 on, times its size that a compressed sample may grow to.
         jobs: number of threads, where the kernel was built, else of processes; 0 for one a core. None is this thread
             alone, or with an executor a guess at the number of its workers, which only decides how finely work is cut.
         executor: counts the batches instead, e.g. that of a Dask client. Its workers must see the same files.
@@ -99,25 +100,38 @@ def scan(
         PermissionDenied: ``E-PERMISSION``, likewise.
         CharvecError: ``E-JOURNAL...`` as :class:`charvec.journal.Journal` does, with ``resume``.
     """
-    extensions = (extensions,) if isinstance(extensions, str) else tuple(extensions)
-    exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    extensions, exclude = _names("extensions", extensions), _names("exclude", exclude)
+    ratio = integer(max_ratio)
+    if ratio is None or ratio < 1:
+        raise UsageError("E-ARGUMENT", f"max_ratio is {max_ratio!r}", help="say a whole number from 1 on")
+    field, column = "" if field is None else field, "" if column is None else column
+    if not isinstance(field, str):
+        raise UsageError("E-ARGUMENT", f"field is {field!r}", help="name a field of JSON Lines")
+    if not isinstance(column, str) and integer(column) is None:
+        raise UsageError("E-ARGUMENT", f"column is {column!r}", help="name a column, or give its number from 1 on")
     options = Options(
         encodings=_encodings(encoding),
         errors=_one_of("errors", errors, ("", "skip", "strict")),
         field=field,
         column=str(column),
-        normalize=_one_of("normalize", normalize.upper(), _FORMS),
+        normalize=_form(normalize),
         graphemes=_one_of("unit", unit, _UNITS) == "grapheme",
         extensions=_inside(extensions),
         hidden=hidden,
-        limits=Limits(ratio=max_ratio),
+        limits=Limits(ratio=ratio),
     )
     if not jobs and executor is not None:
         jobs = WORKERS
-    jobs = 1 if jobs is None else jobs
-    if jobs < 0:
-        raise UsageError("E-ARGUMENT", f"jobs is {jobs}", help="a number of cores, or 0 for all")
-    named = [samples] if isinstance(samples, (str, os.PathLike)) else list(samples)
+    cores = 1 if jobs is None else integer(jobs)
+    if cores is None or cores < 0:
+        raise UsageError("E-ARGUMENT", f"jobs is {jobs!r}", help="a number of cores, or 0 for all")
+    named = [samples] if isinstance(samples, (str, os.PathLike)) else listed(samples, "samples")
+    for each in named:
+        # a name that no file can have is none that is there
+        if not isinstance(each, (str, os.PathLike)):
+            path_of(each, "scan(samples)")
+    if resume is not None:
+        resume = path_of(resume, "scan(samples, resume=...)")
     bar = progress or Silent()
 
     def find() -> Iterator[Found]:
@@ -138,7 +152,7 @@ def scan(
     reports: dict[int, Samples] = {}
     evidence: dict[str, bytes] = {}
     try:
-        for part in _parts(find(), options, jobs, executor, resume, bar):
+        for part in _parts(find(), options, cores, executor, resume, bar):
             total.add(part.counts)
             reports[part.number] = part.search + part.counts.samples
             evidence.update(part.evidence)
@@ -152,7 +166,7 @@ def scan(
     return counts
 
 
-def count(texts: str | Iterable[str], *, unit: str = "codepoint", normalize: str = "") -> Counts:
+def count(texts: str | Iterable[str], *, unit: str = "codepoint", normalize: str | None = "") -> Counts:
     """Count the characters of texts that are in memory already.
 
     Args:
@@ -164,7 +178,7 @@ def count(texts: str | Iterable[str], *, unit: str = "codepoint", normalize: str
         UsageError: ``E-ARGUMENT`` for what is no text.
     """
     options = Options(
-        normalize=_one_of("normalize", normalize.upper(), _FORMS),
+        normalize=_form(normalize),
         graphemes=_one_of("unit", unit, _UNITS) == "grapheme",
     )
     tally = Tally()
@@ -182,6 +196,8 @@ def _gathered(texts: Iterable[str]) -> Iterator[list[str]]:
     """The texts in lists worth a call."""
     some: list[str] = []
     size = 0
+    if not isinstance(texts, Iterable):
+        texts = [texts]  # refused like what a list may hold
     for text in texts:
         if not isinstance(text, str):
             raise UsageError(
@@ -206,6 +222,20 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _names(argument: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
+    """One name or several, or None for none."""
+    names = [given] if isinstance(given, str) else [] if given is None else listed(given, "texts")
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError("E-ARGUMENT", f"{argument} holds {name!r}", help="give a str, or several of them")
+    return tuple(names)
+
+
+def _form(normalize: str | None) -> str:
+    """A form of Unicode's normalisation, or ""."""
+    return _one_of("normalize", normalize.upper() if isinstance(normalize, str) else normalize or "", _FORMS)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
@@ -309,9 +339,11 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> tuple[tuple[str, str
     """Glob pattern and codec, in the order they are tried; the pattern "" stands for all files that are not UTF-8."""
     if encoding is None:
         return ()
+    if not isinstance(encoding, (str, Mapping)):
+        raise UsageError("E-ARGUMENT", f"encoding is {encoding!r}", help="name one, or give a dictionary: glob -> name")
     pairs = [("", encoding)] if isinstance(encoding, str) else list(encoding.items())
-    for _, name in pairs:
-        if not is_text_codec(name):
+    for glob, name in pairs:
+        if not isinstance(glob, str) or not isinstance(name, str) or not is_text_codec(name):
             raise UsageError(
                 "E-CODEC",
                 f"there is no text encoding {name!r}",

@@ -14,14 +14,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.counts import Counts, as_counts
+from charvec.arguments import integer, listed
+from charvec.counts import Counts, add_accounts, as_counts
 from charvec.coverage import Share
 from charvec.errors import UsageError
 from charvec.plumbing.terminal import count
 from charvec.plumbing.text import scripts
 from charvec.valueclass import dataclass
 
-__all__ = ["Filtered", "LeftOut", "Selection", "select", "select_texts"]
+__all__ = ["Filtered", "LeftOut", "Selection", "select", "select_texts", "selected_by"]
 
 _Filter = Literal["only", "min_count", "top"]
 
@@ -96,7 +97,8 @@ class Selection:
         top: how many of the commonest go on; of equally common ones those with the lower code points. None for all.
 
     Raises:
-        UsageError: ``E-SCRIPT`` for a name that is no script; ``E-ARGUMENT`` for a number below 1.
+        UsageError: ``E-SCRIPT`` for a name that is no script; ``E-ARGUMENT`` for what is no name, and for what is no
+            whole number from 1 on.
     """
 
     only: tuple[str, ...] = ()
@@ -106,11 +108,20 @@ class Selection:
     def __post_init__(self) -> None:
         if isinstance(self.only, str):
             raise UsageError("E-ARGUMENT", f"only={self.only!r} is one text", help=f"say only=({self.only!r},)")
+        for each in self.only:
+            if not isinstance(each, str):
+                raise UsageError("E-ARGUMENT", f"only holds {each!r}", help="give names of scripts, such as 'han'")
         if self.only:
             self.scripts()
-        for name, value in (("min_count", self.min_count), ("top", 1 if self.top is None else self.top)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        for name in ("min_count", "top"):
+            value = getattr(self, name)
+            if value is None and name == "top":
+                continue
+            number = integer(value)
+            if number is None or number < 1:
                 raise UsageError("E-ARGUMENT", f"{name} is {value!r}", help="say a whole number from 1 on")
+            # one of NumPy could not be written as JSON
+            object.__setattr__(self, name, number)
 
     def __bool__(self) -> bool:
         """Whether any filter is in use."""
@@ -179,12 +190,18 @@ class Selection:
         return chosen, LeftOut(tuple(filters))
 
 
-def select(counts: Counts, *, only: str | Iterable[str] = (), min_count: int = 1, top: int | None = None) -> Counts:
+def select(
+    counts: Counts | Mapping[str, int],
+    *,
+    only: str | Iterable[str] | None = (),
+    min_count: int = 1,
+    top: int | None = None,
+) -> Counts:
     """The characters that go on, and with them what was left out.
 
     Args:
         counts: what was scanned, or what an earlier selection left of it.
-        only: as for :class:`Selection`; also one text with commas between the names.
+        only: as for :class:`Selection`; also one text with commas between the names. None, too, is every script.
         min_count: likewise.
         top: likewise.
 
@@ -194,11 +211,9 @@ def select(counts: Counts, *, only: str | Iterable[str] = (), min_count: int = 1
         what earlier selections left out is added, so that the sum is still what was scanned.
 
     Raises:
-        UsageError: as :class:`Selection`.
+        UsageError: as :class:`Selection`; ``E-COUNTS``, and ``E-ARGUMENT`` for anything but counts.
     """
-    if isinstance(only, str) and only:
-        only = tuple(name.strip() for name in only.split(",") if name.strip()) or (only,)
-    selection = Selection(tuple(only), min_count, top)
+    selection = selected_by(only, min_count, top)
     counts = as_counts(counts, "select(counts)")
     selected, left_out = selection.apply(counts)
     account = left_out.as_dict()
@@ -208,18 +223,18 @@ def select(counts: Counts, *, only: str | Iterable[str] = (), min_count: int = 1
         for each in further.filters:
             share = each.share
             account[each.filter]["graphemes"] = {"distinct": share.distinct, "occurrences": share.occurrences}
-    return replace(selected, left_out=_added(counts.left_out, account))
+    return replace(selected, left_out=add_accounts(counts.left_out, account))
 
 
-def _added(before: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
-    """Two accounts together: numbers added, of a filter used twice the later setting."""
-    total = dict(before)
-    for key, value in account.items():
-        if isinstance(value, Mapping):
-            total[key] = _added(total.get(key, {}), value)
-        else:
-            total[key] = value + total.get(key, 0) if key in ("distinct", "occurrences") else value
-    return total
+def selected_by(only: str | Iterable[str] | None, min_count: int, top: int | None) -> Selection:
+    """A selection from what :func:`select` takes, also to refuse what makes no sense before any work is done.
+
+    Raises:
+        UsageError: as :class:`Selection`.
+    """
+    if isinstance(only, str):
+        only = [name.strip() for name in only.split(",") if name.strip()] or ([only] if only else [])
+    return Selection(() if only is None else tuple(listed(only, "scripts")), min_count, top)
 
 
 def select_texts(counts: Mapping[str, int], selection: Selection) -> tuple[dict[str, int], LeftOut]:

@@ -59,7 +59,10 @@ def parse_keep(words: str | Status | Iterable[str | Status]) -> tuple[Status, ..
     """
     if isinstance(words, str):
         words = words.split(",")
-    items = [words] if isinstance(words, Status) else list(words)
+    try:
+        items = [words] if isinstance(words, Status) else list(words)
+    except TypeError:
+        raise _not_kept(str(words)) from None
     kept = set()
     for item in items:
         status = item if isinstance(item, Status) else _BY_LABEL.get(str(item).strip().lower())

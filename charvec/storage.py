@@ -20,6 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from charvec import formats
+from charvec.arguments import path_of
 from charvec.errors import (
     CharvecError,
     CharvecWarning,
@@ -57,9 +58,11 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
         the vectors; large arrays are views into one read-only copy of the file.
 
     Raises:
+        UsageError: ``E-ARGUMENT`` for what is no path; ``E-PATH`` for one that no file can have.
         NotFound, PermissionDenied, ReadWriteError: when it cannot be read.
         InputError: when it is damaged, hostile, of a newer version, or no vector file.
     """
+    path = path_of(path, "load(path)")
     _refuse_folder(path)
     with File(path) as file:
         member = _member_of(file)
@@ -142,7 +145,7 @@ def save(
         :class:`~charvec.errors.CharvecWarning`, ``W-NOT-STORED``.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` for anything else than vectors.
+        UsageError: ``E-ARGUMENT`` for anything else than vectors and a path.
         OutputError: as :func:`check_output`.
         ReadWriteError: ``E-DISK-FULL``, ``E-IO``; the old file is then untouched.
     """
@@ -164,9 +167,9 @@ def put(
     Returns:
         characters that were left out; and as notes, what else the format cannot hold.
     """
-    path = os.fspath(path)
+    path = path_of(path, "save(vectors, path)")
     check_output(path, format=format, overwrite=overwrite)
-    member = formats.by_name(format) if format else formats.by_suffix(path)
+    member = formats.by_suffix(path) if format is None else formats.by_name(format)
     vectors = as_vectors(vectors, "save(vectors, path)")
     with replacing(path, overwrite) as output:
         left_out = member.write(vectors, output)
@@ -203,11 +206,11 @@ def check_output(
     """Refuse an output that could not be written in the end, before any work is done.
 
     Raises:
-        UsageError: ``E-SUFFIX``, ``E-FORMAT-NAME``, ``E-OUTPUT-STDOUT``.
+        UsageError: ``E-SUFFIX``, ``E-FORMAT-NAME``, ``E-OUTPUT-STDOUT``; ``E-ARGUMENT``, ``E-PATH`` for no path.
         OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
         PermissionDenied: ``E-PERMISSION`` when its folder cannot be written to.
     """
-    path = os.fspath(path)
+    path = path_of(path, "the output")
     if path == "-":
         raise UsageError(
             "E-OUTPUT-STDOUT",
@@ -216,7 +219,7 @@ def check_output(
         )
     if os.path.isdir(path):
         check_target(path)  # refuses, whatever the name of the folder ends in
-    if format:
+    if format is not None:
         formats.by_name(format)
     else:
         formats.by_suffix(path)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.alignment import Aligned, Vocab, check_special, entries_of, row_count
+from charvec.arguments import integer, listed
 from charvec.errors import UsageError
 from charvec.valueclass import dataclass
 
@@ -23,6 +24,10 @@ class Default(Enum):
     """What an argument is when the caller said nothing; None has a meaning of its own."""
 
     PADDING = "the padding entry"
+
+
+#: Characters that no text has; a longer one could not be in memory.
+_LONGEST = 1 << 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +52,14 @@ def layout(chars: Sequence[str], pad: str, unk: str, pad_id: int, unk_id: int) -
     size = len(chars) + 2
     ids: list[int] = []
     for argument, given in (("pad_id", pad_id), ("unk_id", unk_id)):
-        if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or not -size <= given < size:
+        place = integer(given)
+        if place is None or not -size <= place < size:
             raise UsageError(
                 "E-VOCAB-IDS",
                 f"{argument} is {given!r}, and there are {size:,} entries",
                 help=f"say a number from 0 to {size - 1:,}, or a negative one to count from the end",
             )
-        ids.append(int(given) % size)
+        ids.append(place % size)
     if ids[0] == ids[1]:
         raise UsageError("E-VOCAB-IDS", f"pad_id and unk_id are both {ids[0]}", help="give each an id of its own")
     special = {ids[0]: pad, ids[1]: unk}
@@ -87,18 +93,20 @@ def ids(
             ``pad`` or ``unk`` is no entry, and as :meth:`CharVectors.matrix_for`.
     """
     check_several(texts)
-    several = list(texts)
+    several = listed(texts, "texts")
     for text in several:
         if not isinstance(text, str):
             raise UsageError("E-ARGUMENT", f"{str(text)[:100]} is no text", help="give a list of str")
-    if length is not None and (isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0):
+    width = max(map(len, several), default=0) if length is None else integer(length)
+    if width is None or not 0 <= width < _LONGEST:
         raise UsageError("E-ARGUMENT", f"length={length!r} is no number of characters", help="say how many, or None")
+    if pad is None:
+        raise UsageError("E-VOCAB-IDS", "shorter texts need an entry to be padded with", help="name it with pad=")
     entries = entries_of(vocab)
     check_special(entries, pad=pad, unk=unk)
     row_count(entries, 1)
     rows = dict(entries)
     padding, unknown = rows[pad], rows[pad if unk is None else unk]
-    width = max(map(len, several), default=0) if length is None else int(length)
     result = np.full((len(several), width), padding, np.int32)
     for line, text in zip(result, several, strict=True):
         kept = text[:width]
@@ -154,9 +162,9 @@ def table(
 
     Raises:
         UsageError: as :meth:`CharVectors.matrix_for` and :meth:`CharVectors.vocabulary`; ``E-ARGUMENT`` for ``pad_id``
-            or ``unk_id`` beside a ``vocab``, which has ids already; ``E-PADDING`` when ``padding_idx``, given or not,
-            is the id of an entry other than ``pad`` whose row would be lost: a character, ``unk``, or one that
-            ``missing`` filled.
+            or ``unk_id`` beside a ``vocab``, which has ids already, and when ``padding_idx`` is no integer;
+            ``E-PADDING`` when ``padding_idx``, given or not, is the id of an entry other than ``pad`` whose row would
+            be lost: a character, ``unk``, or one that ``missing`` filled.
         WrongFile: ``E-NO-VECTOR``, as :meth:`CharVectors.matrix_for`.
         IndexError: when ``padding_idx`` is no row.
     """
@@ -175,7 +183,10 @@ def table(
     if isinstance(padding_idx, Default):
         padding_idx = _row_of(pieces, pad) if pad is not None else 0 if pieces else None
     if padding_idx is not None:
-        padding_idx = range(len(aligned.matrix))[padding_idx]
+        place = integer(padding_idx)
+        if place is None:
+            raise UsageError("E-ARGUMENT", f"padding_idx={padding_idx!r} is no integer", help="give an id, or None")
+        padding_idx = range(len(aligned.matrix))[place]
         _check_padding(pieces, aligned, padding_idx, pad=pad, unk=unk)
         aligned.matrix[padding_idx] = 0
     return Table(aligned.matrix, pieces, padding_idx, _row_of(pieces, unk))

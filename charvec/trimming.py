@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec import checkpoints
+from charvec.arguments import path_of
 from charvec.counts import Counts, as_counts
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import Note, UsageError, WrongFile
@@ -102,7 +103,7 @@ def trim(
     call = "trim(model, counts, out)"
     counts, model = as_counts(counts, call), as_model(model, call)
     source = places.parent(model.checkpoint.path)
-    out = os.fspath(out)
+    out = path_of(out, call)
     there = _written(out)
     check_folder(out, there, overwrite=overwrite, inputs=model.files)
     if model.checkpoint.format not in FORMATS:

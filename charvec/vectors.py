@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.alignment import Aligned, Vocab, align
+from charvec.arguments import listed
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
@@ -211,7 +212,13 @@ class CharVectors:
     # -- texts --------------------------------------------------------------------------------------------------------
 
     def places(self, text: str) -> NDArray[np.int64]:
-        """Row of each character of a text: int64 [len(text)], -1 where the character has none."""
+        """Row of each character of a text: int64 [len(text)], -1 where the character has none.
+
+        Raises:
+            UsageError: ``E-ARGUMENT`` for anything but a text.
+        """
+        if not isinstance(text, str):
+            raise _no_text(text)
         codepoints = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
         return np.asarray(self._place_table[codepoints], np.int64)
 
@@ -299,9 +306,13 @@ class CharVectors:
             center: likewise.
 
         Raises:
-            UsageError: ``E-ARGUMENT``, ``E-POOLING`` as :meth:`encode`.
-            WrongFile: ``E-NO-MEAN`` as :meth:`encode`.
+            UsageError: ``E-ARGUMENT``, ``E-POOLING``, ``E-NO-MEAN`` as :meth:`encode`; ``E-POOLING`` for None, too.
         """
+        for text in (first, second):
+            if not isinstance(text, str):
+                raise _no_text(text)
+        if pooling is None:
+            raise UsageError("E-POOLING", "a cosine needs one vector of each text", help="choose mean, sum or sif")
         one, two = (np.asarray(self.encode(text, pooling, a=a, center=center), np.float64) for text in (first, second))
         with np.errstate(invalid="ignore"):
             norms = float(np.linalg.norm(one) * np.linalg.norm(two))
@@ -322,8 +333,8 @@ class CharVectors:
 
         Raises:
             KeyError: when no character of the text has a vector.
-            UsageError: ``E-DIM`` for a vector of another length; ``E-ARGUMENT`` when k is no integer.
-            WrongFile: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
+            UsageError: ``E-DIM`` for a vector of another length; ``E-ARGUMENT`` for what is no text and no vector, and
+                when k is no integer; ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
         """
         return nearest(self._less_mean if center else self, query, k)
 
@@ -355,9 +366,12 @@ class CharVectors:
             entry -> id, in the order of the ids; the characters have the ids that are left.
 
         Raises:
-            UsageError: ``E-VOCAB-IDS`` when pad or unk is one of the characters, both are the same, or their ids are,
-                and for an id that is no number below the number of entries.
+            UsageError: ``E-VOCAB-IDS`` when pad or unk is no text or one of the characters, both are the same, or their
+                ids are, and for an id that is no number below the number of entries.
         """
+        for argument, name in (("pad", pad), ("unk", unk)):
+            if not isinstance(name, str):
+                raise UsageError("E-VOCAB-IDS", f"{argument}={name!r} is no name", help="give a str")
         if pad == unk or pad in self or unk in self:
             raise UsageError(
                 "E-VOCAB-IDS", f"{pad!r} and {unk!r} need ids of their own", help="choose names that are no characters"
@@ -485,8 +499,12 @@ def _texts(texts: str | Iterable[str]) -> list[str]:
     """
     if isinstance(texts, str):
         return [texts]
-    several = list(texts) if isinstance(texts, Iterable) else [texts]
+    several = listed(texts, "texts")
     for each in several:
         if not isinstance(each, str):
-            raise UsageError("E-ARGUMENT", f"{str(each)[:100]} is no text", help="give a str, or several of them")
+            raise _no_text(each)
     return several
+
+
+def _no_text(given: object) -> UsageError:
+    return UsageError("E-ARGUMENT", f"{str(given)[:100]} is no text", help="give a str, or several of them")

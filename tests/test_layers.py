@@ -14,7 +14,7 @@ PACKAGE = Path(charvec.__file__).resolve().parent
 
 #: From the bottom to the top. A folder stands for all modules in it.
 LAYERS = (
-    ("errors", "version", "explanations", "valueclass"),
+    ("errors", "version", "explanations", "valueclass", "arguments"),
     (
         *("status", "tensor", "counts", "coverage", "vocabulary", "reading"),
         *("vectors", "alignment", "consistency", "dtypes", "fidelity", "neighbours", "pooling", "provenance", "tables"),

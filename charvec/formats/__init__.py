@@ -85,7 +85,7 @@ def by_name(name: str) -> Member:
     Raises:
         UsageError: ``E-FORMAT-NAME``.
     """
-    word = name.lower().removeprefix(".")
+    word = name.lower().removeprefix(".") if isinstance(name, str) else ""
     for member in members():
         if word == member.NAME or f".{word}" in member.SUFFIXES:
             return member

@@ -103,7 +103,7 @@ def by_name(name: str) -> Member:
     """
     from difflib import get_close_matches
 
-    word = name.lower().replace("_", "-")
+    word = name.lower().replace("_", "-") if isinstance(name, str) else ""
     known = []
     for member in members():
         if word in (member.NAME, *member.ALIASES):

@@ -1,0 +1,77 @@
+"""What callers hand in: numbers, texts and paths, of whatever library they are, told from what they cannot be."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from charvec.errors import UsageError
+
+__all__ = ["integer", "listed", "path_of", "real"]
+
+
+def integer(value: object) -> int | None:
+    """A whole number, also one of NumPy or another library; None for anything else, True and False among it."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def real(value: object) -> float | None:
+    """A real number, also one of NumPy or another library; None for anything else, texts, True and False among it."""
+    if isinstance(value, (bool, str, bytes, bytearray)) or bool(getattr(value, "shape", None)):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def listed(several: Iterable[Any], what: str) -> list[Any]:
+    """What can be iterated, as a list.
+
+    Args:
+        several: a list, a generator, an array, a column of a data frame ...
+        what: what it should be, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for what cannot be iterated.
+    """
+    try:
+        each = iter(several)
+    except TypeError:
+        raise UsageError(
+            "E-ARGUMENT", f"a {type(several).__name__} is no list of {what}", help=f"give a list of {what}"
+        ) from None
+    return list(each)
+
+
+def path_of(path: object, call: str) -> str:
+    """A path as text.
+
+    Args:
+        path: a str, or what has ``__fspath__``.
+        call: the function and its arguments, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else, bytes among it; ``E-PATH`` for what no system takes as a path.
+    """
+    try:
+        name = os.fspath(path)  # type: ignore[call-overload]
+    except TypeError:
+        name = None
+    if not isinstance(name, str):
+        raise UsageError(
+            "E-ARGUMENT", f"{call}: a {type(path).__name__} is no path", help="give a str or a pathlib.Path"
+        )
+    try:
+        if b"\0" not in os.fsencode(name):
+            return name
+    except UnicodeEncodeError:
+        pass
+    raise UsageError("E-PATH", f"no file can be named {name!r}", help="check the name")
