@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +17,12 @@ from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecWarning, DamagedFile, Note, UsageError, WrongFile
 from charvec.plumbing import places
+from charvec.plumbing.digests import ThreadedDigest
 from charvec.plumbing.files import File
 from charvec.plumbing.models.model_places import origin
 from charvec.plumbing.terminal import shown
 from charvec.projecting import project
-from charvec.rows import read_rows
+from charvec.rows import read_and_hash
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.version import __version__
@@ -74,6 +75,26 @@ def lookup(
             model, such as when the first two arguments changed places.
         CharvecError: as :func:`charvec.rows.read_rows` does.
     """
+    vectors, complete = lookup_ahead(model, counts, keep=keep, dtype=dtype)
+    complete()
+    return vectors
+
+
+def lookup_ahead(
+    model: TokenEmbedding | str | os.PathLike[str],
+    counts: Counts | Mapping[str, int] | Iterable[str],
+    *,
+    keep: str | Status | Iterable[str | Status] = DEFAULT_KEEP,
+    dtype: str = "float32",
+) -> tuple[CharVectors, Callable[[], None]]:
+    """As :func:`lookup`, but for the digest of the rows, which is still in the making.
+
+    Hashing 15 MB takes as long as reading and writing them: beside both, instead of before the second, it saves 30 of
+    340 ms. Until the digest is there, ``source["source"]["rows_blake2b"]`` holds as many zeros.
+
+    Returns:
+        the vectors, and what completes them: it waits for the digest and puts it in.
+    """
     if isinstance(counts, TokenEmbedding):  # before a text is taken for the name of a model
         as_counts(counts, "lookup(model, counts)")
     model = as_model(model, "lookup(model, counts)")
@@ -85,9 +106,14 @@ def lookup(
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
     written, missing = spelling.take(chosen), spelling.take(~chosen)
-    matrix, rows_digest = _rows_of(model, written)
+    matrix, digest = _rows_of(model, written)
     # codebooks are made for the finished rows
     stored, scales = convert_rows(matrix, "float32" if name == "pq" else name)
+    source = _provenance(model, counts, spelling, kept, "float32" if name == "pq" else name)
+
+    def complete() -> None:
+        source["source"]["rows_blake2b"] = digest.hexdigest()
+
     made = CharVectors(
         counts.codepoints[chosen],
         stored,
@@ -97,12 +123,13 @@ def lookup(
         counts.codepoints[~chosen],
         counts.occurrences[~chosen],
         missing,
-        _provenance(model, counts, spelling, kept, "float32" if name == "pq" else name, rows_digest),
+        source,
         notes=(*model.notes, *counts.samples.problems, *counts.samples.remarks),
     )
+    # what is made of them shares the part of `source` that is completed
     if name == "pq":
-        return made.astype(dtype)
-    return made if name == "float32" else made.compared_with(matrix)
+        return made.astype(dtype), complete
+    return (made if name == "float32" else made.compared_with(matrix)), complete
 
 
 def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
@@ -115,8 +142,10 @@ def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
 
 
-def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.float32], str]:
+def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.float32], ThreadedDigest]:
     """float32 [n, dim]: the row of each character, or the mean of its rows; and the digest of the rows read.
+
+    The matrix must not be changed before the digest is there.
 
     Every character has at least one row.
     """
@@ -126,8 +155,10 @@ def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.floa
     # composed ones; so no second matrix is needed
     pieces = [np.arange(spelling.row_offsets[place], spelling.row_offsets[place + 1]) for place in composed]
     ids = spelling.row_ids[np.concatenate((starts, *pieces)).astype(np.int64)]
-    rows, digest = read_rows(model.tensor, ids)
+    rows, digest = read_and_hash(model.tensor, ids)
     matrix = rows[: len(spelling)]
+    if len(composed):
+        digest.hexdigest()  # of the rows as they were read
     start = len(spelling)
     with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are told of in the finished vectors
         for place, piece in zip(composed.tolist(), pieces, strict=True):
@@ -163,7 +194,6 @@ def _provenance(
     spelling: Spelling,
     kept: tuple[Status, ...],
     dtype: str,
-    rows_digest: str,
 ) -> dict[str, Any]:
     """What the file says of where it comes from. Base names only, no times: the same inputs give the same bytes.
 
@@ -187,7 +217,7 @@ def _provenance(
             "chosen_because": model.reason,
             # not done to the vectors
             **({"model_goes_on_with": list(model.treated)} if model.treated else {}),
-            "rows_blake2b": rows_digest,
+            "rows_blake2b": "0" * 64,  # as yet
         },
         "vocabulary": {
             **known["vocabulary"],
@@ -277,7 +307,7 @@ def dump(
             :func:`charvec.save` do; with ``strict`` DamagedFile ``E-SAMPLES``.
     """
     from charvec.scanning import scan
-    from charvec.storage import check_output, put
+    from charvec.storage import check_output, nothing, put
 
     kept = parse_keep(keep)
     parse_dtype(dtype)
@@ -317,13 +347,17 @@ def dump(
     if smaller:
         from charvec.reducing import reduce
 
-        vectors = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype)
+        vectors, complete = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype), nothing
     else:
-        vectors = lookup(embedding, counts, keep=kept, dtype=dtype)
+        vectors, complete = lookup_ahead(embedding, counts, keep=kept, dtype=dtype)
     if out is not None and not len(vectors):
         _warn(vectors.notes)
         refuse_empty(vectors, counts, out)
-    left_out, dropped = put(vectors, out, format=format, overwrite=overwrite) if out is not None else ([], [])
+    left_out: list[str] = []
+    dropped: list[Note] = []
+    if out is not None:
+        left_out, dropped = put(vectors, out, format=format, overwrite=overwrite, complete=complete)
+    complete()
     _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out), *dropped])
     return vectors
 

@@ -15,7 +15,7 @@ import re
 import stat
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
@@ -44,6 +44,10 @@ __all__ = ["as_vectors", "check_output", "load", "not_stored", "put", "replacing
 #: Bytes written, and read back, at once.
 _WRITE = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def nothing() -> None:
+    """Complete what is complete."""
 
 
 def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
@@ -161,8 +165,16 @@ def put(
     *,
     format: str | None = None,
     overwrite: bool = False,
+    complete: Callable[[], None] = nothing,
 ) -> tuple[list[str], list[Note]]:
     """The work of :func:`save`, for those who tell of its notes themselves; same errors.
+
+    Args:
+        vectors: as for :func:`save`.
+        path: likewise.
+        format: likewise.
+        overwrite: likewise.
+        complete: completes ``vectors.source``, without making it longer; see :func:`charvec.extraction.lookup_ahead`.
 
     Returns:
         characters that were left out; and as notes, what else the format cannot hold.
@@ -171,8 +183,13 @@ def put(
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_suffix(path) if format is None else formats.by_name(format)
     vectors = as_vectors(vectors, "save(vectors, path)")
+    write_ahead = getattr(member, "write_ahead", None)
     with replacing(path, overwrite) as output:
-        left_out = member.write(vectors, output)
+        if write_ahead is not None:
+            left_out = write_ahead(vectors, output, complete)
+        else:
+            complete()
+            left_out = member.write(vectors, output)
     return left_out, not_stored(vectors, path, f"the format {member.NAME}") if member.HOLDS else []
 
 
@@ -273,15 +290,16 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview, *, overw
 class _Output(io.RawIOBase):
     """A file that is written from beginning to end and then read back. What was written first can be written again.
 
-    What is compared is a CRC-32 of each portion, five times as fast as the digests that vector files carry: this is
-    about a disk or a memory that fails while the file is written, not about anyone's intent.
+    A memoryview is compared with what it shows, which must not change until then. Of anything else a CRC-32 is kept,
+    five times as fast as the digests that vector files carry: this is about a disk or a memory that fails while the
+    file is written, not about anyone's intent.
     """
 
     def __init__(self, file: BinaryIO, path: str, name: str) -> None:
         self._file = file
         self.name = name  # where it lies until it is renamed
         self._path = path  # for messages
-        self._portions: list[tuple[int, int]] = []  # length and checksum
+        self._portions: list[tuple[int, int | memoryview]] = []  # length, and checksum or what was written
         self._same = 0  # portions, after the first one, that were read back and are the same
         self._again = False
 
@@ -296,12 +314,12 @@ class _Output(io.RawIOBase):
             if len(view) != self._portions[0][0]:
                 raise ValueError("what is written again has another length")
             self._file.write(view)
-            self._portions[0] = len(view), zlib.crc32(view)
+            self._portions[0] = len(view), zlib.crc32(view)  # short
             return len(view)
         for start in range(0, len(view), _WRITE):
             part = view[start : start + _WRITE]
             self._file.write(part)
-            self._portions.append((len(part), zlib.crc32(part)))
+            self._portions.append((len(part), part if isinstance(data, memoryview) else zlib.crc32(part)))
         return len(view)
 
     def flush(self) -> None:
@@ -327,8 +345,8 @@ class _Output(io.RawIOBase):
         waiting.start()
         try:
             self._file.seek(sum(length for length, _ in self._portions[: 1 + self._same]))
-            for length, checksum in self._portions[1 + self._same :]:
-                self._compare(length, checksum)
+            for portion in self._portions[1 + self._same :]:
+                self._compare(*portion)
                 self._same += 1
         finally:
             waiting.join()
@@ -350,17 +368,19 @@ class _Output(io.RawIOBase):
         """
         self._file.flush()
         self._file.seek(0)
-        for number, (length, checksum) in enumerate(self._portions):
+        for number, (length, written) in enumerate(self._portions):
             if 0 < number <= self._same:
                 self._file.seek(length, io.SEEK_CUR)
             else:
-                self._compare(length, checksum)
+                self._compare(length, written)
         if self._file.read(1):
             self._refuse()
         os.fsync(self._file.fileno())
 
-    def _compare(self, length: int, checksum: int) -> None:
-        if zlib.crc32(self._file.read(length)) != checksum:
+    def _compare(self, length: int, written: int | memoryview) -> None:
+        found = self._file.read(length)
+        # startswith compares memory with memory; == of bytes and a memoryview goes from element to element
+        if not (found.startswith(written) if isinstance(written, memoryview) else zlib.crc32(found) == written):
             self._refuse()
 
     def _refuse(self) -> NoReturn:

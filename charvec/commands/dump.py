@@ -67,9 +67,9 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.dtypes import check_dtype
-    from charvec.extraction import left_out_notes, lookup, notes_on, refuse_empty
+    from charvec.extraction import left_out_notes, lookup, lookup_ahead, notes_on, refuse_empty
     from charvec.status import parse_keep
-    from charvec.storage import check_output, put
+    from charvec.storage import check_output, nothing, put
 
     keep = parse_keep(args.keep)
     check_dtype(args.dtype)
@@ -82,13 +82,13 @@ def run(args: Namespace) -> int:
     if smaller:
         from charvec.reducing import reduce
 
-        vectors = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype)
+        vectors, complete = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype), nothing
     else:
-        vectors = lookup(model, counts, keep=keep, dtype=args.dtype)
+        vectors, complete = lookup_ahead(model, counts, keep=keep, dtype=args.dtype)
     if not len(vectors):
         warn([*model.notes, *sample_notes(counts)], args)
         refuse_empty(vectors, counts, args.out)
-    left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force)
+    left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force, complete=complete)
 
     notes = [*model.notes, *sample_notes(counts), *notes_on(vectors)]
     notes += [*left_out_notes(args.out, left_out), *dropped]

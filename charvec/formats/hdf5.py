@@ -21,6 +21,7 @@ version wrote it, the library reads. The tests hold one against the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -30,7 +31,7 @@ from charvec.plumbing.digests import blake2b
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write", "write_ahead"]
 
 NAME = "hdf5"
 SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
@@ -55,28 +56,48 @@ def _header(length: int, digest: bytes) -> bytes:
 
 def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
-    from charvec.plumbing.arrays.layout import to_columns
+    return write_ahead(vectors, file, lambda: None)
+
+
+def write_ahead(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None]) -> list[str]:
+    """As :func:`write`, of vectors whose provenance is still being completed, as long as it will be.
+
+    Args:
+        vectors: the vectors.
+        file: as for :func:`write`.
+        complete: waits until the provenance is complete; called when all columns before it are written.
+    """
+    from charvec.plumbing.arrays.layout import meta_column, to_columns
     from charvec.plumbing.hdf5.hdf5_image import hdf5_image
 
-    parts = hdf5_image(to_columns(vectors), HEADER)
+    # the provenance is the last column, behind which come only the headers
+    *parts, meta, headers = hdf5_image(to_columns(vectors), HEADER)
+    length = HEADER + sum(map(len, (*parts, meta, headers)))
     digest = blake2b(digest_size=32)
 
-    def hash_all() -> None:
+    def hash_parts() -> None:
         for part in parts:
             digest.update(part)
 
     # hashing and writing take about as long as each other, and neither holds the interpreter's lock
-    hashing = Thread(target=hash_all)
+    hashing = Thread(target=hash_parts)
     hashing.start()
     try:
         file.write(bytes(HEADER))
         for part in parts:
             file.write(part)
         file.flush()
+        complete()
     finally:
         hashing.join()
+    completed = meta_column(vectors).data
+    if len(completed) != len(meta):
+        raise ValueError("provenance that was completed has another length")
+    for part in (completed, headers):
+        digest.update(part)
+        file.write(part)
     file.seek(0)
-    file.write(_header(HEADER + sum(map(len, parts)), digest.digest()))
+    file.write(_header(length, digest.digest()))
     return []
 
 

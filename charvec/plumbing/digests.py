@@ -1,10 +1,12 @@
-"""Plumbing: BLAKE2b (RFC 7693), without the rest of :mod:`hashlib`.
+"""Plumbing: BLAKE2b (RFC 7693), without the rest of :mod:`hashlib`, and beside other work.
 
 ``hashlib`` loads OpenSSL as well: 2 ms of start-up and 3 MB of memory, for a hash that is CPython's own.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from threading import Semaphore, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,4 +17,57 @@ else:
     except ImportError:  # another Python than CPython
         from hashlib import blake2b
 
-__all__ = ["blake2b"]
+__all__ = ["ThreadedDigest", "blake2b"]
+
+#: Copies that wait to be hashed, at most, so that memory stays bounded.
+WAITING = 4
+
+
+class ThreadedDigest:
+    """BLAKE2b-256 in a thread of its own; hashing releases the interpreter's lock.
+
+    A context: portions are given within, and after it the digest can be asked for at any time, or never.
+    """
+
+    def __init__(self) -> None:
+        self._hash = blake2b(digest_size=32)
+        # a SimpleQueue would do, but importing its module takes longer than all the rest of this
+        self._portions: deque[bytes | memoryview | None] = deque()
+        self._there, self._room = Semaphore(0), Semaphore(WAITING)
+        self._thread: Thread | None = None
+
+    def __enter__(self) -> ThreadedDigest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._put(None)
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Take the next portion: bytes, or a view of what will not change until the digest is there."""
+        if self._thread is None:
+            self._thread = Thread(target=self._work, daemon=True)
+            self._thread.start()
+        if isinstance(data, bytes):
+            self._room.acquire()
+        self._put(data)
+
+    def _put(self, data: bytes | memoryview | None) -> None:
+        self._portions.append(data)
+        self._there.release()
+
+    def _work(self) -> None:
+        while True:
+            self._there.acquire()
+            data = self._portions.popleft()
+            if data is None:
+                return
+            self._hash.update(data)
+            if isinstance(data, bytes):
+                self._room.release()
+
+    def hexdigest(self) -> str:
+        """The digest of everything that was taken; waits for it."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._hash.hexdigest()

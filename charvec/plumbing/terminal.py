@@ -67,8 +67,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
     """
     import json
 
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return text if _RARE.search(text) is None else _RARE.sub(_json_unless_safe, text)
+    return re.sub(_RARE, _json_unless_safe, json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def print_json_text(text: str, stream: TextIO) -> None:
@@ -82,8 +81,9 @@ def print_json_text(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
-#: What may have to be escaped: all but printable ASCII and characters that are safe and frequent.
-_RARE = re.compile("[^\n -~\u00c0-\u00ff\u3041-\u3096\u30a0-\u30ff\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e]")
+#: What may have to be escaped: all but printable ASCII and characters that are safe and frequent. Compiled where it is
+#: used first, because that takes 3 ms.
+_RARE = "[^\n -~\u00c0-\u00ff\u3041-\u3096\u30a0-\u30ff\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e]"
 
 
 def _json_unless_safe(match: re.Match[str]) -> str:

@@ -47,7 +47,7 @@ from charvec.status import Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.vocabulary import Spelling
 
-__all__ = ["COLUMNS", "FORMAT_VERSION", "from_columns", "to_columns"]
+__all__ = ["COLUMNS", "FORMAT_VERSION", "from_columns", "meta_column", "to_columns"]
 
 #: The newest that is read, and that of files with a column of :data:`SECOND`.
 FORMAT_VERSION = 2
@@ -90,18 +90,9 @@ SECOND = ("codebooks", "mean", "pca/basis", "pca/mean")
 OPTIONAL = ("scales", "sources", *SECOND)
 
 
-def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
-    """The columns of character vectors, little-endian and contiguous, in the order of :data:`COLUMNS`.
-
-    Raises:
-        UsageError: ``E-META`` for provenance that could not be read back.
-        WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits; ``E-BOMB`` for rows that :func:`from_columns` refuses.
-    """
-    further: dict[str, NDArray[Any]] = {
-        **({"codebooks": vectors.codebooks} if vectors.codebooks is not None else {}),
-        **({"mean": vectors.mean} if vectors.mean is not None else {}),
-        **({"pca/basis": vectors.pca.basis, "pca/mean": vectors.pca.mean} if vectors.pca is not None else {}),
-    }
+def meta_column(vectors: CharVectors) -> NDArray[np.uint8]:
+    """The last column of :func:`to_columns`; errors as there."""
+    further = _further(vectors)
     meta = {**vectors.source, "format_version": FORMAT_VERSION if further else 1}
     try:
         problem = _meta_problem(meta) or _said_and_there(meta, further)
@@ -113,6 +104,26 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
     # names of files that are not UTF-8 hold lone surrogates, which JSON cannot carry: each is written out as "\udcff"
     if not text.isascii():
         text = re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text)
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _further(vectors: CharVectors) -> dict[str, NDArray[Any]]:
+    """The columns of format version 2."""
+    return {
+        **({"codebooks": vectors.codebooks} if vectors.codebooks is not None else {}),
+        **({"mean": vectors.mean} if vectors.mean is not None else {}),
+        **({"pca/basis": vectors.pca.basis, "pca/mean": vectors.pca.mean} if vectors.pca is not None else {}),
+    }
+
+
+def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
+    """The columns of character vectors, little-endian and contiguous, in the order of :data:`COLUMNS`.
+
+    Raises:
+        UsageError: ``E-META`` for provenance that could not be read back.
+        WrongFile: ``E-OVERFLOW`` for row ids beyond 32 bits; ``E-BOMB`` for rows that :func:`from_columns` refuses.
+    """
+    further = _further(vectors)
     columns: dict[str, NDArray[Any]] = {
         "codepoints": vectors.codepoints,
         "vectors": vectors.stored,
@@ -128,7 +139,7 @@ def to_columns(vectors: CharVectors) -> dict[str, NDArray[Any]]:
         "missing/status": vectors.missing_spelling.status,
         "missing/row_ids": _narrow(vectors.missing_spelling.row_ids),
         "missing/row_offsets": _narrow(vectors.missing_spelling.row_offsets),
-        "meta": np.frombuffer(text.encode(), np.uint8),
+        "meta": meta_column(vectors),
     }
     if problem := _swells(len(vectors), vectors.dim if vectors.pca is None else vectors.pca.dim, columns):
         raise WrongFile(

@@ -100,19 +100,17 @@ _LESSER = re.compile(
     r"|original_module)(?:[._]|$)|(?:^|[.])(?:layers?|blocks?|h|mtp_layers)[._]\d+(?:[.]|$)",
     re.IGNORECASE,
 )
-#: Last parts of a path that are probably an input embedding's.
-_LIKELY = re.compile(
-    r"(?:^|[._])(?:(?:word|text|vocab|input|tok(?:en)?s?)_?emb(?:ed|edding)?s?|embed_(?:tokens|in)|tokens_embed|wte|shared)"
-    r"(?:_\d+)?$",
-    re.IGNORECASE,
+#: Last parts of a path that are probably an input embedding's. This pattern and those below are compiled where they are
+#: used first; models whose tensor has a known name need none of them.
+_LIKELY = (
+    r"(?i)(?:^|[._])(?:(?:word|text|vocab|input|tok(?:en)?s?)_?emb(?:ed|edding)?s?|embed_(?:tokens|in)|tokens_embed|wte"
+    r"|shared)(?:_\d+)?$"
 )
 #: Last parts that any table of embeddings has.
-_VAGUE = re.compile(r"(?:^|[.])emb(?:ed|edding)?s?(?:_\d+)?$", re.IGNORECASE)
+_VAGUE = r"(?i)(?:^|[.])emb(?:ed|edding)?s?(?:_\d+)?$"
 
 #: Tables at the other end of a model, which is the same one where the configuration says the two are tied.
-_OUTPUT = re.compile(
-    r"(?:^|[.])(?:lm_head|embed_out|output_layer|cls[.]predictions[.]decoder|generator_lm_head)[.]weight$"
-)
+_OUTPUT = r"(?:^|[.])(?:lm_head|embed_out|output_layer|cls[.]predictions[.]decoder|generator_lm_head)[.]weight$"
 
 
 def _path(name: str) -> str:
@@ -136,7 +134,7 @@ def bare_name(name: str) -> str:
 
 def is_output(name: str) -> bool:
     """Whether this is the matrix at a language model's other end."""
-    return len(name) <= _LONGEST and _OUTPUT.search(_path(name)) is not None
+    return len(name) <= _LONGEST and re.search(_OUTPUT, _path(name)) is not None
 
 
 def is_adapter(names: Mapping[str, str]) -> bool:
@@ -173,6 +171,6 @@ def _rank(bare: str) -> int | None:
         for rank, (_, group) in enumerate(NAMES):
             if form in group:
                 return rank
-        if _LIKELY.search(form):
+        if re.search(_LIKELY, form):
             return len(NAMES)
-    return len(NAMES) + 1 if _VAGUE.search(bare) else None
+    return len(NAMES) + 1 if re.search(_VAGUE, bare) else None

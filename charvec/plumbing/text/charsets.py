@@ -153,16 +153,15 @@ def _standard(name: str, codec: str, sample: bytes, damage: int) -> str:
     return codec if _decoded(name, sample)[1] > damage else name
 
 
-#: A letter of Windows-1252 beyond ASCII inside or beside an ASCII word.
-_WESTERN = re.compile(
-    rb"(?<![\x80-\xff])(?:[a-zA-Z][\xc0-\xff]|[\xc0-\xff](?=[a-zA-Z]))(?![\x80-\xff])|(?<=[ (])\xe0(?= )"
-)
+#: A letter of Windows-1252 beyond ASCII inside or beside an ASCII word. This and the other patterns are compiled where
+#: they are used, which is seldom: UTF-8 texts need none.
+_WESTERN = rb"(?<![\x80-\xff])(?:[a-zA-Z][\xc0-\xff]|[\xc0-\xff](?=[a-zA-Z]))(?![\x80-\xff])|(?<=[ (])\xe0(?= )"
 
 
 def _is_western(sample: bytes) -> bool:
     """Whether the bytes beyond ASCII stand alone among Latin letters, as accented letters do."""
     beyond = len(sample) - len(re.sub(rb"[\x80-\xff]", b"", sample))
-    return beyond * 3 < len(sample) + 3 and len(_WESTERN.findall(b" " + sample)) * 2 >= beyond > 0
+    return beyond * 3 < len(sample) + 3 and len(re.findall(_WESTERN, b" " + sample)) * 2 >= beyond > 0
 
 
 def mostly_utf8(data: bytes) -> bool:
@@ -186,8 +185,8 @@ def utf16_without_mark(head: bytes) -> str:
     return ""
 
 
-_THREE_BYTES = re.compile(rb"[\xe0-\xff]")
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_THREE_BYTES = rb"[\xe0-\xff]"
+_BEYOND_ASCII = rb"[\x80-\xff]"
 
 
 def doubtful(head: bytes, told: str = "") -> str:
@@ -202,8 +201,8 @@ def doubtful(head: bytes, told: str = "") -> str:
         told: a codec that the user expects; of a short text that is reason enough to doubt.
     """
     sample = head[:4096]
-    start = _BEYOND_ASCII.search(sample)
-    if start is None or _THREE_BYTES.search(sample):
+    start = re.search(_BEYOND_ASCII, sample)
+    if start is None or re.search(_THREE_BYTES, sample):
         return ""  # ideographs, kana and hangul have three bytes in UTF-8, and nearly no text in GBK looks like these
     sample = sample[start.start() :]
     if told and len(sample) < _SHORT and not _decoded(told, sample)[1]:
@@ -232,7 +231,7 @@ def better(head: bytes, told: str) -> str:
         head: the beginning of the text.
         told: the codec it is read in.
     """
-    start = _BEYOND_ASCII.search(head)
+    start = re.search(_BEYOND_ASCII, head)
     if start is None:
         return ""
     sample = head[start.start() :][:4096]
@@ -252,19 +251,19 @@ def _common(codec: str, sample: bytes, frequent: frozenset[str]) -> float:
 
 
 #: Escape sequences of ISO 2022 that announce two-byte characters (RFC 1468, RFC 1557, RFC 1922).
-_ISO_2022 = re.compile(rb"\x1b\$(?:([@B]|\([@BD])|(\)C)|(\)[AGE]|\*H))")
+_ISO_2022 = rb"\x1b\$(?:([@B]|\([@BD])|(\)C)|(\)[AGE]|\*H))"
 #: Stretches of HZ text (RFC 1843): pairs of bytes between ``~{`` and ``~}``.
-_HZ = re.compile(rb"~\{((?:[!-w][!-~]){2,}?)~\}")
+_HZ = rb"~\{((?:[!-w][!-~]){2,}?)~\}"
 
 
 def escaped_encoding(head: bytes) -> str:
     """``hz``, ``iso2022_jp`` or ``iso2022_kr`` when a text of nothing but ASCII bytes is written in it; else ""."""
     if not head.isascii():
         return ""
-    found = _ISO_2022.search(head)
+    found = re.search(_ISO_2022, head)
     if found:
         return "iso2022_kr" if found[2] else "iso2022_jp"
-    leads = b"".join(stretch[::2] for stretch in _HZ.findall(head))
+    leads = b"".join(stretch[::2] for stretch in re.findall(_HZ, head))
     # rows 0x30 to 0x57 are the common characters; code and formulas between such braces are mostly lower-case letters
     common = sum(0x30 <= lead <= 0x57 or lead in b"!#" for lead in leads)
     return "hz" if common * 3 > len(leads) * 2 else ""
