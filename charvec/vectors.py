@@ -10,27 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.alignment import Aligned, Vocab, align
 from charvec.arguments import listed
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
 from charvec.dtypes import DTYPES, convert_rows, parse_dtype
 from charvec.errors import Note, UsageError
-from charvec.fidelity import fidelity
-from charvec.neighbours import nearest
-from charvec.pooling import pad, pool
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
-from charvec.tables import layout
 from charvec.valueclass import dataclass, field
 from charvec.vocabulary import Spelling
 
 if TYPE_CHECKING:
     import os
 
+    from charvec.alignment import Aligned, Vocab
     from charvec.principal import Principal
 
-__all__ = ["DTYPES", "Aligned", "CharVectors", "convert_rows"]
+__all__ = ["DTYPES", "CharVectors", "convert_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,6 +268,8 @@ class CharVectors:
             rows = [self.at(places[places >= 0]) for places in map(self.places, several)]
             rows = rows if less is None else [each - less for each in rows]
             return rows[0] if single else rows
+        from charvec.pooling import pool
+
         pooled = pool(self, several, pooling, a=a, normalize=normalize, center=center)
         return pooled[0] if single else pooled
 
@@ -285,6 +283,8 @@ class CharVectors:
         Raises:
             UsageError: ``E-ARGUMENT`` for anything but texts.
         """
+        from charvec.pooling import pad
+
         return pad(self, _texts(texts))
 
     def similarity(
@@ -336,6 +336,8 @@ class CharVectors:
             UsageError: ``E-DIM`` for a vector of another length; ``E-ARGUMENT`` for what is no text and no vector, and
                 when k is no integer; ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
         """
+        from charvec.neighbours import nearest
+
         return nearest(self._less_mean if center else self, query, k)
 
     @cached_property
@@ -376,6 +378,8 @@ class CharVectors:
             raise UsageError(
                 "E-VOCAB-IDS", f"{pad!r} and {unk!r} need ids of their own", help="choose names that are no characters"
             )
+        from charvec.tables import layout
+
         return layout(self.chars, pad, unk, pad_id, unk_id)
 
     def matrix_for(
@@ -411,6 +415,8 @@ class CharVectors:
                 vocabulary; ``E-MISSING`` for another word.
             WrongFile: ``E-NO-VECTOR`` when ``missing="error"`` and some entry has no vector.
         """
+        from charvec.alignment import align
+
         return align(self, vocab, pad=pad, unk=unk, missing=missing, seed=seed)
 
     def astype(self, dtype: str) -> CharVectors:
@@ -480,6 +486,8 @@ class CharVectors:
             rows: float32 [n, dim], as they were.
             dtype: element type these had; see :func:`charvec.fidelity.fidelity`.
         """
+        from charvec.fidelity import fidelity
+
         found = fidelity(rows, self.matrix, dtype)
         source = {key: value for key, value in self.source.items() if key != "fidelity"}
         return replace(self, source={**source, **({"fidelity": found} if found else {})})
