@@ -40,12 +40,15 @@ class Command:
 
     With ``inside``, it times itself: it prints one line of JSON with ``wall_ms`` and ``cpu_ms``, which count instead of
     the times of the whole process, and whatever else it found.
+
+    A file that it ``makes`` is removed before each run: giving up an old file of 15 MB takes the system 15 ms.
     """
 
     name: str
     argv: Sequence[str]
     cwd: str | None = None
     inside: bool = False
+    makes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ def run(command: Command) -> Run:
         RuntimeError: when its exit code is not 0; the message has the end of its standard error.
     """
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | PINNED
+    if command.makes is not None and os.path.exists(command.makes):
+        os.unlink(command.makes)
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()
         process = subprocess.Popen(

@@ -40,14 +40,16 @@ def plan(arguments: argparse.Namespace, samples: Path, out: Path) -> tuple[list[
             print(f"{name}: skipped, there is no complete {model}", file=sys.stderr)
             continue
         outputs[name] = out / f"charvec-{number}.h5"
-        argv = ["cli.py", "dump", samples, "-m", model, "-o", outputs[name], "-f", "-q"]
-        commands.append(Command(name, [sys.executable, *map(str, argv)], cwd=str(BENCH.parent)))
+        argv = ["cli.py", "dump", samples, "-m", model, "-o", outputs[name], "-q"]
+        argv = [sys.executable, *map(str, argv)]
+        commands.append(Command(name, argv, cwd=str(BENCH.parent), makes=str(outputs[name])))
 
     model = arguments.inputs / FOLDERS[SAFETENSORS]
     if usable(TRANSFORMERS, arguments.hf_python, "--hf-python", ("torch", "transformers"), model):
         outputs[TRANSFORMERS] = out / "transformers.npz"
         argv = [RIVALS / "transformers_script.py", model, samples, outputs[TRANSFORMERS]]
-        commands.append(Command(TRANSFORMERS, [arguments.hf_python, *map(str, argv)]))
+        argv = [arguments.hf_python, *map(str, argv)]
+        commands.append(Command(TRANSFORMERS, argv, makes=str(outputs[TRANSFORMERS])))
         bare = "import numpy, torch; from transformers import AutoModel, AutoTokenizer"
         commands.append(Command(BARE_TRANSFORMERS, [arguments.hf_python, "-c", bare]))
 
@@ -56,7 +58,8 @@ def plan(arguments: argparse.Namespace, samples: Path, out: Path) -> tuple[list[
         outputs[BERT_VECTOR] = out / "bert_vector.pkl"
         argv = [RIVALS / "bert_vector_shim.py", "--model_path", model]
         argv += ["--in_file", samples, "--out_file", outputs[BERT_VECTOR]]
-        commands.append(Command(BERT_VECTOR, [arguments.tf_python, *map(str, argv)]))
+        argv = [arguments.tf_python, *map(str, argv)]
+        commands.append(Command(BERT_VECTOR, argv, makes=str(outputs[BERT_VECTOR])))
         commands.append(Command(BARE_TENSORFLOW, [arguments.tf_python, "-c", "import numpy, tensorflow"]))
     return commands, outputs
 

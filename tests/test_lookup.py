@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import random
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import charvec
+from charvec.cli import main
 from charvec.counts import Counts
 from charvec.embedding import TokenEmbedding
 from charvec.errors import CharvecError
@@ -234,6 +236,30 @@ def test_provenance(model: TokenEmbedding, tmp_path: Path) -> None:
     assert source["vocabulary"]["settings"]["lowercase"] is True
     assert source["vocabulary"]["normalised_by"].startswith("tokenizers ")
     assert charvec.lookup(model, "一").source["vocabulary"]["normalised_by"] == ""
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".npz", ".safetensors"])
+@pytest.mark.parametrize("keep", ["exact,normalized", "exact,normalized,composed"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "pq:4"])
+def test_the_digest_of_the_rows_is_that_of_their_bytes(tmp_path: Path, suffix: str, keep: str, dtype: str) -> None:
+    """In the vectors and in the file, whatever was written meanwhile: more rows than are hashed while they are read."""
+    pieces = [*PIECES, *(chr(0x4E02 + place) for place in range(2000))]
+    matrix = random_matrix(len(pieces), 40)
+    model = model_of(tmp_path, matrix, pieces, lowercase=True)
+    text = "aか가" + "".join(pieces[-2000:])
+    out = tmp_path / f"v{suffix}"
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    made = charvec.dump(tmp_path / "text.txt", model=model, out=out, keep=keep, dtype=dtype)
+    rows = sorted({row for spelt in made.rows for row in spelt})
+    expected = hashlib.blake2b(matrix[rows].tobytes(), digest_size=32).hexdigest()
+    for vectors in (made, charvec.load(out), charvec.lookup(model, text, keep=keep, dtype=dtype)):
+        assert vectors.source["source"]["rows_blake2b"] == expected
+    assert len(made.missing) == (1 if keep == "exact,normalized" else 0)
+    if suffix == ".h5":  # the command writes the very same file
+        command = tmp_path / "command.h5"
+        argv = ["dump", tmp_path / "text.txt", "-m", tmp_path, "-o", command, "--keep", keep, "--dtype", dtype, "-q"]
+        assert main([*map(str, argv), "--uncased"]) == 0
+        assert command.read_bytes() == out.read_bytes()
 
 
 def test_order_of_the_input_changes_nothing(model: TokenEmbedding) -> None:

@@ -75,19 +75,26 @@ class Machine:
         base: int,
         what: str,
         advice: Callable[[str], str] | None,
+        opcodes: Mapping[int, tuple[str, Callable[[Machine], None]]],
     ) -> None:
         """Stand before the pickle; the arguments are those of :func:`charvec.plumbing.pickles.unpickle.load`."""
         self.data, self.path, self.base, self.what = data, path, base, what
-        self.allowed, self.persistent, self.advice = allowed, persistent, advice
-        self.position = self.begin = start
-        #: Name of the opcode that runs; :attr:`begin` is its place.
-        self.opcode = "?"
+        self.allowed, self.persistent, self.advice, self.opcodes = allowed, persistent, advice, opcodes
+        #: Where the opcode that runs stands, and where what follows it does.
+        self.begin = self.position = start
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
         self.names: dict[tuple[str, str], Global] = {}
 
     # what may go wrong
+
+    @property
+    def opcode(self) -> str:
+        """Name of the opcode that runs; looked up when it is asked for, in messages."""
+        if self.begin >= len(self.data):
+            return "STOP"  # the one that should have come
+        return self.opcodes.get(self.data[self.begin], ("unknown opcode",))[0]
 
     def damaged(self, problem: str, offset: int | None = None) -> NoReturn:
         """It is no valid pickle."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from charvec.plumbing.pickles.pickle_machine import Inert, Machine, check_key
 
-__all__ = ["OPCODES", "UNKNOWN", "Step"]
+__all__ = ["BINGET", "BINPUT", "LONG_BINPUT", "OPCODES", "STOP", "UNKNOWN", "Step"]
 
 #: The newest protocol of Python's pickle module.
 HIGHEST_PROTOCOL = 5
@@ -203,13 +203,14 @@ def _refuse(problem: str) -> Step:
     return step
 
 
+STOP, BINGET, BINPUT, LONG_BINPUT = b".hqr"
 UNKNOWN: tuple[str, Step] = ("unknown opcode", _refuse("not part of any protocol"))
 _NO_BUFFER = _refuse("an out-of-band buffer, which is not in the file")
 
 #: Every opcode of protocols 0 to 5, in the order of Python's pickle module.
 OPCODES: dict[int, tuple[str, Step]] = {
     ord("("): ("MARK", Machine.mark),
-    ord("."): ("STOP", _nothing),
+    STOP: ("STOP", _nothing),
     ord("0"): ("POP", _pop),
     ord("1"): ("POP_MARK", _pop_mark),
     ord("2"): ("DUP", lambda machine: machine.push(machine.top())),
@@ -235,15 +236,15 @@ OPCODES: dict[int, tuple[str, Step]] = {
     ord("}"): ("EMPTY_DICT", _fresh(dict)),
     ord("e"): ("APPENDS", _extend(Machine.pop_to_mark)),
     ord("g"): ("GET", lambda machine: machine.recall(_integer(machine.line()))),
-    ord("h"): ("BINGET", lambda machine: machine.recall(machine.unsigned(1))),
+    BINGET: ("BINGET", lambda machine: machine.recall(machine.unsigned(1))),
     ord("i"): ("INST", _inst),
     ord("j"): ("LONG_BINGET", lambda machine: machine.recall(machine.unsigned(4))),
     ord("l"): ("LIST", _collect(list)),
     ord("]"): ("EMPTY_LIST", _fresh(list)),
     ord("o"): ("OBJ", _obj),
     ord("p"): ("PUT", lambda machine: machine.remember(_integer(machine.line()))),
-    ord("q"): ("BINPUT", lambda machine: machine.remember(machine.unsigned(1))),
-    ord("r"): ("LONG_BINPUT", lambda machine: machine.remember(machine.unsigned(4))),
+    BINPUT: ("BINPUT", lambda machine: machine.remember(machine.unsigned(1))),
+    LONG_BINPUT: ("LONG_BINPUT", lambda machine: machine.remember(machine.unsigned(4))),
     ord("s"): ("SETITEM", _update(_pair)),
     ord("t"): ("TUPLE", _collect(tuple)),
     ord(")"): ("EMPTY_TUPLE", _constant(())),

@@ -11,7 +11,6 @@ from typing import Any
 
 from charvec.errors import UnsafeFile
 from charvec.plumbing.pickles.leaves import named_leaves
-from charvec.plumbing.pickles.numpy_pickle import numpy_globals
 from charvec.plumbing.pickles.unpickle import Global, Handler, Inert, load, ordered_dict
 from charvec.tensor import ITEM_BYTES
 from charvec.valueclass import dataclass
@@ -134,7 +133,7 @@ def read_state_dict(data: bytes, path: str, *, start: int = 0, base: int = 0) ->
     value, end = load(
         data,
         path,
-        allowed=_GLOBALS | numpy_globals(),
+        allowed=_Allowed(_GLOBALS),
         persistent=persistent,
         start=start,
         base=base,
@@ -143,6 +142,19 @@ def read_state_dict(data: bytes, path: str, *, start: int = 0, base: int = 0) ->
     )
     tensors = named_leaves(value, lambda each: each if isinstance(each, StridedTensor) else None, path)
     return StateDict(tensors, storages, end)
+
+
+class _Allowed(dict[tuple[str, str], "Handler | None"]):
+    """Names on the list. numpy's are looked up when something else is named, as in few state dicts."""
+
+    numpy: dict[tuple[str, str], Handler | None] | None = None
+
+    def __missing__(self, name: tuple[str, str]) -> Handler | None:
+        if self.numpy is None:
+            from charvec.plumbing.pickles.numpy_pickle import numpy_globals
+
+            self.numpy = numpy_globals()
+        return self.numpy[name]
 
 
 def _advice(name: str) -> str:
