@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import opened, spoiled
 
 from charvec import checkpoints
 from charvec.checkpoints import paddle as member
@@ -353,29 +354,15 @@ def test_every_cut_and_many_flips(tmp_path: Path) -> None:
     """No damage to names and shapes brings anything but one of our errors, or rows as many as are promised."""
     path = tmp_path / "model_state.pdparams"
     codes: Counter[str] = Counter()
-
-    def outcome() -> str:
-        try:
-            for tensor in checkpoints.read(path).tensors.values():
-                if tensor.readable and len(tensor.shape) == 2:
-                    rows, _ = read_rows(tensor, np.arange(min(tensor.rows, 4)))
-                    assert rows.shape[1] == tensor.columns
-        except CharvecError as error:
-            return error.code
-        return "read"
-
     for name in ("model_state", "protocol2"):
         whole = (DATA / f"{name}.pdparams").read_bytes()
         for size in range(20, len(whole), 3):
             path.write_bytes(whole[:size])
-            assert outcome() in ("E-TRUNCATED", "E-PICKLE", "E-FORMAT")
+            assert opened(path) in ("E-TRUNCATED", "E-PICKLE", "E-FORMAT")
         generator = random.Random(1)
         for _ in range(int(os.environ.get("CHARVEC_FUZZ", "400"))):
-            data = bytearray(whole)
-            for _ in range(generator.choice((1, 1, 3))):
-                data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
-            path.write_bytes(data)
-            codes[outcome()] += 1
+            path.write_bytes(spoiled(whole, generator))
+            codes[opened(path)] += 1
     assert codes["read"] > 100 and codes["E-PICKLE"] > 30
     assert set(codes) <= {"read", "E-PICKLE", "E-PICKLE-UNSAFE", "E-TRUNCATED", "E-FORMAT", "E-PADDLE", "E-NOT-2D"}
 
