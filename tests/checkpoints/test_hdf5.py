@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from effort import tries
 from numpy.typing import NDArray
 
 from charvec import checkpoints
@@ -178,11 +179,11 @@ def write(path: Path, chance: random.Random) -> dict[str, NDArray[Any]]:
     return truth
 
 
-def test_300_generated_files(tmp_path: Path) -> None:
+def test_generated_files(tmp_path: Path) -> None:
     """Names, shapes and rows of files h5py wrote in any layout are those it wrote, bit for bit."""
     path, chance = tmp_path / "m.h5", random.Random(5)
     kinds = Counter[str]()
-    for _ in range(300):
+    for _ in range(tries(60, 300)):
         truth = write(path, chance)
         tensors = checkpoints.read(path).tensors
         assert set(tensors) == set(truth)
@@ -195,7 +196,7 @@ def test_300_generated_files(tmp_path: Path) -> None:
             expected = array.astype("f4").reshape(tensor.rows, tensor.columns)[ids]
             assert read_rows(tensor, ids)[0].tobytes() == expected.tobytes()
             kinds["source" if tensor.source else "blocks"] += 1
-    assert min(kinds.values()) > 500
+    assert min(kinds.values()) > 300
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])

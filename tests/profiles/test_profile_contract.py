@@ -10,6 +10,7 @@ from typing import Any
 import consumers
 import numpy as np
 import pytest
+from effort import SCALARS
 from numpy.typing import NDArray
 from vector_samples import build
 
@@ -23,8 +24,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*FileIO:pyt
 
 NAMES = [member.NAME for member in profiles.members()]
 PAIRS = [(name, reader) for name, readers in consumers.READERS.items() for reader in readers]
-#: Unicode's scalar values, in order.
-SCALARS = np.concatenate((np.arange(0xD800), np.arange(0xE000, 0x110000))).astype(np.uint32)
 #: Sweeps of seconds run with CHARVEC_SLOW=1; these take a minute each.
 SLOW = os.environ.get("CHARVEC_SLOW") == "all"
 #: White space of every kind, and what has no width, no glyph or another direction.
