@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import tries
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,8 @@ def environment() -> dict[str, str]:
 
 def counted(tally: Tally) -> Counter[str]:
     """Characters of a tally."""
-    return Counter({chr(code): int(tally.table[code]) for code in tally.table.nonzero()[0]})
+    codes = tally.table.astype(bool).nonzero()[0]  # ten times as fast as of the numbers themselves
+    return Counter({chr(code): int(tally.table[code]) for code in codes})
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -562,12 +564,13 @@ def samples(pa: Any) -> dict[str, bytes]:
 def test_every_truncation(pa: Any, name: str) -> None:
     """Always said; what was read before is no more than there was."""
     data = samples(pa)[name]
-    _, whole = read(data, column="text")
+    whole = counted(read(data, column="text")[1])
     for length in [*range(12, len(data), 7), *range(len(data) - 40, len(data))]:
         outcome, tally = read(data[:length], column="text")
+        found = counted(tally)
         assert [note.code for note in outcome.problems] == ["W-PARQUET" if name == "snappy" else "W-ARROW"], length
-        assert outcome.skipped == (not tally.table.any())
-        assert counted(tally) <= counted(whole)
+        assert outcome.skipped == (not found)
+        assert found <= whole
         if name != "stream":
             assert outcome.skipped  # the end says where everything is
 
@@ -624,7 +627,7 @@ def test_flipped_bits(pa: Any) -> None:
         [sys.executable, __file__, "flip"], capture_output=True, text=True, env=environment(), timeout=300
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    assert json.loads(run.stdout)["mutations"] == 3000
+    assert json.loads(run.stdout)["mutations"] == tries(1000, 3000)
 
 
 def flip() -> None:
@@ -635,7 +638,8 @@ def flip() -> None:
     chance = random.Random(20)
     found = samples(pyarrow)
     codes: Counter[str] = Counter()
-    for _ in range(3000):
+    mutations = tries(1000, 3000)
+    for _ in range(mutations):
         data = bytearray(found[chance.choice(sorted(found))])
         for _ in range(chance.choice([1, 1, 2, 5])):
             at = chance.randrange(8, len(data))
@@ -644,7 +648,7 @@ def flip() -> None:
         outcome, _ = read(bytes(data), column=column)
         codes.update(note.code for note in outcome.problems)
     assert set(codes) <= {"W-PARQUET", "W-ARROW", "W-UTF8", "W-COLUMN"}, codes
-    print(json.dumps({"mutations": 3000}))
+    print(json.dumps({"mutations": mutations}))
 
 
 # -- size

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -43,19 +44,33 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "@@" not in text and "TODO" not in text
 
 
+#: Runs each argument with names of its own, as if it were a program.
+EACH = """import sys
+for code in sys.argv[1:]:
+    exec(compile(code, "<page>", "exec"), {"__name__": "__main__"})
+"""
+
+
 @pytest.mark.parametrize("page", EXECUTED)
 def test_python_of_the_pages_runs(page: str, tmp_path: Path) -> None:
-    """As it stands, from top to bottom, where what it needs is installed."""
+    """As it stands, from top to bottom, where what it needs is installed.
+
+    Neighbours that need the same share a process, so that it loads a framework once; each imports what it uses.
+    """
     os.symlink(ROOT / "samples", tmp_path / "samples")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     absent = set()
-    for needs, code in PYTHON.findall((ROOT / page).read_text("utf-8")):
+    for needs, blocks in groupby(PYTHON.findall((ROOT / page).read_text("utf-8")), key=lambda block: block[0]):
         lacking = {name for name in (needs or "torch").split() if find_spec(name) is None}
         absent |= lacking
         if lacking:
             continue
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+            [sys.executable, "-c", EACH, *(code for _, code in blocks)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
     if absent:
