@@ -81,13 +81,7 @@ def read(file: File) -> Checkpoint:
     except Malformed as error:
         if str(error).startswith("it ends"):
             raise cut_short(path, file.size, ": it ends within a value") from None
-        raise DamagedFile(
-            "E-FLAX",
-            f"{path}: damaged Flax checkpoint: {error}",
-            path=path,
-            offset=error.offset,
-            help="download or copy the file again",
-        ) from None
+        raise error.within(path, "E-FLAX", "Flax checkpoint") from None
     if reader.position < file.size:
         raise DamagedFile(
             "E-TRAILING",

@@ -90,7 +90,6 @@ def read(file: File) -> Checkpoint:
 def _refusal(error: Malformed, file: File, start: int) -> CharvecError:
     """The error for a file that cannot be read on."""
     path, offset = file.path, None if error.offset is None else start + error.offset
-    again = "download or copy the file again"
     if isinstance(error, External):
         return UnsafeFile(
             "E-H5-EXTERNAL",
@@ -111,7 +110,7 @@ def _refusal(error: Malformed, file: File, start: int) -> CharvecError:
             offset=offset,
             help="load it with h5py or Keras and save it again, or ask for the weights as safetensors",
         )
-    return DamagedFile("E-H5", f"{path}: damaged HDF5 file: {error}", path=path, offset=offset, help=again)
+    return error.within(path, "E-H5", "HDF5 file", start=start)
 
 
 def _tensor(dataset: Dataset, path: str, start: int) -> Tensor:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import NamedTuple
 
-from charvec.errors import DamagedFile, WrongFile
+from charvec.errors import WrongFile
 from charvec.plumbing.arrays.flat_pieces import flat_blocks
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
@@ -122,13 +122,7 @@ def read(file: File) -> Checkpoint:
                 tensors[name] = _tensor(path, pieces)
                 digest.update(repr((name, tensors[name].shape, tensors[name].dtype)).encode("utf-8", "replace"))
     except Malformed as error:
-        raise DamagedFile(
-            "E-MINDSPORE",
-            f"{path}: damaged MindSpore checkpoint: {error}",
-            path=path,
-            offset=error.offset,
-            help="download or copy the file again",
-        ) from None
+        raise error.within(path, "E-MINDSPORE", "MindSpore checkpoint") from None
     return Checkpoint(path, NAME, {path: file.size}, tensors, digest.hexdigest())
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from charvec.errors import DamagedFile, NotFound, WrongFile
+from charvec.errors import NotFound, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.arrays.affine_rows import NUMBERS, Affine, Elements
 from charvec.plumbing.digests import blake2b
@@ -66,13 +66,8 @@ def read(file: File) -> Checkpoint:
             layout = read_layout(file)
             graph = graph_of(layout, lambda stored: _integer(constants, stored))
         except Malformed as error:
-            raise DamagedFile(
-                "E-OPENVINO",
-                f"{file.path}: damaged OpenVINO model: {error}",
-                path=file.path,
-                offset=error.offset,
-                help="download the file again; if its writer is at fault, tell its authors",
-            ) from None
+            again = "download the file again; if its writer is at fault, tell its authors"
+            raise error.within(file.path, "E-OPENVINO", "OpenVINO model", help=again) from None
         _check_end(constants, graph)
         sizes = {file.path: file.size, data: constants.size}
     found = [replace(each, source=input_name(layout, each.source)) for each in lookups(graph)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import CharvecError, DamagedFile
+from charvec.errors import CharvecError
 from charvec.plumbing.arrays.varints import Halves
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
@@ -58,18 +58,8 @@ def read(file: File) -> Checkpoint:
         table = read_table(file)
         tensors = {name: _tensor(name, saved, table, path) for name, saved in table.tensors.items()}
     except Malformed as error:
-        raise _damaged(path, error) from None
+        raise error.within(path, "E-TF-V1", "TensorFlow checkpoint") from None
     return Checkpoint(path, NAME, {path: file.size}, tensors, blake2b(table.meta, digest_size=32).hexdigest())
-
-
-def _damaged(path: str, error: Malformed) -> DamagedFile:
-    return DamagedFile(
-        "E-TF-V1",
-        f"{path}: damaged TensorFlow checkpoint: {error}",
-        path=path,
-        offset=error.offset,
-        help="download or copy the file again",
-    )
 
 
 def _tensor(name: str, saved: Saved, table: Table, path: str) -> Tensor:
@@ -168,7 +158,7 @@ class SlicedRows:
                 try:
                     found = self._part(file, part, ids[first:last] - part.row)
                 except Malformed as error:
-                    raise _damaged(self.path, error) from None
+                    raise error.within(self.path, "E-TF-V1", "TensorFlow checkpoint") from None
                 rows[first:last, part.column : part.column + part.columns] = found
         return rows
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from charvec.errors import DamagedFile
+
 __all__ = ["I32", "I64", "LEN", "VARINT", "Malformed", "fields", "signed", "varint"]
 
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
@@ -24,6 +26,21 @@ class Malformed(ValueError):
     def __init__(self, problem: str, offset: int | None = None) -> None:
         super().__init__(problem)
         self.offset = offset
+
+    def within(
+        self, path: str, code: str, what: str, *, start: int = 0, help: str = "download or copy the file again"
+    ) -> DamagedFile:
+        """The error for users.
+
+        Args:
+            path: the file.
+            code: of the error.
+            what: the kind of file, which goes on after "damaged".
+            start: where in the file the bytes begin that were given.
+            help: what to do.
+        """
+        offset = None if self.offset is None else start + self.offset
+        return DamagedFile(code, f"{path}: damaged {what}: {self}", path=path, offset=offset, help=help)
 
 
 def varint(data: bytes | memoryview, position: int, end: int | None = None) -> tuple[int, int]:

@@ -77,13 +77,8 @@ def read_graph(file: File) -> tuple[Graph, bytes]:
             if number == 7:
                 graph = walker.graph(start, end, None, 0)
     except Malformed as error:
-        raise DamagedFile(
-            "E-ONNX",
-            f"{file.path}: damaged ONNX file: {error}",
-            path=file.path,
-            offset=error.offset,
-            help="download the file again; if its writer is at fault, tell its authors",
-        ) from None
+        again = "download the file again; if its writer is at fault, tell its authors"
+        raise error.within(file.path, "E-ONNX", "ONNX file", help=again) from None
     if graph is None:
         raise cut_short(file.path, file.size, " before its graph")
     return graph, bytes(walker.seen)
