@@ -7,10 +7,7 @@ line of two fields for a header, so a row has two values or more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
+from charvec.plumbing.arrays.keyed_rows import Special, text_file
 from charvec.plumbing.text.white_space import WHITE_SPACE
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
@@ -23,16 +20,4 @@ LOSES = WHITE_SPACE
 MIN_DIM = 2
 SPECIAL = Special()
 
-
-def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:
-    """The one file."""
-    return {"": lines(rows, header=False)}
-
-
-def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
-    """Its lines.
-
-    Raises:
-        DamagedFile: as :func:`charvec.plumbing.arrays.keyed_rows.from_lines`.
-    """
-    return from_lines(files[""], path, dim, header=False)
+write, read = text_file(header=False)

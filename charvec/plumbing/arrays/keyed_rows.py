@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from charvec.errors import DamagedFile
 from charvec.plumbing.arrays.plain import DIGITS, parse_lines
 from charvec.valueclass import dataclass
 
-__all__ = ["Chunk", "KeyedRows", "Special", "bits", "from_lines", "lines", "portions"]
+__all__ = ["Chunk", "KeyedRows", "Special", "bits", "from_lines", "lines", "portions", "text_file"]
 
 #: What can be written to a binary file.
 Chunk = bytes | memoryview
@@ -90,6 +90,11 @@ class Special:
         return [*pair, *chars] if self.where == "first" else [*chars, *pair[::-1]]
 
 
+#: What a profile writes and reads; see :class:`charvec.profiles.Member`.
+Write = Callable[[KeyedRows, Mapping[str, Any]], dict[str, Iterable[Chunk]]]
+Read = Callable[[Mapping[str, bytes], str, int], KeyedRows]
+
+
 def bits(matrix: NDArray[np.float32]) -> NDArray[np.uint32]:
     """The bits of float32 values, those of every NaN the same: text knows but one."""
     plain = np.ascontiguousarray(matrix, "<f4")
@@ -129,6 +134,18 @@ def from_lines(data: bytes, path: str, dim: int, *, header: bool) -> KeyedRows:
         found = f"{len(rows.keys):,} lines where its header says {count:,}"
         raise DamagedFile(code, f"{path} has {found}", path=path, help="write the file again")
     return rows
+
+
+def text_file(*, header: bool) -> tuple[Write, Read]:
+    """``write`` and ``read`` of a profile that is one text file, as :func:`lines` and :func:`from_lines` have it."""
+
+    def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:
+        return {"": lines(rows, header=header)}
+
+    def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
+        return from_lines(files[""], path, dim, header=header)
+
+    return write, read
 
 
 def portions(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
