@@ -17,6 +17,8 @@ __all__ = ["nearest", "nearest_to_texts"]
 
 #: Larger than the error of a float32 cosine.
 _MARGIN = 1e-4
+#: Larger than the error of a float64 cosine: what lies closer together is equal.
+_EQUAL = 1e-12
 #: Queries that go through the matrix together.
 BATCH = 64
 
@@ -84,6 +86,9 @@ def _best(
     near = places[rough >= np.partition(rough, -k)[-k] - _MARGIN]
     with np.errstate(invalid="ignore"):
         cosines = np.nan_to_num(np.einsum("ij,j->i", vectors.matrix[near], unit) / vectors.norms[near])
-    best = np.lexsort((near, -np.round(cosines, 12)))[:k]
+    # cosines that are equal differ by rounding, on whichever side of a decimal they lie
+    order = np.argsort(-cosines, kind="stable")
+    rank = np.cumsum(np.diff(cosines[order], prepend=cosines[order[0]]) < -_EQUAL)
+    best = order[np.lexsort((near[order], rank))][:k]
     cosines = np.clip(cosines, -1.0, 1.0)
     return [(chr(int(vectors.codepoints[near[place]])), float(cosines[place])) for place in best]
