@@ -50,6 +50,9 @@ MISTAKEN = [
     ("traditional", "big5", "gbk"),
     ("japanese", "shift_jis", "gb18030"),
     ("korean", "euc_kr", "gb18030"),
+    ("simplified", "gb18030", "big5"),
+    ("simplified", "gb18030", "cp950"),
+    ("simplified", "gb18030", "big5hkscs"),
 ]
 
 
@@ -210,7 +213,7 @@ def test_files_of_a_folder_are_judged_together(codec: str, name: str) -> None:
 @pytest.mark.parametrize(("name", "encoding", "told"), MISTAKEN)
 def test_each_line_read_in_a_wrong_encoding_is_noticed(name: str, encoding: str, told: str) -> None:
     """Each line of the samples, five times over; what is named is an encoding in which the line is itself again."""
-    assert len(SAMPLES[name]) == 40
+    assert len(SAMPLES[name]) >= 40
     for line in SAMPLES[name]:
         data = (line * 5).encode(encoding, "ignore")
         found = better(data, told)

@@ -218,6 +218,8 @@ def doubtful(head: bytes, told: str = "") -> str:
 #: Characters beyond ASCII below which a text read in a codec that was told is not judged, and how many times as many
 #: common ones another codec has to give.
 _JUDGED, _FAR = 16, 4
+#: Names of Big5 and of what adds to it.
+_BIG5 = ("big5", "cp950", "big5hkscs")
 
 
 def better(head: bytes, told: str) -> str:
@@ -225,7 +227,7 @@ def better(head: bytes, told: str) -> str:
 
     Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, and that is how a wrong name goes unnoticed.
     The kana that Big5 text often turns into are no reason to believe it, since characters for private use come with
-    them.
+    them. Nor are those that GB 18030 turns into as Big5, which is the encoding of no Japanese text.
 
     Args:
         head: the beginning of the text.
@@ -237,7 +239,8 @@ def better(head: bytes, told: str) -> str:
     sample = head[start.start() :][:4096]
     shares = {name: _common(codec, sample, frequent) for codec, name, frequent in _LADDER}
     name = max(shares, key=lambda each: shares[each])
-    far = shares[name] >= max(_BELIEVED, _FAR * _common(told, sample, _FREQUENT))
+    expected = _FREQUENT.difference(_KANA) if codecs.lookup(told).name in _BIG5 else _FREQUENT
+    far = shares[name] >= max(_BELIEVED, _FAR * _common(told, sample, expected))
     return name if far else ""
 
 
