@@ -114,8 +114,8 @@ def entries_of(vocab: Vocab) -> list[tuple[str, int]]:
     """Pieces and their ids, in the order of the vocabulary; those of a tokenizer in the order of the ids.
 
     Raises:
-        UsageError: ``E-VOCAB-IDS`` for a set, for what is no vocabulary at all, and for an id that is negative, no
-            integer, or used twice.
+        UsageError: ``E-VOCAB-IDS`` for a set, for what is no vocabulary at all, for an id that is negative, no integer,
+            or used twice, and for an entry that is no text.
     """
     # the keys of a dictionary are a set by type, but have an order
     if isinstance(vocab, Set) and not isinstance(vocab, KeysView):
@@ -135,6 +135,9 @@ def entries_of(vocab: Vocab) -> list[tuple[str, int]]:
                 f"the id of {piece!r} is {row!r}: negative, no integer, or used twice",
                 help="ids are the rows of the matrix; give every entry one of its own",
             )
+        if not isinstance(piece, str):
+            # ids in place of entries would be found nowhere, and give a matrix of zeros
+            raise UsageError("E-VOCAB-IDS", f"the entry {piece!r} is no text", help="give a str for each id")
         taken.add(place)
     return [(piece, int(row)) for piece, row in entries]
 

@@ -44,7 +44,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-REDUCE": "Vectors cannot be made smaller as asked: a number is out of range, two ways exclude each other, or the file knows no counts "
     "where these are weighed. See docs/small.md.",
     "E-SUFFIX": "The suffix of the output stands for no format. Use a known suffix, or say --format.",
-    "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, or a name "
+    "E-VOCAB-IDS": "matrix_for was given a vocabulary whose ids are negative, not integers, used twice or far too large, entries that are no text, or a name "
     "for pad= or unk= that is none of its entries; or vocabulary was given ids for these two that it cannot have, "
     "static_model a name of one character for them, which texts have; or what was given is no vocabulary at all. Ids are rows of the matrix, so each entry needs one of its own.",
     "E-CODEC": "Python has no text encoding of that name. Usual ones: gb18030, big5, cp950, shift_jis, euc_jp, euc_kr, cp949.",

@@ -56,7 +56,7 @@ def embedding(
 
     Raises:
         CharvecError, IndexError: as :func:`charvec.tables.table`; ``E-PADDING`` when ``mask_zero`` would mask an entry
-            that is not padding.
+            that is not padding; ``E-VOCAB-IDS`` for a vocabulary without entries, for which Keras has no layer.
     """
     vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
@@ -67,6 +67,8 @@ def embedding(
             help="give padding the id 0, or put a keras.layers.Masking behind the layer",
         )
     size, dim = rows.matrix.shape
+    if not size:
+        raise UsageError("E-VOCAB-IDS", "the vocabulary has no entry", help="Keras needs at least one")
     layer = keras.layers.Embedding(
         size,
         dim,

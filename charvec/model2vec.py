@@ -51,7 +51,7 @@ def static_model(
     """
     vectors = as_vectors(vectors, "static_model(vectors)")
     for name in (pad, unk):
-        if len(name) < 2:  # every single character that is a token is met in texts
+        if not isinstance(name, str) or len(name) < 2:  # every single character that is a token is met in texts
             raise UsageError(
                 "E-VOCAB-IDS", f"{name!r} is no name for a token that no text has", help="choose two or more characters"
             )

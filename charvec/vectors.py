@@ -411,8 +411,9 @@ class CharVectors:
 
         Raises:
             UsageError: ``E-VOCAB-IDS`` for an id that is negative, no integer, used twice or far beyond the number of
-                entries, for a pad or unk that is no entry, for a set, which has no order, and for what is no
-                vocabulary; ``E-MISSING`` for another word.
+                entries, for an entry that is no text, for a pad or unk that is no entry, for a set, which has no order,
+                and for what is no vocabulary; ``E-MISSING`` for another word; ``E-ARGUMENT`` for a seed that is no
+                whole number from 0 on.
             WrongFile: ``E-NO-VECTOR`` when ``missing="error"`` and some entry has no vector.
         """
         from charvec.alignment import align

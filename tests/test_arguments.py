@@ -108,6 +108,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
         [3, np.array("水"), np.zeros((2, 2)), {"水": 0.0}, {"水": True}],
         "E-VOCAB-IDS",
     ),
+    ("matrix_for entries", lambda x: VECTORS.matrix_for(x), [[1, 2], range(3), b"x", [None], {b"x": 0}], "E-VOCAB-IDS"),
     ("matrix_for pad", lambda x: VECTORS.matrix_for(IDS, pad=x), [0, 3.5, ["<PAD>"], b"<PAD>"], "E-VOCAB-IDS"),
     (
         "matrix_for seed",

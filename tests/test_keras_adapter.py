@@ -204,6 +204,13 @@ def test_a_character_keras_cannot_keep() -> None:
     assert len(charvec.keras.embedding(vectors).get_weights()[0]) == 4
 
 
+def test_no_entry() -> None:
+    """Keras has no layer without a row."""
+    with pytest.raises(UsageError) as caught:
+        charvec.keras.embedding(build("水", np.zeros((1, 2), np.float32)), [])
+    assert caught.value.code == "E-VOCAB-IDS"
+
+
 def run_without(package: str, code: str, backend: str) -> subprocess.CompletedProcess[str]:
     """What a program prints when a package is absent."""
     code = f"import sys; sys.modules[{package!r}] = None; import charvec\ntry:\n    {code}\n"

@@ -74,8 +74,27 @@ def test_positions() -> None:
     assert caught.value.code == "E-VOCAB-IDS"
 
 
-@pytest.mark.parametrize("names", [{"pad": "龘"}, {"unk": "龘"}, {"pad": ""}])
-def test_names_that_texts_have(names: dict[str, str]) -> None:
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", ["saved", "exported"])
+def test_last_places_in_each_package(how: str, tmp_path: Path) -> None:
+    """Saved or exported with padding and unknown behind the characters, and opened by everything that opens it."""
+    if how == "saved":
+        charvec.model2vec.static_model(VECTORS, pad_id=-1, unk_id=-2).save_pretrained(tmp_path / "a")
+    else:
+        assert min(charvec.export(VECTORS, tmp_path / "a", "model2vec", special="last").special.values()) == len(
+            VECTORS
+        )
+    made = model2vec.StaticModel.from_pretrained(tmp_path / "a")
+    np.testing.assert_allclose(made.encode(TEXTS, max_length=None), VECTORS.encode(TEXTS), rtol=1e-5)
+    again = charvec.lookup(tmp_path / "a", VECTORS)
+    assert again.chars == VECTORS.chars and np.array_equal(again.matrix, VECTORS.matrix)
+    package = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    encoder = package.SentenceTransformer(str(tmp_path / "a"), device="cpu")
+    np.testing.assert_allclose(encoder.encode(TEXTS), VECTORS.encode(TEXTS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [{"pad": "龘"}, {"unk": "龘"}, {"pad": ""}, {"pad": None}, {"unk": 3}])
+def test_names_that_texts_have(names: dict[str, Any]) -> None:
     """A name of one character would be a token of every text that has it."""
     with pytest.raises(UsageError) as caught:
         charvec.model2vec.static_model(VECTORS, **names)
