@@ -26,18 +26,19 @@ ids = np.sort(np.random.default_rng(7).choice({ROWS}, {WANTED}, replace=False)).
 path = sys.argv[1]
 """
 END = """
-print(time.perf_counter() - begun, hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).hexdigest())
+print(time.perf_counter() - begun, hashlib.blake2b(np.ascontiguousarray(rows).data, digest_size=16).hexdigest())
 """
 CHARVEC = (
     IDS
     + """
 from charvec import checkpoints
-from charvec.rows import read_rows
+from charvec.rows import read_and_hash
 begun = time.perf_counter()
-rows, _ = read_rows(checkpoints.read(path).tensors["model.embed_tokens.weight"], ids)
+rows, digest = read_and_hash(checkpoints.read(path).tensors["model.embed_tokens.weight"], ids)
 """
     + END
 )
+HASHED = CHARVEC.replace("ids)\n", "ids)\ndigest.hexdigest()\n")
 SCRIPT = (
     IDS
     + """
@@ -89,6 +90,7 @@ def main() -> None:
     root = str(Path(__file__).resolve().parents[1])
     ways = {
         "charvec": [sys.executable, "-c", CHARVEC, str(path)],
+        "charvec, with the digest of the rows": [sys.executable, "-c", HASHED, str(path)],
         "load_file().float()[ids]": [args.torch_python, "-c", SCRIPT, str(path)],
         "get_tensor()[ids].float()": [args.torch_python, "-c", SLICES, str(path)],
     }
