@@ -13,7 +13,7 @@ from charvec.errors import Ambiguous, Note, NotFound, WrongFile
 from charvec.plumbing.models.embedding_names import is_adapter, is_output, ranked_names
 from charvec.plumbing.models.model_config import ModelConfig, read_config
 from charvec.quantised import readable_form
-from charvec.rows import read_rows
+from charvec.rows import sample_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 
@@ -149,9 +149,9 @@ def _tied(one: Tensor, other: Tensor) -> bool:
     if not one.readable or not other.readable:
         return False
     sample = np.unique(np.linspace(0, one.rows - 1, 256).astype(np.int64))
-    rows, _ = read_rows(one, sample)
+    rows = sample_rows(one, sample)
     # rows of zeros are no evidence: two tables that were never trained
-    return bool(rows.any()) and rows.tobytes() == read_rows(other, sample)[0].tobytes()
+    return bool(rows.any()) and rows.tobytes() == sample_rows(other, sample).tobytes()
 
 
 def _readable(checkpoint: Checkpoint, tensor: Tensor) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from charvec import checkpoints
 from charvec.errors import DamagedFile, UsageError, WrongFile
 from charvec.plumbing.digests import blake2b
-from charvec.rows import read_rows
+from charvec.rows import sample_rows
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 
@@ -92,7 +92,7 @@ def find_projection(checkpoint: Checkpoint, tensor: Tensor) -> Projection:
         UsageError: ``E-SPACE`` when the model has none.
         DamagedFile: ``E-PROJECTION`` when it does not fit the matrix.
         WrongFile: ``E-QUANTISED`` when it is not stored as plain numbers.
-        CharvecError: as :func:`charvec.rows.read_rows`.
+        CharvecError: as :func:`charvec.rows.sample_rows`.
     """
     names = set(checkpoint)
     stem = is_projected(names, tensor.name)
@@ -133,9 +133,9 @@ def find_projection(checkpoint: Checkpoint, tensor: Tensor) -> Projection:
 
 
 def _values(weight: Tensor, bias: Tensor | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    values, _ = read_rows(weight, np.arange(weight.rows))
+    values = sample_rows(weight, np.arange(weight.rows))
     # each number of a vector is a row of its own
-    shift = read_rows(bias, np.arange(bias.rows))[0][:, 0] if bias is not None else None
+    shift = sample_rows(bias, np.arange(bias.rows))[:, 0] if bias is not None else None
     return values, shift
 
 

@@ -20,7 +20,7 @@ from charvec.plumbing.digests import ThreadedDigest
 from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, READABLE, Block, RowSource, Tensor
 
-__all__ = ["READABLE", "read_and_hash", "read_rows"]
+__all__ = ["READABLE", "read_and_hash", "read_rows", "sample_rows"]
 
 
 def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
@@ -47,6 +47,21 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
 
 def read_and_hash(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], ThreadedDigest]:
     """As :func:`read_rows`, while the digest may still be in the making: the rows must not be changed before it is."""
+    with ThreadedDigest() as digest:
+        return _read(tensor, ids, digest), digest
+
+
+def sample_rows(tensor: Tensor, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """As :func:`read_rows`, without the digest."""
+    return _read(tensor, ids, _NoDigest())
+
+
+class _NoDigest:
+    def update(self, data: bytes | memoryview) -> None:
+        """Nobody asks for it."""
+
+
+def _read(tensor: Tensor, ids: NDArray[np.int64], digest: ThreadedDigest | _NoDigest) -> NDArray[np.float32]:
     if not tensor.readable:
         raise WrongFile(
             "E-QUANTISED",
@@ -59,10 +74,10 @@ def read_and_hash(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.fl
     result = np.zeros((len(ids), tensor.columns), np.float32)
     order = np.argsort(ids, kind="stable")
     # float64 beyond float32 becomes infinity, which the user is told of the finished vectors
-    with ThreadedDigest() as digest, ExitStack() as stack, np.errstate(over="ignore", invalid="ignore"):
+    with ExitStack() as stack, np.errstate(over="ignore", invalid="ignore"):
         if tensor.source is not None:
             _read_source(tensor.source, tensor.paths, ids[order], order, result, digest)
-            return result, digest
+            return result
         files: dict[str, File] = {}
         for block in tensor.blocks:
             if block.path not in files:
@@ -75,7 +90,7 @@ def read_and_hash(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.fl
                     )
                 files[block.path] = stack.enter_context(File(block.path))
             _read_block(files[block.path], block, tensor.dtype, ids, order, result, digest)
-    return result, digest
+    return result
 
 
 def _read_source(
@@ -84,7 +99,7 @@ def _read_source(
     ascending: NDArray[np.int64],
     order: NDArray[np.intp],
     result: NDArray[np.float32],
-    digest: ThreadedDigest,
+    digest: ThreadedDigest | _NoDigest,
 ) -> None:
     """Fill ``result`` from a source, in portions, so that what it gives never stands in memory as a whole."""
     first = _first_of_each(ascending)
@@ -108,7 +123,7 @@ def _read_block(
     ids: NDArray[np.int64],
     order: NDArray[np.intp],
     result: NDArray[np.float32],
-    digest: ThreadedDigest,
+    digest: ThreadedDigest | _NoDigest,
 ) -> None:
     """Fill the part of ``result`` that lies in one block."""
     ascending = ids[order]
@@ -165,7 +180,7 @@ def _read_columns(
     order: NDArray[np.intp],
     result: NDArray[np.float32],
     columns: slice,
-    digest: ThreadedDigest,
+    digest: ThreadedDigest | _NoDigest,
 ) -> None:
     """A block that lies column by column, a transposed view: read column after column.
 

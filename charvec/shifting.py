@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import CharvecError, Note
-from charvec.rows import read_rows
+from charvec.rows import sample_rows
 from charvec.tensor import Tensor
 from charvec.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ def shift_notes(tensor: Tensor, vocabulary: Vocabulary) -> list[Note]:
     sample = unused[np.linspace(0, len(unused) - 1, min(SAMPLED, len(unused))).astype(np.int64)]
     ids, place = np.unique(np.concatenate((sample, window)), return_inverse=True)
     try:
-        rows, _ = read_rows(tensor, ids)
+        rows = sample_rows(tensor, ids)
     except CharvecError:
         return []  # whoever needs rows will be told
     with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are alike to none

@@ -42,6 +42,32 @@ class Spelling:
         row_ids = np.array([row for entry in entries for row in entry[1]], np.int64)
         return Spelling(status, row_ids, np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), library)
 
+    @staticmethod
+    def of_single(
+        rows: NDArray[np.int64], others: Mapping[int, tuple[Status, tuple[int, ...]]], library: str = ""
+    ) -> Spelling:
+        """From a row for each character, which makes it exact, or -1, which makes it unknown, but for some others.
+
+        As :meth:`of`, a quarter of its time where there are few others.
+
+        Args:
+            rows: int64 [n].
+            others: place -> status and ids, which count instead.
+            library: as for :class:`Spelling`.
+        """
+        known = rows >= 0
+        status = np.where(known, np.uint8(Status.EXACT), np.uint8(Status.UNKNOWN))
+        lengths = known.astype(np.int64)
+        for place, (each, ids) in others.items():
+            status[place], lengths[place] = each, len(ids)
+        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        row_ids = np.empty(offsets[-1], np.int64)
+        single = lengths == 1
+        row_ids[offsets[:-1][single]] = rows[single]
+        for place, (_, ids) in others.items():
+            row_ids[offsets[place] : offsets[place + 1]] = ids
+        return Spelling(status, row_ids, offsets, library)
+
     def __len__(self) -> int:
         return len(self.status)
 

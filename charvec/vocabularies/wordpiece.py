@@ -39,7 +39,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     path = file.path
     data, lines = read_lines(file)
     # Of a piece that stands twice the last line wins, as in every BERT implementation.
-    pieces = {piece: row for row, piece in enumerate(lines)}
+    pieces = dict(zip(lines, range(len(lines)), strict=True))
     normalizer = read_normalizer(path)
     if normalizer.tokenizer in ELSEWHERE:
         raise WrongFile(

@@ -49,21 +49,18 @@ class WordPiece:
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
-        plain = _is_inert(codepoints)
-        entries: list[tuple[Status, tuple[int, ...]]] = []
+        rows = [self.pieces.get(chr(codepoint), -1) for codepoint in codepoints.tolist()]
+        inert = _is_inert(codepoints)
+        others: dict[int, tuple[Status, tuple[int, ...]]] = {}
         pipeline = None
-        for codepoint, inert in zip(codepoints.tolist(), plain.tolist(), strict=True):
-            char = chr(codepoint)
-            row = self.pieces.get(char)
-            if inert:
-                entries.append((Status.UNKNOWN, ()) if row is None else (Status.EXACT, (row,)))
-                continue
+        for place in np.flatnonzero(~inert).tolist():
+            codepoint, row = int(codepoints[place]), rows[place]
             words = self._known_words(codepoint)
             if words is None:
                 pipeline = pipeline or self._pipeline()
-                words = pipeline(char)
-            entries.append(self._classify(char, row, words))
-        return Spelling.of(entries, _library() if pipeline else "")
+                words = pipeline(chr(codepoint))
+            others[place] = self._classify(chr(codepoint), None if row < 0 else row, words)
+        return Spelling.of_single(np.array(rows, np.int64), others, _library() if pipeline else "")
 
     def _known_words(self, codepoint: int) -> list[str] | None:
         """What becomes of a character by rules that need no library; None where it must be asked."""
