@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from effort import SLOW, tries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def any_arrays(draw: st.DrawFn) -> Arrays:
     return arrays
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(100, 200), deadline=None)
 @given(any_arrays(), st.sampled_from((0, 512, 1024, 4096)))
 def test_any_arrays(arrays: Arrays, base: int) -> None:
     """Whatever the names, types and shapes, and wherever the file begins: to the library and to our own reader."""
@@ -230,8 +231,12 @@ def test_both_ways_alike(dtype: str, by: str) -> None:
     assert_same(ours, theirs)
 
 
-def test_every_bit() -> None:
-    """Changed metadata are never read past: the library has to judge. Changed data are what they now are."""
+def test_bits_of_every_byte() -> None:
+    """Changed metadata are never read past: the library has to judge. Changed data are what they now are.
+
+    Two bits of each byte of metadata, all bits before a release: what is read of them is compared with what the writer
+    would have put there, byte by byte.
+    """
     arrays = to_columns(small("int8"))
     good = image(arrays)
     owner = {}
@@ -241,7 +246,7 @@ def test_every_bit() -> None:
             owner |= {start + place: (name, place) for place in range(arrays[name].nbytes)}
     assert len(owner) == sum(array.nbytes for array in arrays.values())
     for place in range(BASE, len(good)):
-        for bit in range(8) if place not in owner else [place % 8]:
+        for bit in [place % 8] if place in owner else range(8) if SLOW else (place % 8, (place + 5) % 8):
             spoiled = bytearray(good)
             spoiled[place] ^= 1 << bit
             found = image_arrays(bytes(spoiled), BASE)
@@ -268,12 +273,13 @@ def test_any_other_length() -> None:
         assert image_arrays(good, base) is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=tries(200, 500), deadline=None)
 @given(st.data())
 def test_any_other_bytes(data: st.DataObject) -> None:
     """Whatever numbers stand in the headers: none of ours, and neither an error nor a long wait."""
     arrays = to_columns(small("float16"))
-    spoiled = bytearray(image(arrays))
+    good = image(arrays)
+    spoiled = bytearray(good)
     first = spoiled.rindex(arrays["meta"].tobytes()) + arrays["meta"].nbytes
     places = st.integers(BASE, BASE + 47) | st.integers(first, len(spoiled) - 1)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -282,7 +288,7 @@ def test_any_other_bytes(data: st.DataObject) -> None:
             st.binary(min_size=1, max_size=8) | st.sampled_from((bytes(8), b"\xff" * 8, b"\xff" * 7 + b"\x7f"))
         )
         spoiled[place : place + len(value)] = value
-    if spoiled != image(arrays):
+    if spoiled != good:
         assert image_arrays(bytes(spoiled), BASE) is None
 
 

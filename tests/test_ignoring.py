@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from effort import tries
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -192,7 +193,7 @@ def trees(draw: st.DrawFn) -> dict[str, list[str] | None]:
 
 @needs_git
 @posix
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(80, 200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=trees(), hidden=st.booleans())
 def test_trees(git_dir: Path, files: dict[str, list[str] | None], hidden: bool) -> None:
     """Random folders with ignore files at random places: what is found is what git does not ignore."""

@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 import pytest
+from effort import tries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +46,7 @@ def test_what_json_writes_is_read(value: Any, ascii_only: bool, mark: bool) -> N
     assert parse(data, "file") == value
 
 
-@settings(deadline=None)
+@settings(max_examples=tries(40, 100), deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUES), st.booleans(), st.data())
 def test_every_beginning_is_cut_short(value: Any, ascii_only: bool, data: st.DataObject) -> None:
     """A document that ends too early is called cut short, wherever it was cut."""

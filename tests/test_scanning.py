@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from effort import tries
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -388,11 +389,11 @@ def spoilt(chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("block", [7, 8, 9, 16, 33, 64, 1 << 18])
 def test_utf8_agrees_with_python(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    """105,000 short files with every kind of damage, read in blocks so small that characters lie across their edges."""
+    """Short files with every kind of damage, read in blocks so small that characters lie across their edges."""
     monkeypatch.setattr(reading, "BLOCK", block)
     chance = random.Random(block)
     verdicts: Counter[bool] = Counter()
-    for _ in range(60):
+    for _ in range(tries(15, 60)):
         tally, text = Tally(), Counter[str]()
         for _ in range(250):
             data = spoilt(chance)
@@ -403,7 +404,7 @@ def test_utf8_agrees_with_python(monkeypatch: pytest.MonkeyPatch, block: int) ->
         # the characters of all of them together; what was not counted must have left nothing behind
         codepoints = tally.table.nonzero()[0]
         assert {chr(code): int(tally.table[code]) for code in codepoints} == text
-    assert min(verdicts[True], verdicts[False]) > 1000
+    assert min(verdicts[True], verdicts[False]) > 400
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.integers(7, 64))
