@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import charvec
+from charvec.cli import main
 from charvec.errors import CharvecError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,6 +190,7 @@ ROWS: dict[str, tuple[dict[str, bytes], str | None, int]] = {
 }
 
 Build = Callable[[str], Path]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -219,6 +221,18 @@ def charvec_command(*arguments: str, folder: Path) -> subprocess.CompletedProces
         timeout=60,
         check=False,
     )
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command without a process of its own, which would take ten times as long."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        exit_code = main(arguments)
+        return subprocess.CompletedProcess(arguments, exit_code, *capsys.readouterr())
+
+    return run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -263,14 +277,14 @@ def test_by_the_library(build: Build, tmp_path: Path, row: str) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_by_the_command(build: Build, tmp_path: Path, row: str) -> None:
+def test_by_the_command(build: Build, command: Command, tmp_path: Path, row: str) -> None:
     """``charvec dump`` over an older output, which stays as it is when the model is refused."""
     folder = build(row)
     _, code, exit_code = ROWS[row]
     out = tmp_path / "out.h5"
     out.write_bytes(OLD)
     before = contents(tmp_path)
-    done = charvec_command("dump", "sample.txt", "-m", str(folder), "-o", "out.h5", "-f", folder=tmp_path)
+    done = command("dump", "sample.txt", "-m", str(folder), "-o", "out.h5", "-f")
     if exit_code:
         check_refusal(done, code or "", exit_code)
         assert done.stdout == ""
@@ -285,11 +299,11 @@ def test_by_the_command(build: Build, tmp_path: Path, row: str) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.startswith(("vo-", "tj-", "tc-"))])
-def test_by_looking_into_it(build: Build, tmp_path: Path, row: str) -> None:
+def test_by_looking_into_it(build: Build, command: Command, row: str) -> None:
     """``charvec tensors`` refuses what ``dump`` refuses; what there is to list is listed before, and inert."""
     folder = build(row)
     _, code, exit_code = ROWS[row]
-    done = charvec_command("tensors", str(folder), folder=tmp_path)
+    done = command("tensors", str(folder))
     if exit_code:
         check_refusal(done, code or "", exit_code)
     else:
@@ -300,6 +314,17 @@ def test_by_looking_into_it(build: Build, tmp_path: Path, row: str) -> None:
         assert "\\x1b[31m\\u202ex" in done.stdout
     if code in ("E-AMBIGUOUS", "E-NO-TENSOR", "E-NOT-2D", "E-QUANTISED") and not row.startswith("shard"):
         assert done.stdout
+
+
+@pytest.mark.parametrize(
+    "row", ["good-safetensors", "vo-dup", "dl-lfs-bin", "folder-empty", "st-name-esc", "st-bigint"]
+)
+def test_in_a_process_of_its_own(build: Build, command: Command, tmp_path: Path, row: str) -> None:
+    """What a user sees of the process is what the tests above see without one."""
+    folder = build(row)
+    for words in (("dump", "sample.txt", "-m", str(folder), "-o", "out.h5", "-f"), ("tensors", str(folder))):
+        done, here = charvec_command(*words, folder=tmp_path), command(*words)
+        assert (done.returncode, done.stdout, done.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def test_messages_as_json(build: Build, tmp_path: Path) -> None:
