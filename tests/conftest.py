@@ -9,6 +9,10 @@ import tempfile
 # no test asks a server that is not on this machine
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# there is a worker for each core: a second thread in each of them only waits, which takes a core as well
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 # Keras writes its settings into a folder, and without any takes TensorFlow; here it takes what is installed
 os.environ["KERAS_HOME"] = os.path.join(tempfile.gettempdir(), "charvec-tests-keras")
 for backend in ("torch", "jax", "tensorflow"):
