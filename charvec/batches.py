@@ -192,7 +192,7 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
         buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
         if buffer is None:
             return [_failed("W-READ", f"{shown} is not open", shown)]
-        return _count_texts(shown, Source(buffer, progressed), options, sink, progressed)
+        return _count_texts(found, Source(buffer, progressed), options, sink, progressed)
     try:
         stream = _open_remote(path) if found.remote else open_sample(path, wait=found.pipe)
     except CharvecError as error:
@@ -203,17 +203,17 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
         return [_failed("W-READ", f"{shown}: {error.strerror or error}", shown)]
     with stream:
         if found.remote:
-            return _count_texts(shown, Source(stream, progressed), options, sink, progressed)
+            return _count_texts(found, Source(stream, progressed), options, sink, progressed)
         status = os.fstat(stream.fileno())
         if found.pipe:
-            return _count_texts(path, Source(stream, progressed), options, sink, progressed)
+            return _count_texts(found, Source(stream, progressed), options, sink, progressed)
         if not stat.S_ISREG(status.st_mode):
             what = f"{path} was a file when it was listed and no more when it was opened"
             return [Outcome(skipped=True, problems=[Note("W-SPECIAL", what, path)])]
         size = status.st_size
         # files that the system makes up, as in /proc, have no size or a wrong one
         source = Source(stream, progressed, size or None)
-        outcomes = _count_texts(path, source, options, sink, progressed)
+        outcomes = _count_texts(found, source, options, sink, progressed)
         _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcomes[-1])
         progressed(max(0, size - source.bytes))  # a file that is skipped is done
     return outcomes
@@ -271,10 +271,11 @@ def grew(path: str, before: int) -> Note:
     return Note("W-GREW", f"{path} grew while it was read; only its first {before:,} bytes were counted", path)
 
 
-def _count_texts(path: str, source: Source, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
+def _count_texts(found: Found, source: Source, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
     """Count a file, or every text in it when it is compressed or an archive."""
+    path = shown_name(found)
     if not may_hold_others(source.head):
-        return [_count_text(path, path, source, options, sink)]
+        return [_count_text(path, path, source, options, sink, found.inside)]
     from charvec import containers
 
     def wanted(name: str) -> bool:
@@ -286,7 +287,8 @@ def _count_texts(path: str, source: Source, options: Options, sink: Sink, progre
     ) as texts:
         for each in texts:
             if each.source is not None:
-                outcomes.append(_count_text(each.path, each.name, each.source, options, sink))
+                inside = found.inside or each.path != path
+                outcomes.append(_count_text(each.path, each.name, each.source, options, sink, inside))
             elif each.problem is not None:
                 outcomes.append(Outcome(skipped=True, problems=[each.problem]))
             else:
@@ -300,7 +302,7 @@ def _count_texts(path: str, source: Source, options: Options, sink: Sink, progre
     return outcomes
 
 
-def _count_text(path: str, name: str, source: Source, options: Options, sink: Sink) -> Outcome:
+def _count_text(path: str, name: str, source: Source, options: Options, sink: Sink, inside: bool = False) -> Outcome:
     """Count one text.
 
     Args:
@@ -309,6 +311,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         source: its bytes.
         options: how to read it.
         sink: where it goes.
+        inside: whether it was found in a folder or an archive, and not named by itself.
     """
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
@@ -316,7 +319,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
     if (options.field or options.column) and (codec or reader.NAME in TEXTS):
         from charvec.records import wrap
 
-        records = wrap(name, source.head, sink, options)
+        records = wrap(name, source.head, sink, options, inside)
     into = records or sink
     if codec is None:
         outcome = reader.read(path, source, into, options)

@@ -301,7 +301,8 @@ EXPLANATIONS: dict[str, str] = {
     "W-BOMB": "A compressed sample grows to many times its size, or an archive has far too many members, as made to fill memories and disks. What came out before was counted. If the sample is genuine, raise --max-ratio.",
     "W-BZIP2": "A bzip2 file is damaged or cut short. What could be decompressed was counted.",
     "W-COLUMN": "The column named with --column is not in the file, or none was named and several could be meant. The message lists what there is. "
-    "With --column every text is read as a table; --ext csv tsv leaves others of a folder out.",
+    "By its number a column is looked for, inside folders and archives, only in files called .csv, .tsv, .tab or .psv: every text has a first one. "
+    "--ext csv tsv leaves other files out; --ext txt says that .txt files are tables.",
     "W-CSV": "Rows lack the column, have more fields than the first row, or have unsound quotation marks. The first is located; what was lost is said.",
     "W-FIELD": "No line of the file has the field named with --field. The message lists what there is.",
     "W-GZIP": "A gzip file is damaged or cut short. What could be decompressed was counted.",

@@ -72,7 +72,8 @@ def scan(
             leaves out files that are not UTF-8 at all; ``"skip"`` leaves them out of any file and lists every place;
             ``"strict"`` leaves out every file that has any.
         field: dotted path to the text in JSON Lines.
-        column: name or number, from 1 on, of the text column in CSV, TSV, Parquet and Arrow.
+        column: name or number, from 1 on, of the text column in CSV, TSV, Parquet and Arrow. By its number it is looked
+            for, inside folders and archives, only in files called .csv, .tsv, .tab or .psv, or of ``extensions``.
         normalize: normalise the text to this form first: ``NFC``, ``NFD``, ``NFKC`` or ``NFKD``.
         unit: ``"codepoint"``, or ``"grapheme"`` to count grapheme clusters as well, into ``counts.graphemes``.
         hidden: also read hidden files inside folders.

@@ -40,6 +40,7 @@ class Found:
         hidden: number of hidden files and folders passed over.
         ignored: number of files and folders passed over because an ignore file says so.
         excluded: number of files and folders passed over because of ``exclude``.
+        inside: whether it was found in a folder, and not named by itself or by a pattern.
         remote: whether it is read through :func:`charvec.plumbing.remote.remote_samples.open_remote`.
         size: bytes, of a remote file whose listing says it; None for others.
         version: changes when a remote file does, where its listing says so; "" for others.
@@ -52,6 +53,7 @@ class Found:
     hidden: int = 0
     ignored: int = 0
     excluded: int = 0
+    inside: bool = False
     remote: bool = False
     size: int | None = None
     version: str = ""
@@ -211,7 +213,7 @@ class Search:
                 if file.problem:
                     yield Found(problem=_elsewhere(file))
                     continue
-                yield Found(file.url, remote=True, size=file.size, version=file.version)
+                yield Found(file.url, inside=file.listed, remote=True, size=file.size, version=file.version)
         except CharvecError as error:
             # the folder was there when its URL was checked; what else was named is still read
             yield Found(problem=Note("W-REMOTE", f"{error.message}; its files were not read from there on", error.path))
@@ -242,7 +244,7 @@ class Search:
             return
         if real in self.files:
             self.single.add(real)
-        yield Found(path)
+        yield Found(path, inside=True)
 
     def _link(self, path: str, real: str) -> Note | None:
         """What to say of a symbolic link inside a folder; None when what it leads to is read anyway, or not wanted."""

@@ -138,6 +138,8 @@ def _check_kept(old: CharVectors, new: CharVectors) -> None:
     Raises:
         WrongFile: ``E-CHANGED``.
     """
+    if not len(old):
+        return
     places = np.searchsorted(new.codepoints, old.codepoints)
     places[places == len(new)] = 0
     same = new.codepoints[places] == old.codepoints if len(new) else np.zeros(len(old), bool)

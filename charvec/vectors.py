@@ -134,7 +134,19 @@ class CharVectors:
         return np.asarray(picked if self.scales is None else picked * self.scales[places, None], np.float32)
 
     def take(self, chosen: NDArray[np.bool_]) -> CharVectors:
-        """Only the characters where ``chosen`` (bool [n]) is true; what is missing stays as it is."""
+        """Only the characters where ``chosen`` (bool [n]) is true; what is missing stays as it is.
+
+        Raises:
+            UsageError: ``E-ARGUMENT`` for anything else, such as positions.
+        """
+        chosen = np.asarray(chosen)
+        if chosen.shape != (len(self),) or (len(self) and chosen.dtype != np.bool_):
+            raise UsageError(
+                "E-ARGUMENT",
+                f"take(chosen): {chosen.dtype} {list(chosen.shape)} chooses nothing",
+                help=f"give bool [{len(self)}], such as vectors.counts > 5",
+            )
+        chosen = chosen.astype(np.bool_, copy=False)
         return replace(
             self,
             codepoints=self.codepoints[chosen],
@@ -254,8 +266,8 @@ class CharVectors:
         Raises:
             UsageError: ``E-POOLING`` for another pooling, for ``sif`` where no counts are known, for ``stored`` where
                 nothing is stored, and for None together with ``normalize``; ``E-ARGUMENT`` for anything but texts, or
-                when ``a`` is not positive.
-            UsageError: ``E-NO-MEAN`` when ``center`` is asked for and no mean is stored.
+                when the ``a`` of ``sif`` is not positive; ``E-NO-MEAN`` when ``center`` is asked for and no mean is
+                stored.
         """
         single = isinstance(texts, str)
         several = _texts(texts)

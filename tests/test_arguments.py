@@ -85,6 +85,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
         "E-ARGUMENT",
     ),
     ("padded", lambda x: VECTORS.padded(x), [None, 3, [1]], "E-ARGUMENT"),
+    ("take", lambda x: VECTORS.take(x), [[0, 1], "水", np.ones(3, bool), None, np.zeros(0, bool)], "E-ARGUMENT"),
     ("places", lambda x: VECTORS.places(x), [None, 3, b"x", ["水"]], "E-ARGUMENT"),
     (
         "similarity",
@@ -225,6 +226,18 @@ def test_sums_keep_what_was_left_out() -> None:
     assert total.left_out == {"top": {"setting": 1, "distinct": 3, "occurrences": 3}}
     assert total.samples.characters == sum(total.values()) + total.left_out["top"]["occurrences"]
     assert (one + package.count("山")).left_out == one.left_out
+
+
+def test_no_vectors() -> None:
+    """Vectors of no character can be done everything to that others can, as far as it makes sense."""
+    none = package.lookup(MODEL, "龘")
+    assert len(none) == 0 and len(none.take(np.zeros(0, bool))) == 0 and len(none.take([])) == 0  # type: ignore[arg-type]
+    assert package.update(none, package.count("水"), MODEL).chars == ["水"]
+    assert len(package.update(none, package.count("龘"), MODEL)) == 0
+    assert package.merge([none, VECTORS]).chars == VECTORS.chars
+    assert package.reduce(none, top=1, dims=3, dtype="int8").dim == 3
+    assert none.encode(["水"]).shape == (1, VECTORS.dim)  # type: ignore[union-attr]
+    assert not none.nearest(np.ones(VECTORS.dim)) and none.matrix_for(["水"]).missing == ("水",)
 
 
 def test_padding_idx() -> None:

@@ -101,6 +101,8 @@ def test_refused(file: Path, run: Run, tmp_path: Path) -> None:
         ("E-OUTPUT-IS-INPUT", ("--from", source, "-o", source, "-f")),
         ("E-USAGE", ("水", "--from", source)),
         ("E-ARGUMENT", ("--pooling", "sif", "-a", "0")),
+        ("E-USAGE", ("-a", "0.1")),
+        ("E-USAGE", ("-a", "0.1", "--pooling", "sum")),
     ):
         got, out, err = run("encode", file, *arguments, stdin="水\n")
         assert got in (2, 73) and code in err and not out
@@ -223,3 +225,5 @@ def test_cosines_with_an_a_of_ones_own(file: Path, run: Run, a: float) -> None:
     for arguments in (("水水火", "一火"), ("-",)):
         out = run("similar", file, *arguments, "--pooling", "sif", "-a", a, stdin="水水火\t一火\n")[1]
         assert float(out) == pytest.approx(cosine, abs=1e-4)
+        code, out, err = run("similar", file, *arguments, "-a", a, stdin="水水火\t一火\n")
+        assert (code, out) == (2, "") and "--pooling sif" in err

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 import json
 import random
 import sys
 import threading
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import charvec
 from charvec.errors import Note
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.dotted import split
@@ -878,6 +881,45 @@ def test_zero_bytes_in_csv() -> None:
 
 
 # -- together with readers
+
+
+def test_a_column_by_number_among_other_files(tmp_path: Path) -> None:
+    """In a folder or an archive only tables have numbered columns; what else is there is named, and nothing is lost."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name, text in (("a.csv", "x,水\n"), ("b.TSV", "x\t火\n"), ("c.txt", "山,雨\n"), ("d", "雪,云\n"), ("e.md", "")):
+        (folder / name).write_text(text, "utf-8")
+    (folder / "f.csv.gz").write_bytes(gzip.compress("x,风\n".encode()))
+    (folder / "g.txt.gz").write_bytes(gzip.compress("x,电\n".encode()))
+    with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    for place in (folder, tmp_path / "corpus.zip"):
+        counts = charvec.scan(place, column=2)
+        assert sorted(counts) == sorted("水火风")
+        assert [note.code for note in counts.samples.problems] == ["W-COLUMN"] * 3
+        assert all("--ext csv txt" in note.message for note in counts.samples.problems)
+        assert "雨" in charvec.scan(place, column=2, extensions=["csv", "txt"])
+    assert list(charvec.scan(folder / "c.txt", column=2)) == ["雨"] == list(charvec.scan(f"{folder}/*.txt", column=2))
+    assert list(charvec.scan(folder / "g.txt.gz", column=2)) == ["电"]
+
+
+def test_a_column_by_name_among_other_files(tmp_path: Path) -> None:
+    """The first row says whether it is a table with such a column, whatever the file is called."""
+    for name, text in (
+        ("a.csv", "text\n水\n"),
+        ("b.txt", "id,text\n1,火\n"),
+        ("c.txt", "山,雨\n"),
+        ("d.txt", "n,2\n1,雪\n"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+    counts = charvec.scan(tmp_path, column="text")
+    assert sorted(counts) == sorted("水火")
+    assert [(note.code, Path(note.path or "").name) for note in counts.samples.problems] == [
+        ("W-COLUMN", "c.txt"),
+        ("W-COLUMN", "d.txt"),
+    ]
+    assert "雪" in charvec.scan(tmp_path, column=2)  # a column that is called 2
 
 
 def test_what_is_wrapped() -> None:

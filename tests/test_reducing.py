@@ -817,7 +817,8 @@ def test_commands(tmp_path: Path) -> None:
     cut = charvec("convert", tmp_path / "all.h5", tmp_path / "c.h5", "--top", "100", "--dims", "8")
     assert "--top 100 left out 1,760 characters, 4,367 occurrences" in cut.stdout
     assert "the first 8 of 128 dimensions" in cut.stdout and "fidelity: " in cut.stdout
-    assert "1,760 characters not selected" in charvec("info", tmp_path / "c.h5").stdout
+    told = charvec("info", tmp_path / "c.h5").stdout
+    assert "1,760 characters not selected" in told and "of the selected text" in told
 
 
 @pytest.mark.parametrize(

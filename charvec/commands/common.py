@@ -242,6 +242,18 @@ def print_json_line(value: Any) -> None:
     print_json_text(json_text(value), sys.stdout)
 
 
+def check_weight(args: Namespace) -> None:
+    """Refuse ``-a`` where nothing is weighed by it: it would be passed over in silence.
+
+    Raises:
+        UsageError: ``E-USAGE``.
+    """
+    if args.a is not None and args.pooling not in ("sif", "stored"):
+        from charvec.errors import UsageError
+
+        raise UsageError("E-USAGE", f"-a is of --pooling sif, and this is {args.pooling}", help="say --pooling sif")
+
+
 def percent(part: float) -> str:
     """``99.87 %``, never rounded up to 100."""
     digits = f"{part * 100:.2f}"
@@ -253,15 +265,17 @@ def share(part: float, whole: float) -> str:
     return percent(part / whole) if whole else "none"
 
 
-def covered(coverage: Coverage, counts: Counts | None = None) -> str:
+def covered(coverage: Coverage, counts: Counts | None = None, *, selected: bool = False) -> str:
     """How much was found: ``97.39 % of the text, 90.08 % of its distinct characters``, or why there was nothing.
 
     Args:
         coverage: what was found.
         counts: with what was selected of the samples, where that is known.
+        selected: whether it is a selection of the text that was looked up; told by ``counts`` as well.
     """
     if coverage.seen.occurrences:
-        return f"{percent(coverage.occurrences)} of the text, {percent(coverage.distinct)} of its distinct characters"
+        text = "the selected text" if selected or (counts is not None and counts.left_out) else "the text"
+        return f"{percent(coverage.occurrences)} of {text}, {percent(coverage.distinct)} of its distinct characters"
     return "none: " + nothing_found(coverage, counts)
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import Unknown, print_line, warn
+from charvec.commands.common import Unknown, check_weight, print_line, warn
 from charvec.plumbing.terminal import count, escape, json_text
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run(args: Namespace) -> int:
     from charvec.plumbing.text.text_lines import batches
     from charvec.storage import check_target, load, replacing
 
+    check_weight(args)
     if args.texts and args.lines:
         raise UsageError("E-USAGE", "texts and --from were both given", help="give one of them")
     out = None if args.out == "-" else args.out

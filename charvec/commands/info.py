@@ -83,7 +83,7 @@ def run(args: Namespace) -> int:
         ]
         rows += [
             ["status", ", ".join(found)],
-            ["coverage", covered(coverage)],
+            ["coverage", covered(coverage, selected=bool(_not_selected(source.get("samples", {}).get("left_out"))))],
             ["missing", f"{number(len(vectors.missing))} characters (--missing lists them)"],
         ]
     if "charvec" in source:

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from charvec.commands.common import NAMED, Unknown, print_json, print_json_line, warn
+from charvec.commands.common import NAMED, Unknown, check_weight, print_json, print_json_line, warn
 from charvec.plumbing.terminal import parse_char, shown
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def run(args: Namespace) -> int:
     from charvec.errors import UsageError
     from charvec.storage import load
 
+    check_weight(args)
     if args.second is None:
         if args.first != "-":
             raise UsageError("E-USAGE", "one text alone has no cosine", help="give two, or - for pairs from stdin")

@@ -51,20 +51,24 @@ MEMBERS: tuple[Member, ...] = (json_lines, delimited)
 _NO_TEXT = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
 
-def wrap(path: str, head: bytes, inner: Sink, options: Options) -> RecordSink | None:
+def wrap(path: str, head: bytes, inner: Sink, options: Options, inside: bool = False) -> RecordSink | None:
     """The sink for a text file whose records the user wants looked into; None for plain text.
 
     With a field every text file is JSON Lines, with a column it is CSV or TSV. With both, a file that begins with
-    ``{`` or ``[`` is JSON Lines.
+    ``{`` or ``[`` is JSON Lines. By its number a column is looked for only in what is surely a table: every text has a
+    first column.
 
     Args:
         path: for messages.
         head: the first bytes of the file.
         inner: gets the texts.
         options: what the user asked for.
+        inside: whether the file was found in a folder or an archive, among others that may be no tables.
     """
     if options.field and (not options.column or head.lstrip(_NO_TEXT)[:1] in (b"{", b"[")):
         return json_lines.wrap(path, head, inner, options.field)
     if options.column:
-        return delimited.wrap(path, head, inner, options.column)
+        # who says which suffixes are read says what they are
+        sure = not inside or bool(options.extensions) or delimited.is_table(path)
+        return delimited.wrap(path, head, inner, options.column, sure)
     return None

@@ -30,7 +30,7 @@ from charvec.plumbing.text.losses import Losses
 from charvec.reading import Outcome, Sink
 from charvec.valueclass import dataclass, field
 
-__all__ = ["LIMIT", "NAME", "Delimited", "wrap"]
+__all__ = ["LIMIT", "NAME", "Delimited", "is_table", "wrap"]
 
 NAME = "delimited"
 
@@ -39,6 +39,7 @@ LIMIT = 16 << 20
 
 _DELIMITERS = ",\t;|"
 _TAB = re.compile(r"\.(tsv|tab)(\.[a-z0-9]{1,4})?\Z", re.IGNORECASE)
+_TABLE = re.compile(r"\.(csv|tsv|tab|psv)(\.[a-z0-9]{1,4})?\Z", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 #: What no field of ours can reach: what is held is bounded.
 _NO_LIMIT = (1 << 31) - 1
@@ -48,9 +49,14 @@ _NAMED, _LETTERS = 30, 40
 _DIGITS = 9
 
 
-def wrap(path: str, head: bytes, inner: Sink, wanted: str) -> Delimited:
+def wrap(path: str, head: bytes, inner: Sink, wanted: str, sure: bool = True) -> Delimited:
     """A sink for one file; ``wanted`` is the name or number of a column."""
-    return Delimited(path, inner, wanted)
+    return Delimited(path, inner, wanted, sure=sure)
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is a table by its name."""
+    return _TABLE.search(path) is not None
 
 
 @dataclass
@@ -97,13 +103,15 @@ class Delimited:
         path: the file, for messages; its suffix may tell the delimiter.
         inner: gets the texts.
         wanted: name or number of the column.
+        sure: whether it is a table; in what may be none, a column is known by its name alone.
         limit: characters of the longest row that is read.
     """
 
-    def __init__(self, path: str, inner: Sink, wanted: str, *, limit: int = LIMIT) -> None:
+    def __init__(self, path: str, inner: Sink, wanted: str, *, sure: bool = True, limit: int = LIMIT) -> None:
         self._path = path
         self._inner = inner
         self._wanted = wanted
+        self._sure = sure
         self._limit = limit
         self._state = _State()
 
@@ -293,6 +301,12 @@ class Delimited:
             state.absent = f"several columns are called {wanted!r}; name one by its number: {', '.join(there)}"
             return True
         if wanted.isascii() and wanted.isdigit() and len(wanted) <= _DIGITS and 0 < int(wanted) <= len(row):
+            if not self._sure:
+                state.absent = (
+                    f"its name does not say that it is a table, and every text has a column {wanted} "
+                    "(name the file itself, or say which suffixes are tables: --ext csv txt)"
+                )
+                return True
             state.width, state.index = len(row), int(wanted) - 1
             return False
         state.absent = f"there is no column {wanted!r}; the first row has {', '.join(there)}"
