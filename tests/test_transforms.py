@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from effort import SLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,13 @@ from charvec.plumbing.text.transforms import Graphemes, Normalising
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 SCALARS = [*range(0xD800), *range(0xE000, 0x110000)]
+#: Without what no version of Unicode has given out yet, or is for private use: nearly a million characters of no
+#: properties, of which every 50th stands for the others.
+LOOKED_AT = (
+    SCALARS
+    if SLOW
+    else [code for code in SCALARS if code % 50 == 0 or unicodedata.category(chr(code)) not in ("Cn", "Co")]
+)
 
 #: Texts whose parts have much to do with each other.
 NASTY = {
@@ -201,10 +209,10 @@ def test_both_steps(first: str, second: str, third: str, backwards: bool) -> Non
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_scalar_value(form: Any) -> None:
+def test_scalar_values(form: Any) -> None:
     """Each behind a letter, each by itself, and all in one text, of which many do something to each other."""
-    for start in range(0, len(SCALARS), 1 << 15):
-        chars = list(map(chr, SCALARS[start : start + (1 << 15)]))
+    for start in range(0, len(LOOKED_AT), 1 << 15):
+        chars = list(map(chr, LOOKED_AT[start : start + (1 << 15)]))
         inner = Inner()
         sink = Normalising(inner, form)
         sink.add_texts(chars)
@@ -224,7 +232,7 @@ def test_places_to_cut(form: Any) -> None:
             pairs.append(tuple(chr(int(part, 16)) for part in parts))
     seconds = {second for _, second in pairs} | set(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
     decomposition: Any = {"NFC": "NFD", "NFKC": "NFKD"}.get(form, form)
-    for char in map(chr, SCALARS):
+    for char in map(chr, LOOKED_AT):
         first = unicodedata.normalize(decomposition, char)[0]
         expected = unicodedata.combining(first) == 0 and first not in seconds
         assert transforms._starts(form, char) == expected, hex(ord(char))
@@ -424,13 +432,13 @@ def test_plain_characters_are_plain(regex: ModuleType) -> None:
         assert regex.findall(r"\X", text) == list(text)
 
 
-def test_every_scalar_value_in_clusters(regex: ModuleType) -> None:
+def test_scalar_values_in_clusters(regex: ModuleType) -> None:
     """All in a row, in which many join, and each between two that are plain."""
-    text = "".join(map(chr, SCALARS))
+    text = "".join(map(chr, LOOKED_AT))
     sink = Graphemes(Inner())
     feed_text(sink, text, list(range(0, len(text), 70_001)))
     assert sink.clusters == Counter(regex.findall(r"\X", text))
-    text = "水".join(map(chr, SCALARS))
+    text = "水".join(map(chr, LOOKED_AT))
     sink = Graphemes(Inner())
     feed_text(sink, text, [])
     assert sink.clusters == Counter(regex.findall(r"\X", text))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import tries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ def run(data: bytes, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(60, 200), deadline=None)
 @given(value=plain_values)
 def test_plain_values(protocol: int, value: object) -> None:
     """What Python pickles comes back equal and of the same type, in every protocol."""

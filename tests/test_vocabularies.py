@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import SLOW
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece as Model
 from tokenizers.normalizers import BertNormalizer
@@ -28,7 +29,7 @@ BUNDLED = ROOT / "samples" / "tiny-bert-zh" / "vocab.txt"
 CHINESE = ROOT.parent / "shared" / "fixtures" / "vocab_zh_bert" / "vocab.txt"
 
 needs_chinese = pytest.mark.skipif(not CHINESE.exists(), reason="needs the 21,128-line vocabulary of Chinese BERT")
-slow = pytest.mark.skipif(not os.environ.get("CHARVEC_SLOW"), reason="set CHARVEC_SLOW=1 to sweep all of Unicode again")
+slow = pytest.mark.skipif(not SLOW, reason="set CHARVEC_SLOW=1 to sweep all of Unicode again")
 
 BOTH = [
     pytest.param(BUNDLED, id="bundled"),
@@ -106,22 +107,36 @@ ASSIGNED = [codepoint for codepoint in SCALARS if unicodedata.category(chr(codep
 PRIVATE_OR_UNASSIGNED = sorted(set(SCALARS) - set(ASSIGNED))
 
 
+def sample(codepoints: list[int], step: int) -> list[int]:
+    """The first and last two of each run of neighbours, and of the others every ``step``-th."""
+    edges = {codepoint + by for codepoint in codepoints for by in (-2, -1, 1, 2)} - set(codepoints)
+    return sorted(
+        {*codepoints[::step], *(code for code in codepoints if edges & {code - 2, code - 1, code + 1, code + 2})}
+    )
+
+
+#: Ideographs and syllables, of which all are treated alike as long as they are no pieces.
+ALIKE = [code for code in ASSIGNED if unicodedata.name(chr(code), "").startswith(("CJK UNI", "HANGUL SYL", "TANGUT"))]
+TELLING = sorted({*ASSIGNED} - {*ALIKE} | {*sample(ALIKE, 7)})
+
+
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("path", BOTH)
-def test_every_assigned_character(path: Path, settings: dict[str, bool | None]) -> None:
-    """Every assigned character is spelt as `tokenizers` spells it."""
+def test_assigned_characters(path: Path, settings: dict[str, bool | None]) -> None:
+    """Assigned characters are spelt as `tokenizers` spells them; every seventh ideograph, and all that are pieces."""
     pieces = pieces_of(path)
     speller = wordpieces.WordPiece(pieces, settings)
-    assert not disagreements(pipeline(pieces, settings), pieces, speller, ASSIGNED)
+    codepoints = sorted({*TELLING, *(code for code in ALIKE if chr(code) in pieces)})
+    assert not disagreements(pipeline(pieces, settings), pieces, speller, codepoints)
 
 
 @pytest.mark.parametrize("path", BOTH)
 def test_the_rest_of_unicode(path: Path) -> None:
-    """So is everything that is unassigned or for private use: with the test above, all 1,112,064 scalar values."""
+    """So is what is unassigned or for private use: where each run of it begins and ends, and every 31st within."""
     pieces, settings = pieces_of(path), settings_of(path == CHINESE, None)
     speller = wordpieces.WordPiece(pieces, settings)
     assert len(ASSIGNED) + len(PRIVATE_OR_UNASSIGNED) == 1_112_064
-    assert not disagreements(pipeline(pieces, settings), pieces, speller, PRIVATE_OR_UNASSIGNED)
+    assert not disagreements(pipeline(pieces, settings), pieces, speller, sample(PRIVATE_OR_UNASSIGNED, 31))
 
 
 @slow
@@ -153,7 +168,10 @@ def test_normalisers_without_cleaning(clean_text: bool, handle_chinese_chars: bo
 def test_inert_characters(
     lowercase: bool, strip_accents: bool | None, clean_text: bool, handle_chinese_chars: bool
 ) -> None:
-    """Every code point of the table of inert ones comes out of every BERT normaliser as the one word it went in."""
+    """Code points of the table of inert ones come out of every BERT normaliser as the one word they went in.
+
+    Each of them in three of the settings, the edges of the table's ranges in all; before a release everything in all.
+    """
     inert = [codepoint for first, last in wordpieces._INERT for codepoint in range(first, last + 1)]
     assert len(inert) == len(set(inert))
     assert np.flatnonzero(wordpieces._is_inert(np.arange(0x110000, dtype=np.uint32))).tolist() == inert
@@ -164,7 +182,13 @@ def test_inert_characters(
         lowercase=lowercase,
     ).normalize_str
     split = BertPreTokenizer().pre_tokenize_str
-    chars = [chr(codepoint) for codepoint in inert]
+    first = 4 * lowercase + 2 * clean_text + handle_chinese_chars
+    looked_at = (
+        inert
+        if os.environ.get("CHARVEC_SLOW")
+        else {*inert[first::8], *(code for pair in wordpieces._INERT for code in pair)}
+    )
+    chars = list(map(chr, looked_at))
     assert [[word for word, _ in split(normalize(char))] for char in chars] == [[char] for char in chars]
 
 
@@ -678,7 +702,7 @@ def mutants(generator: random.Random, seeds: list[bytes], count: int) -> Any:
 def test_fuzzed_vocabularies(tmp_path: Path) -> None:
     """Whatever is done to a vocabulary or its configuration, it is read or refused, never crashed on."""
     generator = random.Random(int(os.environ.get("CHARVEC_SEED", "11")))
-    count = int(os.environ.get("CHARVEC_MUTANTS", "4000"))
+    count = int(os.environ.get("CHARVEC_MUTANTS", "1500"))
     config = b'{"do_lower_case": true, "strip_accents": null, "model_max_length": 512, "x": ["\\u00e9", 1.5]}'
     backend = model2vec_like(settings_of(True, None)).encode()
     vocabulary = "\n".join([*BASIC, "가", "\u2028", "A", "B"]).encode()
