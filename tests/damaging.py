@@ -70,3 +70,10 @@ def spoiled(whole: bytes, chance: random.Random, within: tuple[int, ...] = (1 <<
     for _ in range(chance.choice((1, 1, 3))):
         data[chance.randrange(min(len(data), chance.choice(within)))] ^= 1 << chance.randrange(8)
     return bytes(data)
+
+
+def overwrite(path: Path, content: bytes | bytearray) -> None:
+    """Other content in place; emptying a file on a disk first, as ``write_bytes`` does, takes four milliseconds."""
+    with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
+        file.write(content)
+        file.truncate()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from damaging import overwrite
 
 import charvec
 from charvec import batches, scanning
@@ -108,7 +109,7 @@ def test_cut_short_anywhere(corpus: Path, tmp_path: Path) -> None:
     data = journal.read_bytes()
     last = data.rindex(b"\n", 0, -1) + 1
     for size in [0, 1, 20, *range(last - 2, len(data), 97), len(data) - 1]:
-        journal.write_bytes(data[:size])
+        overwrite(journal, data[:size])
         assert charvec.scan(corpus, resume=journal) == whole, size
         assert sorted(journal.read_bytes()) == sorted(data)
 
@@ -121,7 +122,7 @@ def test_damaged_anywhere(corpus: Path, tmp_path: Path) -> None:
     for place in range(0, len(data), 7):
         changed = bytearray(data)
         changed[place] ^= 0x01
-        journal.write_bytes(changed)
+        overwrite(journal, changed)
         try:
             assert charvec.scan(corpus, resume=journal) == whole, place
         except CharvecError as error:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from damaging import overwrite
 from effort import tries
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -413,8 +414,8 @@ def test_bytes_add_up(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], bloc
     """Bad bytes, bytes of counted characters and the mark make the file; nothing is counted of a file not read."""
     monkeypatch.setattr(reading, "BLOCK", block)
     data = b"".join(pieces)
-    Path("x").write_bytes(data)
-    Path("y").write_bytes(b"")
+    overwrite(Path("x"), data)
+    Path("y").touch()
     try:
         counts = scan("x", "y")
     except InputError as error:

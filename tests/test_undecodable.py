@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from damaging import overwrite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,8 +90,8 @@ def reference(data: bytes) -> tuple[Counter[str], list[int]]:
 def test_skip_locates_every_byte(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]) -> None:
     """``errors="skip"``: every byte is a part of a character that was counted, or in one of the places."""
     data = b"".join(parts)
-    path = tmp_path_factory.mktemp("skip") / "a.txt"
-    path.write_bytes(data)
+    path = tmp_path_factory.getbasetemp() / "skip.txt"
+    overwrite(path, data)
     counts = charvec.scan(path, errors="skip")
     expected, offsets = reference(data.removeprefix(b"\xef\xbb\xbf"))
     assert dict(counts) == expected

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 from effort import SLOW
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece as Model
@@ -712,7 +713,7 @@ def test_fuzzed_vocabularies(tmp_path: Path) -> None:
     for name, seed in seeds:
         path = write(tmp_path, vocabulary)
         for data in mutants(generator, [seed], count):
-            (tmp_path / name).write_bytes(data)
+            overwrite(tmp_path / name, data)
             try:
                 assert len(vocabularies.read(path).spell(probes)) == len(probes)
                 fine += 1

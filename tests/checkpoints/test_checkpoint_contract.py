@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 from charvec import checkpoints
 from charvec.errors import CharvecError
@@ -125,7 +126,7 @@ def test_mutants(path: Path, tmp_path: Path) -> None:
         for _ in range(generator.randrange(4)):
             if data:
                 data[generator.randrange(min(len(data), generator.choice((16, 200, 10**9))))] = generator.randrange(256)
-        target.write_bytes(data)
+        overwrite(target, data)
         recognised(target)
         try:
             checkpoint = checkpoints.read(target)
@@ -140,7 +141,7 @@ def test_random_bytes_are_nothing(tmp_path: Path) -> None:
     generator = random.Random(4)
     path = tmp_path / "noise"
     for _ in range(300):
-        path.write_bytes(b"\xfe" + generator.randbytes(generator.randrange(200)))
+        overwrite(path, b"\xfe" + generator.randbytes(generator.randrange(200)))
         assert recognised(path) == []
         with pytest.raises(CharvecError) as caught:
             checkpoints.read(path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damaging import AllRows, flips
+from damaging import AllRows, flips, overwrite
 from effort import tries
 
 from charvec import checkpoints
@@ -141,7 +141,7 @@ def test_generated_files(tmp_path: Path, writer: Callable[[Any, int], bytes]) ->
                 truth[prefix + name] = made[name] = np.array(numbers.standard_normal(shape) * 9, dtype)
             return made
 
-        path.write_bytes(writer(tree("", 0), chance.choice((1 << 30, 100, 400))))
+        overwrite(path, writer(tree("", 0), chance.choice((1 << 30, 100, 400))))
         tensors = checkpoints.read(path).tensors
         assert set(tensors) == set(truth)
         for name, array in truth.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damaging import opened, spoiled
+from damaging import opened, overwrite, spoiled
 
 from charvec import checkpoints
 from charvec.checkpoints import mindspore as member
@@ -239,12 +239,12 @@ def test_every_cut_and_many_flips(tmp_path: Path) -> None:
     for name in ("bert", "pieces"):
         whole = (DATA / f"{name}.ckpt").read_bytes()
         for size in range(70, len(whole), 2):
-            path.write_bytes(whole[:size])
+            overwrite(path, whole[:size])
             # cut between two of its messages it cannot be told from a whole file
             assert opened(path) in ("E-TRUNCATED", "E-MINDSPORE", "read")
         generator = random.Random(1)
         for _ in range(int(os.environ.get("CHARVEC_FUZZ", "300"))):
-            path.write_bytes(spoiled(whole, generator, within=(100, 1 << 30)))
+            overwrite(path, spoiled(whole, generator, within=(100, 1 << 30)))
             codes[opened(path)] += 1
     assert codes["read"] > 100 and codes["E-MINDSPORE"] > 50
 

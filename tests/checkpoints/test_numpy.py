@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 import charvec
 from charvec import checkpoints
@@ -194,7 +195,7 @@ def test_deflated_members_that_lie(tmp_path: Path) -> None:
     for _ in range(200):
         data = bytearray(good)
         data[generator.randrange(place, place + 150)] ^= 1 << generator.randrange(8)
-        path.write_bytes(data)
+        overwrite(path, data)
         try:
             charvec.lookup(charvec.open(path), "我你的水火")
         except CharvecError as error:

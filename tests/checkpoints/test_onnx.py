@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 import charvec
 from charvec import checkpoints
@@ -532,7 +533,7 @@ def test_mutants(tmp_path: Path) -> None:
                 data[generator.randrange(len(data))] = generator.choice(
                     (0, 1, 8, 127, 128, 255, generator.randrange(256))
                 )
-            path.write_bytes(data)
+            overwrite(path, data)
             try:
                 tensor = embedding(path)
                 read_rows(tensor, np.arange(min(tensor.rows, 40)))
@@ -545,7 +546,7 @@ def test_cut_anywhere(tmp_path: Path) -> None:
     whole = (DATA / "blocks.onnx").read_bytes()
     codes = set()
     for length in range(1, len(whole), 7):
-        (tmp_path / "x.onnx").write_bytes(whole[:length])
+        overwrite(tmp_path / "x.onnx", whole[:length])
         try:
             embedding(tmp_path / "x.onnx")
         except CharvecError as error:

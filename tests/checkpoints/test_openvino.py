@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 from charvec import checkpoints
 from charvec.checkpoints import openvino as member
@@ -179,7 +180,7 @@ def test_cut_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = set()
     for length in range(1, len(whole), 37):
         monkeypatch.setattr(openvino_file, "PORTION", 1 + length % 99)
-        (tmp_path / "x.xml").write_bytes(whole[:length])
+        overwrite(tmp_path / "x.xml", whole[:length])
         codes.add(refusal(tmp_path / "x.xml"))
     assert codes <= {"E-TRUNCATED", "E-FORMAT", "E-NOT-WEIGHTS"}
 
@@ -197,7 +198,7 @@ def test_mutants(tmp_path: Path) -> None:
                 data[generator.randrange(len(data))] = generator.choice(
                     (*b"0123456789-, <>\"'x\0", generator.randrange(256))
                 )
-            path.write_bytes(data)
+            overwrite(path, data)
             try:
                 tensor = find_embedding(checkpoints.read(path)).tensor
                 read_rows(tensor, np.arange(min(tensor.rows, 40)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damaging import opened, spoiled
+from damaging import opened, overwrite, spoiled
 
 from charvec import checkpoints
 from charvec.checkpoints import paddle as member
@@ -323,7 +323,7 @@ def test_torch_and_paddle_share_pickles(tmp_path: Path) -> None:
         whole = file.read_bytes()
         owners = set()
         for size in (*range(0, 700, 3), len(whole)):
-            path.write_bytes(whole[:size])
+            overwrite(path, whole[:size])
             with File(path) as opened:
                 found = [each.NAME for each in (pytorch, member) if each.sniff(opened)]
             assert len(found) == 1 or size < 4
@@ -357,11 +357,11 @@ def test_every_cut_and_many_flips(tmp_path: Path) -> None:
     for name in ("model_state", "protocol2"):
         whole = (DATA / f"{name}.pdparams").read_bytes()
         for size in range(20, len(whole), 3):
-            path.write_bytes(whole[:size])
+            overwrite(path, whole[:size])
             assert opened(path) in ("E-TRUNCATED", "E-PICKLE", "E-FORMAT")
         generator = random.Random(1)
         for _ in range(int(os.environ.get("CHARVEC_FUZZ", "400"))):
-            path.write_bytes(spoiled(whole, generator))
+            overwrite(path, spoiled(whole, generator))
             codes[opened(path)] += 1
     assert codes["read"] > 100 and codes["E-PICKLE"] > 30
     assert set(codes) <= {"read", "E-PICKLE", "E-PICKLE-UNSAFE", "E-TRUNCATED", "E-FORMAT", "E-PADDLE", "E-NOT-2D"}
@@ -403,7 +403,7 @@ def test_random_pickles(protocol: int, tmp_path: Path) -> None:
     generator, path, compared = random.Random(protocol), tmp_path / "random.pdparams", 0
     for _ in range(40):
         arrays = random_state(generator)
-        path.write_bytes(pickle.dumps(arrays, protocol))
+        overwrite(path, pickle.dumps(arrays, protocol))
         compared += check(path, arrays)
     assert compared > 10
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 import charvec
 from charvec import checkpoints
@@ -250,7 +251,7 @@ def test_fuzz(tmp_path: Path) -> None:
                 data[place:place] = generator.choice(bits)
             else:
                 del data[place : place + generator.randrange(1, 6)]
-        path.write_bytes(data)
+        overwrite(path, data)
         try:
             with File(path) as file:
                 checkpoint = sharded.read(file) if sharded.sniff(file) else None

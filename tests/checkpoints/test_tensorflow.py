@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 from charvec import checkpoints
 from charvec.checkpoints import tensorflow
@@ -686,13 +687,6 @@ def check(checkpoint: Checkpoint) -> None:
             assert min(part.row, part.column, part.offset, part.rows, part.columns) >= 0
             assert part.row + part.rows <= tensor.rows and part.column + part.columns <= tensor.columns
             assert part.path not in checkpoint.files or last <= max(checkpoint.files[part.path], part.offset)
-
-
-def overwrite(path: Path, content: bytes | bytearray) -> None:
-    """Other content in place; emptying a file on a disk first, as write_bytes does, takes milliseconds."""
-    with path.open("r+b", buffering=0) as file:
-        file.write(content)
-        file.truncate()
 
 
 def fuzz(index: Path, count: int, seed: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaging import overwrite
 from vector_samples import small
 
 import charvec
@@ -87,7 +88,7 @@ def test_damage(suffix: str, tmp_path: Path) -> None:
     small().save(path)
     good = path.read_bytes()
     for place in range(12, len(good), 97):
-        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        overwrite(path, good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
         try:
             charvec.lookup(charvec.open(path), "水")
         except CharvecError as error:

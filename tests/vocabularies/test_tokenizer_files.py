@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaging import overwrite
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, installed
 
@@ -329,7 +330,7 @@ def test_documents_with_parts_changed(tmp_path: Path) -> None:
                 del container[key]
                 break
             container[key] = generator.choice(ODD)
-        path.write_text(json.dumps(document), "utf-8")
+        overwrite(path, json.dumps(document).encode())
         try:
             speller = vocabularies.read(path).spell
             spelling = speller(probes)
@@ -473,7 +474,7 @@ def test_ids_with_holes(kind: str, tmp_path: Path) -> None:
             document["model"]["vocab"] = {piece: own[piece] for piece in pieces}
         for token in document["added_tokens"]:
             token["id"] = own[token["content"]]
-        path.write_text(json.dumps(document), "utf-8")
+        overwrite(path, json.dumps(document).encode())
         wanted = []
         for char in letters:
             # the name by the number: Unigram calls its unknown token by the text that is unknown

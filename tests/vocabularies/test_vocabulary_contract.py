@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaging import overwrite
 
 from charvec import vocabularies
 from charvec.errors import CharvecError
@@ -133,7 +134,7 @@ def test_mutants(path: Path, tmp_path: Path) -> None:
                 data[generator.randrange(min(len(data), generator.choice((16, 2000, 10**9))))] = generator.randrange(
                     256
                 )
-        target.write_bytes(data)
+        overwrite(target, data)
         recognised(target)
         try:
             vocabulary = vocabularies.read(target)
@@ -147,7 +148,7 @@ def test_random_bytes_are_nothing(tmp_path: Path) -> None:
     generator = random.Random(4)
     path = tmp_path / "noise"
     for _ in range(300):
-        path.write_bytes(b"\xfe" + generator.randbytes(generator.randrange(200)))
+        overwrite(path, b"\xfe" + generator.randbytes(generator.randrange(200)))
         assert recognised(path) == []
         with pytest.raises(CharvecError):
             vocabularies.read(path)
