@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import tries
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -318,7 +319,7 @@ def test_zip_of_zstd() -> None:
 
 
 @pytest.mark.usefixtures("inflate")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(st.binary(max_size=300) | st.integers(0, 400_000).map(lambda n: LARGE[:n]), min_size=1, max_size=4),
     kind=st.sampled_from(sorted(PACK)),

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from damaging import AllRows
 from effort import tries
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ from charvec.plumbing.files import File
 from charvec.plumbing.hdf5 import hdf5_blocks
 from charvec.plumbing.hdf5.hdf5_chunks import fletcher32
 from charvec.rows import read_rows
-from charvec.tensor import Checkpoint, Tensor
+from charvec.tensor import Tensor
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "hdf5"
 A = np.load(DATA.parent / "pytorch" / "A.npy")
@@ -340,25 +341,18 @@ def test_keras_zip(tmp_path: Path) -> None:
     assert refusal(path).code == "E-H5"
 
 
-def outcome(path: Path) -> dict[str, Any] | str:
-    """Everything in a file, or the code of the error."""
+def outcome(path: Path, all_rows: AllRows) -> str:
+    """The code of the error that opening a file or reading its rows raises; "read" when none."""
     try:
         with File(path) as file:
             if not hdf5.sniff(file):
                 return "not recognised"
             checkpoint = hdf5.read(file)
-        return contents(checkpoint)
+        all_rows.read(checkpoint)
+        return "read"
     except CharvecError as error:
         assert error.exit_code == 65
         return error.code
-
-
-def contents(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Shapes, types and rows."""
-    return {
-        name: (each.shape, each.dtype, rows(each).tobytes() if each.readable else b"")
-        for name, each in checkpoint.tensors.items()
-    }
 
 
 def small(path: Path, libver: str) -> bytes:
@@ -374,46 +368,44 @@ def small(path: Path, libver: str) -> bytes:
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 def test_flipped_bits_and_cuts(tmp_path: Path, libver: str) -> None:
-    """One bit of every 4th byte, and every 31st cut: an error of ours or a file that opens; cuts are noticed.
+    """One bit of every 8th byte, and every 31st cut: an error of ours or a file that opens; cuts are noticed.
 
     All bits and all cuts were tried once: 234,108 files, no foreign exception.
     """
-    path = tmp_path / "m.h5"
+    path, step, all_rows = tmp_path / "m.h5", tries(8, 4), AllRows()
     whole = small(path, libver)
     chance = random.Random(6)
     codes = Counter[str]()
     handle = os.open(path, os.O_RDWR)
-    for place in range(chance.randrange(4), len(whole), 4):
+    for place in range(chance.randrange(step), len(whole), step):
         byte = whole[place]
         os.pwrite(handle, bytes([byte ^ 1 << chance.randrange(8)]), place)
-        found = outcome(path)
-        codes[found if isinstance(found, str) else "read"] += 1
+        codes[outcome(path, all_rows)] += 1
         os.pwrite(handle, bytes([byte]), place)
     for length in range(1, len(whole), 31):
         os.ftruncate(handle, length)
-        assert outcome(path) in ("E-TRUNCATED", "E-H5", "E-H5-FEATURE", "not recognised")
+        assert outcome(path, all_rows) in ("E-TRUNCATED", "E-H5", "E-H5-FEATURE", "not recognised")
         os.pwrite(handle, whole, 0)
     os.close(handle)
     assert set(codes) <= {"read", "E-H5", "E-TRUNCATED", "E-H5-FEATURE", "E-H5-EXTERNAL", "E-UNCLEAN", "not recognised"}
-    assert codes["E-H5"] > 100 and codes["read"] > 100
+    assert codes["E-H5"] > 50 and codes["read"] > 50
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 def test_mutants(tmp_path: Path, libver: str) -> None:
     """Several bytes changed at once, extreme numbers among them: never a foreign exception."""
-    path = tmp_path / "m.h5"
+    path, all_rows = tmp_path / "m.h5", AllRows()
     whole = small(path, libver)
     chance = random.Random(7)
     handle = os.open(path, os.O_RDWR)
     seen = Counter[str]()
-    for _ in range(1000):
+    for _ in range(tries(600, 1000)):
         data = bytearray(whole)
         for _ in range(chance.choice((1, 1, 2, 4))):
             place, size = chance.randrange(len(data)), chance.choice((1, 2, 4, 8))
             number = chance.choice((0, 1, 255, 2**16 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1, chance.randrange(2**14)))
             data[place : place + size] = number.to_bytes(8, "little")[:size]
         os.pwrite(handle, bytes(data[: len(whole)]), 0)
-        found = outcome(path)
-        seen[found if isinstance(found, str) else "read"] += 1
+        seen[outcome(path, all_rows)] += 1
     os.close(handle)
-    assert seen["E-H5"] > 100 and seen["read"] > 100
+    assert seen["E-H5"] > 50 and seen["read"] > 50

@@ -57,8 +57,8 @@ def vectors_of(codepoints: NDArray[np.uint32], dtype: str) -> CharVectors:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_every_character_lossless(name: str, dtype: str) -> None:
-    """Every Unicode scalar value survives, with everything about it."""
-    vectors = vectors_of(SCALARS, dtype)
+    """Every Unicode scalar value survives, with everything about it; of the narrow types a sample."""
+    vectors = vectors_of(SCALARS if dtype == "float32" else every(17), dtype)
     data, left_out = written(vectors, name)
     assert not left_out
     assert_same(read(data), vectors)
