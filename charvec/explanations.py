@@ -209,7 +209,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-OUTPUT-EXISTS": "Nothing is overwritten unless you say so: -f on the command line, overwrite=True in Python.",
     "E-OUTPUT-FOLDER": "The output names a folder. Name a file in it.",
     "E-OUTPUT-FILE": "Several files are written into a folder of their own, and the output is there and is no folder.",
-    "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist.",
+    "E-OUTPUT-NO-FOLDER": "The folder of the output does not exist, or no name was given for a folder that is to be written.",
     "E-OUTPUT-SPECIAL": "The output exists and is a device, pipe or socket; only regular files are replaced.",
     "E-OUTPUT-STDOUT": "A vector file is written to a temporary file, checked and renamed, so it needs a name. Write it, then `cat` it.",
     "E-OUTPUT-IS-INPUT": "The output is also an input. Inputs are never modified.",

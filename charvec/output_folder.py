@@ -33,13 +33,19 @@ def check_folder(path: str, files: Collection[str], *, overwrite: bool, inputs: 
         OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FILE``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
         PermissionDenied: ``E-PERMISSION``.
     """
-    parent = os.path.dirname(os.path.abspath(path))
+    if not path:
+        # it would stand for the working folder, with all that is in it
+        raise OutputError(
+            "E-OUTPUT-NO-FOLDER", "an empty name was given for the output", path=path, help="name a folder"
+        )
+    target = os.path.abspath(path)  # a link stays one: "link/" would be the folder that it leads to
+    parent = os.path.dirname(target)
     if not os.path.isdir(parent):
         raise OutputError(
             "E-OUTPUT-NO-FOLDER", f"the folder of {path} does not exist", path=path, help=f"make it: mkdir -p {parent}"
         )
-    if os.path.lexists(path):
-        if os.path.islink(path) or not os.path.isdir(path):
+    if os.path.lexists(target):
+        if os.path.islink(target) or not os.path.isdir(target):
             raise OutputError(
                 "E-OUTPUT-FILE",
                 f"{path} is there and no folder, which is what is to be written",
@@ -47,10 +53,10 @@ def check_folder(path: str, files: Collection[str], *, overwrite: bool, inputs: 
                 help="name a folder, which will be made",
             )
         try:
-            there = set(os.listdir(path))
+            there = set(os.listdir(target))
         except OSError as error:
             raise from_os_error(error, path, "reading") from None
-        if any(os.path.realpath(each).startswith(os.path.realpath(path) + os.sep) for each in inputs):
+        if any(os.path.realpath(each).startswith(os.path.realpath(target) + os.sep) for each in inputs):
             raise OutputError(
                 "E-OUTPUT-IS-INPUT", f"the input lies in {path}", path=path, help="write to another folder"
             )
@@ -96,20 +102,18 @@ def replacing_folder(path: str, files: Collection[str], *, overwrite: bool) -> I
         if os.path.isdir(target) and os.listdir(target):
             aside = f"{temporary[:-4]}.old"
             os.rename(target, aside)
-        try:
-            os.rename(temporary, target)
-        except OSError:
-            if aside:
-                os.rename(aside, target)
-                aside = ""
-            raise
+        os.rename(temporary, target)
         sync_folder(parent)
     except OSError as error:
         raise write_error(error, path) from None
     finally:
-        for each in (temporary, aside):
-            if each:
-                shutil.rmtree(each, ignore_errors=True)
+        if aside and not os.path.lexists(target):
+            # an error or Ctrl-C between the two names; the old folder is never removed before the new one is there
+            with contextlib.suppress(OSError):
+                os.rename(aside, target)
+        elif aside:
+            shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_file(path: str, chunks: Iterable[Chunk]) -> None:

@@ -256,6 +256,49 @@ def test_folders_of_others_are_not_replaced(tmp_path: Path) -> None:
     export(small(), tmp_path / "empty", "opennre")
 
 
+def test_no_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty name, as a shell makes of a variable that is not set, is not the working folder."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("all of it")
+    monkeypatch.chdir(tmp_path / "work")
+    for overwrite in (False, True):
+        for profile in FOLDERS:
+            assert code(OutputError, small(), "", profile, overwrite=overwrite) == "E-OUTPUT-NO-FOLDER"
+        assert code(OutputError, small(), "", "gensim", overwrite=overwrite) == "E-OUTPUT-FOLDER"
+    assert content(tmp_path) == {"work/thesis.tex": b"all of it"}
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    """With a slash behind it, too."""
+    export(small(), tmp_path / "out", "opennre")
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    for name in ("link", "link/"):
+        assert code(OutputError, small(), f"{tmp_path}/{name}", "opennre", overwrite=True) == "E-OUTPUT-FILE"
+    assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("failing", [1, 2])
+def test_between_the_two_names(
+    fault: type[BaseException], failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C or an error while the old folder makes way for the new one: the old one is there again."""
+    export(small(), tmp_path / "out", "opennre")
+    before, renamed, rename = content(tmp_path), 0, os.rename
+
+    def fails(source: str, target: str) -> None:
+        nonlocal renamed
+        renamed += 1
+        if renamed == failing:
+            raise fault
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fails)
+    with pytest.raises((KeyboardInterrupt, ReadWriteError)):
+        export(build("xyz", np.ones((3, 4), np.float32)), tmp_path / "out", "opennre", overwrite=True)
+    assert content(tmp_path) == before and os.listdir(tmp_path) == ["out"]
+
+
 def test_killed_runs_leave_nothing_for_ever(tmp_path: Path) -> None:
     """What a killed run left is swept by the next one for the same output."""
     (tmp_path / ".out.999999999.01234567.tmp").mkdir()

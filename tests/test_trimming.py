@@ -294,7 +294,7 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     assert before.status.tolist() == after.status.tolist()
 
 
-def test_nothing_is_lost(tmp_path: Path, run: Run) -> None:
+def test_nothing_is_lost(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder is only replaced when it was asked for and charvec wrote it; the model never."""
     out = tmp_path / "out"
     assert run("trim", MODEL, TEXTS / "korean.txt", "-o", out, "-q")[0] == 0
@@ -308,6 +308,9 @@ def test_nothing_is_lost(tmp_path: Path, run: Run) -> None:
     assert code == 73 and (mine / "thesis.txt").exists()
     code, _, err = run("trim", out, TEXTS / "korean.txt", "-o", out, "-f")
     assert code == 73 and "E-OUTPUT-IS-INPUT" in err
+    monkeypatch.chdir(mine)
+    code, _, err = run("trim", MODEL, TEXTS / "korean.txt", "-o", "", "-f")
+    assert code == 73 and "E-OUTPUT-NO-FOLDER" in err and (mine / "thesis.txt").exists()
     code, _, err = run("trim", MODEL, TEXTS / "korean.txt", "-o", tmp_path / "a" / "b")
     assert code == 73 and "E-OUTPUT-NO-FOLDER" in err
     (tmp_path / "empty.txt").write_text("")
