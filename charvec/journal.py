@@ -47,7 +47,8 @@ class Journal:
 
     Raises:
         UsageError: ``E-JOURNAL-OPTIONS`` when it was made with other options.
-        DamagedFile: ``E-JOURNAL`` when the file is no journal, or damaged before its last line.
+        DamagedFile: ``E-JOURNAL`` when the file is no journal, even if it is a single line, or damaged before its last
+            line.
         InputError: ``E-JOURNAL-BUSY`` when another scan is writing it.
         NotFound, PermissionDenied, ReadWriteError: when it cannot be opened or written.
     """
@@ -163,7 +164,7 @@ class Journal:
             for number, line in enumerate(self._file):
                 value = _sound(line)
                 if value is None:
-                    if self._file.read(1):
+                    if self._file.read(1) or (number == 0 and not _begun(line)):
                         raise self._damaged(number, "its checksum is wrong")
                     break
                 if number == 0:
@@ -242,6 +243,15 @@ def _sound(line: bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _begun(line: bytes) -> bool:
+    """Whether a first line that is not sound is what a crash leaves of a journal's; another file must not be cut."""
+    return all(byte in b"0123456789abcdef" for byte in line[:8]) and _FIRST.startswith(line[8 : 8 + len(_FIRST)])
+
+
+#: How the first line goes on behind its checksum.
+_FIRST = b' {"journal":'
 
 
 def _plain_options(options: Options) -> Any:

@@ -129,14 +129,35 @@ def test_damaged_anywhere(corpus: Path, tmp_path: Path) -> None:
             assert error.code == "E-JOURNAL", place
 
 
-@pytest.mark.parametrize("content", [b"a text\n", b"\0\0\n\n", "水\n".encode(), b"x" * 5000 + b"\ny\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"a text\n", b"a text", b"\n", b"{}", b'{"journal":1}\n', b"\0\0\n\n", "水\n".encode(), b"x" * 5000 + b"\ny\n"],
+)
 def test_no_journal(tmp_path: Path, corpus: Path, content: bytes) -> None:
-    """A file that is something else is not written to, unless it is a single line cut short."""
+    """A file that is something else is not written to, a single line neither."""
     path = tmp_path / "notes.txt"
-    path.write_bytes(content * 2)
-    with pytest.raises(DamagedFile, match="E-JOURNAL"):
-        charvec.scan(corpus, resume=path)
-    assert path.read_bytes() == content * 2
+    for written in (content, content * 2):
+        path.write_bytes(written)
+        with pytest.raises(DamagedFile, match="E-JOURNAL"):
+            charvec.scan(corpus, resume=path)
+        assert path.read_bytes() == written
+
+
+def test_journal_and_output_are_two_files(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else the counts would take the place of the journal."""
+    (tmp_path / "link").symlink_to(tmp_path / "a.txt")
+    assert main(["scan", str(corpus), "--resume", str(tmp_path / "link"), "-o", str(tmp_path / "a.txt")]) == 2
+    assert "--resume and -o" in capsys.readouterr().err and not (tmp_path / "a.txt").exists()
+
+
+def test_a_first_line_cut_short(tmp_path: Path, corpus: Path) -> None:
+    """Wherever a crash cut it, nothing was counted yet, and the scan begins."""
+    journal = tmp_path / "scan.journal"
+    whole = charvec.scan(corpus, resume=journal)
+    first = journal.read_bytes().split(b"\n")[0]
+    for size in range(0, len(first), 5):
+        overwrite(journal, first[:size])
+        assert charvec.scan(corpus, resume=journal) == whole, size
 
 
 def test_in_the_folder_itself(corpus: Path) -> None:

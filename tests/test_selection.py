@@ -7,12 +7,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_samples import ROOT
 
+from charvec.cli import main
 from charvec.counts import Counts, Samples
 from charvec.coverage import Share
 from charvec.errors import UsageError
@@ -31,6 +34,8 @@ selections = st.builds(
     st.integers(1, 6),
     st.none() | st.integers(1, 12),
 )
+
+MODEL = str(ROOT / "samples" / "tiny-bert-zh")
 
 
 def belongs(text: str, names: tuple[str, ...]) -> bool:
@@ -249,6 +254,20 @@ def test_what_makes_no_sense(arguments: dict[str, object], code: str) -> None:
     with pytest.raises(UsageError) as caught:
         Selection(**arguments)  # type: ignore[arg-type]
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("command", [("scan",), ("dump", "-m", MODEL, "-o", "a.h5"), ("coverage", "-m", MODEL)])
+def test_commands_look_at_it_first(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before samples that take hours, and before what is wrong with these."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("水", "utf-8")
+    (tmp_path / "journal").write_text("no journal\n")
+    for wrong in (("--only", "klingon"), ("--top", "0"), ("--min-count", "-1")):
+        assert main([command[0], "a.txt", *command[1:], "--resume", "journal", *wrong]) == 2
+        err = capsys.readouterr().err
+        assert wrong[1] in err and "journal" not in err
 
 
 @pytest.mark.parametrize("counter", [{"": 1}, {"a": -1}])

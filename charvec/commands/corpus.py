@@ -96,12 +96,20 @@ def add_sample_arguments(parser: ArgumentParser) -> None:
 
 def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Iterable[str] = ()) -> Counts:
     """Scan what the arguments say, with a progress bar where a person is watching; then select."""
+    import os
     import time
 
+    from charvec.errors import UsageError
     from charvec.extraction import refuse_incomplete
     from charvec.plumbing.progress import bar
     from charvec.scanning import scan
 
+    if args.only or args.min_count != 1 or args.top is not None:
+        from charvec.selection import selected_by
+
+        selected_by(args.only, args.min_count, args.top)  # what makes no sense is said before hours of reading
+    if args.resume and not_this and os.path.realpath(args.resume) == os.path.realpath(not_this):
+        raise UsageError("E-USAGE", "--resume and -o name the same file", help="name one for each")
     begun = time.perf_counter()
     further: dict[str, Any] = {} if args.max_ratio is None else {"max_ratio": args.max_ratio}
     with _executor(args) as executor:
