@@ -40,6 +40,8 @@ def apply_casing(
             )
         return document, document.settings, [], []
     normalizer = Normalizer()
+    #: What is said from outside, to every such step.
+    said: dict[str, bool | None] = {}
     for step in steps(document.normalizer):
         if step.get("type") == "BertNormalizer":
             normalizer.update(step, {key: key for key in normalizer.settings}, document.path)
@@ -47,23 +49,32 @@ def apply_casing(
     if places.exists(config):
         normalizer.files.append(config)
         # the same arguments under other names
-        normalizer.update(read_object(config), CONFIG_KEYS, config)
+        values = read_object(config)
+        normalizer.update(values, CONFIG_KEYS, config)
+        said = {
+            ours: values[theirs]
+            for theirs, ours in CONFIG_KEYS.items()
+            if values.get(theirs) is not None or (ours == "strip_accents" and theirs in values)
+        }
     why = f"{normalizer.origin} says so"
     settings = normalizer.settings
     if lowercase is not None:
-        settings["lowercase"], why = lowercase, "you said so"
+        settings["lowercase"] = said["lowercase"] = lowercase
+        why = "you said so"
     elif settings["lowercase"] is None:
         settings["lowercase"], why = True, "BERT's normaliser does so unless told otherwise"
-    changed = _replaced(document.normalizer, settings)
+    changed = _replaced(document.normalizer, said)
     casing = "uncased" if settings["lowercase"] else "cased"
     note = Note("N-CASING", f"the vocabulary is {casing}: {why}", document.path)
     return replace(document, normalizer=changed), settings, normalizer.files, [note]
 
 
-def _replaced(part: Any, settings: Mapping[str, bool | None]) -> Any:
-    """The normaliser with these arguments for BERT's step."""
+def _replaced(part: Any, said: Mapping[str, bool | None]) -> Any:
+    """The normaliser with these arguments for BERT's steps, and their own where nothing is said."""
     if part.get("type") == "BertNormalizer":
-        return {"type": "BertNormalizer", **settings}
+        own = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
+        own |= {key: part[key] for key in own if part.get(key) is not None}
+        return {"type": "BertNormalizer", **own, **said}
     if "normalizers" in part:
-        return {**part, "normalizers": [_replaced(step, settings) for step in part["normalizers"]]}
+        return {**part, "normalizers": [_replaced(step, said) for step in part["normalizers"]]}
     return part

@@ -8,6 +8,7 @@ part in what a single character becomes, and never reaches the library.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -199,12 +200,14 @@ class Document:
             added[token.content] = replace(token, row=number)
         return replace(self, model=model, pieces=pieces, added=tuple(added.values())), own
 
-    def build(self, *, inside: bool) -> Any:
+    def build(self, *, inside: bool, whole: bool = False) -> Any:
         """The tokenizer, by the ``tokenizers`` library: what it makes of a text without special tokens.
 
         Args:
             inside: leave out what is done at the edges of texts and words only, see
                 :func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`.
+            whole: lend BPE an unknown token, behind its pieces, if it has none: the library drops what it does not
+                know, and loses count of where the pieces behind it stand.
 
         Raises:
             DamagedFile: ``E-TOKENIZER`` when the library refuses it.
@@ -223,7 +226,7 @@ class Document:
             "pre_tokenizer": pre_tokenizer,
             "post_processor": None,
             "decoder": None,
-            "model": self._model(inside),
+            "model": self._model(inside, whole),
         }
         with guarded(self.path):
             return Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
@@ -253,18 +256,36 @@ class Document:
 
     def _vanishing(self, texts: set[str], normalizer: Any) -> set[str]:
         """The texts of which the normaliser leaves nothing."""
+        return {text for text, left in self._normalised(texts, normalizer).items() if not left}
+
+    def _normalised(self, texts: set[str], normalizer: Any) -> dict[str, str]:
         model = {"vocab": {"a": 0}, "unk_token": "a"}
         bare = Document(self.path, "WordLevel", model, {"a": 0}, (), normalizer, None).build(inside=False)
         with guarded(self.path):
-            return {text for text in texts if not bare.normalizer.normalize_str(text)}
+            return {text: bare.normalizer.normalize_str(text) for text in texts}
 
-    def _model(self, inside: bool) -> dict[str, Any]:
+    def rivals(self) -> list[Added]:
+        """Added tokens that are looked for as the same text; which of them is found, the library leaves to chance.
+
+        Raises:
+            DamagedFile: ``E-TOKENIZER`` when the library refuses the normaliser.
+        """
+        sought = [token for token in self.added if token.entry["normalized"] is True]
+        if len(sought) < 2 or self.normalizer is None:
+            return []
+        texts = self._normalised({token.content for token in sought}, self.normalizer)
+        counts = Counter(texts[token.content] for token in sought)
+        return [token for token in sought if counts[texts[token.content]] > 1]
+
+    def _model(self, inside: bool, whole: bool) -> dict[str, Any]:
         """The model as it stands in the file, but without chance, and with an unknown token where it would stumble."""
         model = {"type": self.type, **self.model}
         if self.type == "BPE":
             model["dropout"] = None
             if self.unknown is None:
-                model["unk_token"] = None
+                model["unk_token"] = STRANGER if whole else None
+                if whole:
+                    model["vocab"] = {**model["vocab"], STRANGER: len(model["vocab"])}
             if inside:
                 model["end_of_word_suffix"] = None
         elif self.unknown is None:

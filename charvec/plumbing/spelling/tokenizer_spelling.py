@@ -1,8 +1,10 @@
 """Plumbing: how a tokenizer of the ``tokenizers`` library spells characters, as they stand inside running text.
 
 The character is given to the model's own pipeline alone, without the steps that concern the edges of a text
-(:func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`); what comes out are its pieces. docs/statuses.md tells
-the rules, the tests hold them against the whole pipeline with other characters around.
+(:func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`); what comes out are its pieces. Where that may not be
+what the character becomes among others (:mod:`charvec.plumbing.spelling.tokenizer_contexts`), the whole pipeline has to
+confirm it, or to say better. docs/statuses.md tells the rules, the tests hold them against the whole pipeline with
+other characters around.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.plumbing.spelling import byte_alphabet
+from charvec.plumbing.spelling.tokenizer_contexts import Context, answers, contexts, joins_words, trusted
 from charvec.plumbing.spelling.tokenizer_document import NOBODY, Document
 from charvec.plumbing.spelling.tokenizer_shortcut import certain_ids, certain_text
 from charvec.plumbing.spelling.tokenizer_steps import growth_of, guarded, steps
@@ -43,8 +46,7 @@ class TokenizerSpeller:
         self._pieces = document.pieces
         self._names = {row: piece for piece, row in document.pieces.items()}
         special = {document.pieces.get(token.content, token.row) for token in document.added if token.special}
-        if document.unknown is not None:
-            special.add(document.unknown)
+        self._trusted = trusted(document)
         #: Rows of single bytes; no special token, even where one is called the same.
         self._bytes: set[int] = set()
         if document.byte_fallback or document.byte_level:
@@ -53,6 +55,9 @@ class TokenizerSpeller:
         #: Rows that no character has: special tokens and the unknown one.
         self._nobody = {*(special - self._bytes), NOBODY}
         self._nobody |= {number for number, row in enumerate(self._own) if row == NOBODY}
+        # where every text ends as bytes, the unknown token is never needed, and may be one of them by name
+        if document.unknown is not None and not (self._trusted and document.unknown in self._bytes):
+            self._nobody.add(document.unknown)
         replacements = [step.get("replacement") for step in steps(document.pre_tokenizer)]
         marks = [mark for mark in replacements if isinstance(mark, str) and len(mark) == 1]
         #: What stands before the first piece of a word.
@@ -62,7 +67,9 @@ class TokenizerSpeller:
         self._inside: Any = None
         self._whole: Any = None
         self._edges: dict[str, int] | None = None
-        self._text_of = certain_text(document)
+        self._at_edge: dict[int, str] = {}
+        text_of = certain_text(document)  # which also checks the rules in the file
+        self._text_of = text_of if self._trusted else None
         self._ids_of = certain_ids(document)
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
@@ -96,12 +103,16 @@ class TokenizerSpeller:
     def _ask(self, chars: list[str]) -> list[Entry]:
         if self._inside is None:
             self._inside = self._numbered.build(inside=True)
+            self._nobody |= {token.row for token in self._numbered.rivals()}
         with guarded(self._numbered.path):
             spelt = _encode(self._inside, chars)
             if self._numbered.suffix or self._numbered.begins_parts:
                 self._words_alone(chars, spelt)
             entries = [self._classify(char, ids) for char, ids in zip(chars, spelt, strict=True)]
-            self._look_at_edges(chars, entries)
+            if self._trusted:
+                self._look_at_edges(chars, entries)
+            else:
+                self._look_among_others(chars, entries)
         return entries
 
     def _words_alone(self, chars: list[str], spelt: list[list[int]]) -> None:
@@ -110,7 +121,7 @@ class TokenizerSpeller:
         if split is None:
             return
         places = [place for place, char in enumerate(chars) if len(split.pre_tokenize_str(normalize(char * 2))) > 1]
-        ends = _encode(self._ends, [chars[place] for place in places])
+        ends = [self._known(ids) for ids in _encode(self._ends, [chars[place] for place in places])]
         for place, ids in zip(places, ends, strict=True):
             spelt[place] = ids
 
@@ -118,8 +129,15 @@ class TokenizerSpeller:
     def _ends(self) -> Any:
         """The whole pipeline."""
         if self._whole is None:
-            self._whole = self._numbered.build(inside=False)
+            self._whole = self._numbered.build(inside=False, whole=True)
         return self._whole
+
+    def _known(self, ids: list[int]) -> list[int]:
+        """What the whole pipeline gives without the unknown token that BPE was lent, behind its pieces."""
+        if self._numbered.type != "BPE" or self._numbered.unknown is not None:
+            return ids
+        lent = len(self._pieces)
+        return [number - (number > lent) for number in ids if number != lent]
 
     def _classify(self, char: str, ids: list[int]) -> Entry:
         """Status and rows by what the pipeline made of a character inside running text."""
@@ -164,12 +182,85 @@ class TokenizerSpeller:
             return
         whole = self._ends
         places = list(found)
-        for tokenizer, blank in ((whole, ""), (self._inside, " "), (whole, " ")):
+        # without the ends of words there is no telling what becomes of one behind a blank
+        inner = [] if self._numbered.suffix else [(self._inside, " ")]
+        for tokenizer, blank in [(whole, ""), *inner, (whole, " ")]:
             texts = [blank + chars[place] for place in places]
             for place, ids in zip(places, _encode(tokenizer, texts), strict=True):
                 if ids == [edges[found[place]]]:
                     status = Status.BOUNDARY if found[place] == chars[place] else Status.NORMALIZED
                     entries[place] = status, (ids[0],)
+
+    def _look_among_others(self, chars: list[str], entries: list[Entry]) -> None:
+        """Keep of the entries what the whole pipeline confirms, and put what it says in the place of the others.
+
+        Inside words comes first, then between blanks, then the character as a text of its own; of words, which have
+        other pieces inside, between blanks first.
+        """
+        inside, blanks = contexts(self._numbered)
+        words = joins_words(self._numbered)
+        answered: dict[int, Entry] = {}
+        for level in [blanks, inside] if words else [inside, blanks]:
+            # of a word that has no piece there may be one in other surroundings
+            left = [
+                place
+                for place in range(len(chars))
+                if place not in answered or (words and answered[place][0] > Status.BYTES)
+            ]
+            answered |= self._said(chars, entries, left, level, level is inside)
+        if self._numbered.pre_tokenizer is None:
+            # then the words may be cut before the tokenizer sees them
+            left = [place for place in range(len(chars)) if place not in answered]
+            answered |= self._said(chars, entries, left, [("", "")], False)
+        for place, char in enumerate(chars):
+            if place in answered:
+                entries[place] = answered[place]
+            elif entries[place][0] <= Status.BYTES:
+                entries[place] = self._lost(char, Status.UNKNOWN)
+        if not words:
+            rest = [place for place, entry in enumerate(entries) if entry[0] not in (Status.EXACT, Status.NORMALIZED)]
+            said = self._said(chars, entries, rest, [*blanks, ("", "")], False)
+            for place, entry in said.items():
+                if entry[0] in (Status.BOUNDARY, Status.NORMALIZED):
+                    entries[place] = entry
+
+    def _said(
+        self, chars: list[str], entries: list[Entry], places: list[int], level: list[Context], inside: bool
+    ) -> dict[int, Entry]:
+        """What the whole pipeline makes of characters in some contexts: the entry, if it is so in one; else the first.
+
+        Left out are characters that were never cut off from those around them.
+        """
+        found: dict[int, Entry] = {}
+        left = places
+        for around in level:
+            for place, ids in zip(left, answers(self._ends, [chars[place] for place in left], around), strict=True):
+                entry = None if ids is None else self._judged(chars[place], self._known(ids), inside)
+                if entry is not None and (place not in found or entry == entries[place]):
+                    found[place] = entry
+            left = [place for place in left if found.get(place) != entries[place]]
+            if not left:
+                break
+        return found
+
+    def _judged(self, char: str, ids: list[int], inside: bool) -> Entry | None:
+        """Status and rows by what the whole pipeline made of a character among others.
+
+        A piece that stands inside words only is no character's; where nothing cuts words, it says nothing.
+        """
+        prefix = str(self._numbered.model.get("continuing_subword_prefix") or "")
+        entry = self._classify(char, ids)
+        status, rows = entry
+        if status > Status.BYTES:
+            return entry
+        name = self._names.get(rows[0], "")
+        if prefix and joins_words(self._numbered) and name.startswith(prefix) and name != char:
+            return self._lost(char, Status.UNKNOWN) if self._numbered.pre_tokenizer else None
+        self._pieces_at_edges()
+        text = self._at_edge.get(rows[0]) if len(rows) == 1 and not (inside and status == Status.EXACT) else None
+        if text is not None:
+            return (Status.BOUNDARY if text == char else Status.NORMALIZED), rows
+        return entry
 
     def _pieces_at_edges(self) -> dict[str, int]:
         """Row ids of pieces that are one character with the mark of a word's beginning or end, by that character."""
@@ -186,6 +277,7 @@ class TokenizerSpeller:
                     text = decode(bare)
                     if text is not None and len(text) == 1:
                         self._edges[text] = row
+                        self._at_edge[row] = text
         return self._edges
 
     def _normalizer(self) -> Callable[[str], str]:
