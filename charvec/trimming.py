@@ -19,13 +19,13 @@ from charvec import checkpoints
 from charvec.arguments import path_of
 from charvec.counts import Counts, as_counts
 from charvec.embedding import TokenEmbedding, as_model
-from charvec.errors import Note, UsageError, WrongFile
+from charvec.errors import CharvecError, Note, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder
 from charvec.plumbing import places
 from charvec.plumbing.arrays.safetensors_writer import Part
 from charvec.plumbing.models.model_places import origin as place_of
 from charvec.plumbing.models.trimmed_files import ids_in
-from charvec.plumbing.models.trimmed_folder import read_json, write_rest, write_weights
+from charvec.plumbing.models.trimmed_folder import files_in, read_json, write_rest, write_weights
 from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
 from charvec.plumbing.spelling.piece_closure import kept_pieces, normalised
 from charvec.plumbing.spelling.tokenizer_document import Document
@@ -96,7 +96,7 @@ def trim(
             that cannot be copied, or of which it is unknown whether it belongs to the vocabulary, and for checkpoints
             of other frameworks.
         OutputError, PermissionDenied, ReadWriteError: as :mod:`charvec.output_folder`; a folder is replaced only when a
-            trimmed model was written to it.
+            trimmed model was written to it, and nothing else lies in it.
         UsageError: ``E-ARGUMENT`` for anything else than a model or counts, such as the path of a sample.
         CharvecError: as the readers of checkpoints and vocabularies.
     """
@@ -126,16 +126,24 @@ def trim(
         notes = write_rest(document, old_ids, model.tensor.rows, source, temporary, origin)
         _prove(document, old_ids, counts, temporary)
     old_bytes = sum(tensor.nbytes for tensors in shards.values() for tensor in tensors)
-    files = sorted(os.path.relpath(os.path.join(top, name), out) for top, _, names in os.walk(out) for name in names)
-    return Trimmed(
-        out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, tuple(files), len(chars), tuple(notes)
-    )
+    files = tuple(files_in(out))
+    return Trimmed(out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, files, len(chars), tuple(notes))
 
 
 def _written(out: str) -> set[str]:
-    """Names in a folder that a trimmed model was written to, all of which may be replaced; none of another folder."""
-    names = set(os.listdir(out)) if os.path.isdir(out) and os.access(out, os.R_OK) else set()
-    return names if "trimming.json" in names else set()
+    """Names in a folder that hold what :func:`trim` wrote and nothing else, by its own account; they may be replaced.
+
+    What somebody put there since, such as a model that was trained further, is not among them.
+    """
+    try:
+        account = read_json(os.path.join(out, "trimming.json")) if os.path.isdir(out) else None
+    except CharvecError:
+        return set()
+    written = account.get("files") if isinstance(account, dict) else None
+    if not isinstance(written, list) or not all(isinstance(name, str) for name in written):
+        return set()
+    foreign = {name for name in files_in(out) if name not in set(written)}
+    return {name.split("/")[0] for name in written} - {name.split("/")[0] for name in foreign}
 
 
 def _document(model: TokenEmbedding) -> Document:

@@ -301,6 +301,14 @@ def test_nothing_is_lost(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPat
     code, _, err = run("trim", MODEL, TEXTS / "korean.txt", "-o", out)
     assert code == 73 and "E-OUTPUT-EXISTS" in err
     assert run("trim", MODEL, TEXTS / "japanese.txt", "-o", out, "-f", "-q")[0] == 0
+    (out / "checkpoint-500").mkdir()
+    for name in ("notes.txt", "checkpoint-500/model.safetensors"):
+        (out / name).write_text("days of work")
+        code, _, err = run("trim", MODEL, TEXTS / "korean.txt", "-o", out, "-f")
+        assert code == 73 and "holds other files" in err and (out / name).exists()
+        (out / name).unlink()
+    (out / "checkpoint-500").rmdir()
+    assert run("trim", MODEL, TEXTS / "korean.txt", "-o", out, "-f", "-q")[0] == 0
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")

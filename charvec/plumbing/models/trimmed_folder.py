@@ -24,7 +24,7 @@ from charvec.plumbing.models.trimmed_files import (
 from charvec.plumbing.safejson import parse
 from charvec.plumbing.spelling.tokenizer_document import Document
 
-__all__ = ["read_json", "write_rest", "write_weights"]
+__all__ = ["files_in", "read_json", "write_rest", "write_weights"]
 
 #: Limit of a file that is copied because it belongs to the model without being weights.
 MAX_COPIED = 4_000_000
@@ -105,8 +105,15 @@ def write_rest(
     table = "".join(f"{old}\t{new}\t{json.dumps(pieces[old], ensure_ascii=False)}\n" for old, new in new_ids.items())
     _write(folder, "id_map.tsv", ("old\tnew\tpiece\n" + table).encode())
     _write_json(folder, "keep_tokens.json", old_ids.tolist(), indent=None)
-    _write_json(folder, "trimming.json", origin)
+    # what may be replaced by another run
+    _write_json(folder, "trimming.json", {**origin, "files": sorted([*files_in(folder), "trimming.json"])})
     return notes
+
+
+def files_in(folder: str) -> list[str]:
+    """Every file below a folder, its path relative to that with ``/`` between the names, sorted."""
+    found = [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names]
+    return sorted(os.path.relpath(path, folder).replace(os.sep, "/") for path in found)
 
 
 def _agree(document: Document, pieces: Mapping[int, str], old_ids: NDArray[np.int64]) -> None:
