@@ -67,6 +67,8 @@ class MemoryFile(File):
         """Take the bytes."""
         self.data, self.path, self.size, self.head = data, "model.gguf", len(data), data[:4096]
 
+    identity = None
+
     def pread(self, offset: int, length: int) -> bytes:
         """As of a file."""
         assert 0 <= offset <= offset + length <= self.size, "reads past the end are the reader's fault"
@@ -132,6 +134,57 @@ def test_every_value_type(order: str, version: int) -> None:
     start = -(-header.size // 32) * 32
     assert header.tensors["t"] == gguf_file.TensorInfo("t", (2, 4), 0, start, 32)
     assert header.tensors["scalar"] == gguf_file.TensorInfo("scalar", (), 0, start + 32, 4)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_strings_are_cut_where_their_lengths_say(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many at once or one by one: also empty ones, long ones, and such as hold zeros or what looks like a length."""
+    m = Maker(order)
+    for seed in range(60):
+        generator = random.Random(seed)
+        monkeypatch.setattr(gguf_file, "PORTION", generator.choice((1 << 10, 1 << 20)))
+        odd = [
+            b"",
+            b"\0",
+            bytes(8),
+            bytes(20),
+            m.pack("Q", 3),
+            m.string("abc") * 3,
+            b"x" * 255,
+            b"x" * 256,
+            b"y" * 70_000,
+        ]
+        share = generator.choice((0.0, 0.01, 0.3))
+        strings = [
+            generator.choice(odd) if generator.random() < share else generator.randbytes(generator.randint(1, 12))
+            for _ in range(generator.choice((63, 64, 65, 1000, 3000)))
+        ]
+        if generator.random() < 0.3:
+            strings = ["".join(map(chr, generator.choices(range(0x100, 0x3000), k=3))).encode() for _ in strings]
+        text = generator.random() < 0.5
+        if text:
+            strings = [string.decode("utf-8", "ignore").encode() for string in strings]
+        packed = m.pack("IQ", 8, len(strings)) + b"".join(map(m.string, strings))
+        header = read(
+            m.file([m.pair("before", 4, m.pack("I", 7)), m.pair("a", 9, packed), m.pair("z", 8, m.string("end"))])
+        )
+        found = header.values["a"]
+        assert list(found) == strings and header.values["z"] == "end"
+        assert found.are_text() is all(string.decode("utf-8", "ignore").encode() == string for string in strings)
+
+
+def test_a_header_is_handed_on_once_and_never_for_another_file(tmp_path: Path) -> None:
+    """Two openings of one file share a reading; a changed file is read anew."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(L.file([L.pair("k", 8, L.string("one"))]))
+    headers = []
+    for _ in range(3):
+        with File(path) as file:
+            headers.append(read_header(file))
+    assert headers[0] is headers[1] and headers[2] is not headers[0] and headers[2] == headers[0]
+    path.write_bytes(L.file([L.pair("k", 8, L.string("two"))]))
+    with File(path) as file:
+        assert read_header(file).values["k"] == "two"
 
 
 def test_strings_are_a_sequence() -> None:

@@ -79,6 +79,14 @@ class File:
             os.close(self._fd)
             raise
 
+    @property
+    def identity(self) -> tuple[int, ...] | None:
+        """What another opening of the same file, unchanged, has as well; None for a remote file."""
+        if self._reader is not None:
+            return None
+        status = os.fstat(self._fd)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Announce what will be read next, offsets and lengths in ascending order; for a local file nothing happens."""
         if self._reader is not None:

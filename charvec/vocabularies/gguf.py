@@ -13,6 +13,7 @@ character has the row that the model's own tokenizer gives it:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -68,20 +69,19 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
             help="name the model's vocabulary with --vocab FILE (in Python: vocab=...)",
         )
     kind = values.get("tokenizer.ggml.model")
-    pieces = list(tokens)
-    notes = _notes(pieces, path)
+    notes = _notes(tokens, path)
     speller: Speller
     settings: dict[str, bool | str | None] = {"model": str(kind)[:80]}
     if kind in ("llama", "t5"):
         refuse_casing(path, f"GGUF {kind!r}", lowercase)
-        speller = _sentencepiece(values, pieces, UNIGRAM if kind == "t5" else BPE, path)
+        speller = _sentencepiece(values, list(tokens), UNIGRAM if kind == "t5" else BPE, path)
     elif kind == "gpt2":
         refuse_casing(path, "GGUF 'gpt2'", lowercase)
         pre = str(values.get("tokenizer.ggml.pre", ""))[:80]
         settings |= {"pre": pre, "normalizer": "NFC" if pre in COMPOSED else None}
-        speller = _byte_level(values, pieces, pre, path)
+        speller = _byte_level(values, tokens, pre, path)
     elif kind == "bert":
-        rows = _wordpieces(values, pieces, path)
+        rows = _wordpieces(values, list(tokens), path)
         normalizer = Normalizer()
         why = decide_casing(normalizer, rows, lowercase)
         settings |= normalizer.settings
@@ -99,13 +99,11 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     return Vocabulary(path, NAME, len(tokens), header.digest, speller, settings, (path,), tuple(notes))
 
 
-def _notes(pieces: list[bytes], path: str) -> list[Note]:
+def _notes(tokens: Strings, path: str) -> list[Note]:
     """What the user should know of tokens that are no text."""
-    try:
-        b"\n".join(pieces).decode()
+    if tokens.are_text():
         return []
-    except UnicodeDecodeError:
-        damaged = [place for place, piece in enumerate(pieces) if _text(piece) is None]
+    damaged = [place for place, piece in enumerate(tokens) if _text(piece) is None]
     listed = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
     message = f"{path}: {len(damaged):,} tokens are not UTF-8 and belong to no character: rows {listed}"
     return [Note("W-TOKEN-BYTES", message, path)]
@@ -153,31 +151,43 @@ def _sentencepiece(values: Any, pieces: list[bytes], model: int, path: str) -> S
     return result.speller(model, charsmap)
 
 
-def _byte_level(values: Any, pieces: list[bytes], pre: str, path: str) -> Speller:
-    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
+def _byte_level(values: Any, tokens: Strings, pre: str, path: str) -> Speller:
+    types = _numbers(values, "token_type", len(tokens), NORMAL, path)
     merges = values.get("tokenizer.ggml.merges")
     if not isinstance(merges, Strings):
         raise _damaged(path, "it has no merges")
     # tokens and merges stay as the file has them, in the alphabet of byte-level BPE; characters are brought into it
-    rows = {piece: row for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)) if kind == NORMAL}
-    fixed = {piece: row for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)) if kind == USER_DEFINED}
     alphabet = [char.encode() for char in CHARS]
-    for row, piece in enumerate(pieces):
-        # a special token can have the text by which one byte goes, and is then both
-        if types[row] not in (NORMAL, USER_DEFINED) and piece > b"~" and piece in alphabet:
-            rows[piece] = row
-    listed = list(merges)
-    # of a merge that stands twice the first counts
-    ranks = dict(zip(reversed(listed), range(len(listed) - 1, -1, -1), strict=True))
+    fixed = {}
+    if USER_DEFINED in types:
+        kinds = zip(tokens, types, strict=True)
+        fixed = {piece: row for row, (piece, kind) in enumerate(kinds) if kind == USER_DEFINED}
+
+    # tables of 152,000 entries, made when the first character is spelt: who only opens a model needs none
+    @cache
+    def rows() -> dict[bytes, int]:
+        pieces = list(tokens)
+        found = {piece: row for row, (piece, kind) in enumerate(zip(pieces, types, strict=True)) if kind == NORMAL}
+        for row, piece in enumerate(pieces):
+            # a special token can have the text by which one byte goes, and is then both
+            if types[row] not in (NORMAL, USER_DEFINED) and piece > b"~" and piece in alphabet:
+                found[piece] = row
+        return found
+
+    @cache
+    def ranks() -> dict[bytes, int]:
+        listed = list(merges)
+        # of a merge that stands twice the first counts
+        return dict(zip(reversed(listed), range(len(listed) - 1, -1, -1), strict=True))
 
     def form(data: bytes) -> bytes:
         return b"".join([alphabet[byte] for byte in data])
 
     def row_of(data: bytes) -> int | None:
-        return rows.get(form(data))
+        return rows().get(form(data))
 
     def rank(left: bytes, right: bytes) -> int | None:
-        return ranks.get(form(left) + b" " + form(right))
+        return ranks().get(form(left) + b" " + form(right))
 
     return ByteSpeller(row_of, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
 

@@ -78,6 +78,21 @@ class Strings(Sequence[bytes]):
         raw, ends = self._bytes(), self._ends
         return (raw[start + 8 : end] for start, end in zip(chain((0,), ends), ends, strict=False))
 
+    def are_text(self) -> bool:
+        """Whether each is UTF-8; told of all at once, a third of the time it takes to cut them."""
+        if not len(self._ends):
+            return True
+        ends = np.frombuffer(self._ends, np.int64)
+        stored = np.frombuffer(self._bytes(), np.uint8).copy()
+        begins = np.concatenate(([0], ends[:-1]))
+        for step in range(8):
+            stored[begins + step] = 0x0A  # no part of a longer character, so none reaches from one to the next
+        try:
+            stored.tobytes().decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
     def _bytes(self) -> bytes:
         """The array, each string behind its length."""
         return bytes(memoryview(self._raw)[self._start : self._start + (self._ends[-1] if self._ends else 0)])
@@ -133,12 +148,27 @@ class Header:
     digest: str
 
 
+#: The header that was read last, until it is asked for again: a model is opened for its matrix, then for its tokenizer.
+_handed_on: dict[object, Header] = {}
+
+
 def read_header(file: File) -> Header:
     """Read and check the header; of the data, that they lie inside the file and do not overlap.
 
     Raises:
         DamagedFile: ``E-GGUF``; ``E-TRUNCATED`` when the file ends before the header or the data do.
     """
+    identity = file.identity
+    header = _handed_on.pop(identity, None)
+    if header is None:
+        header = _read(file)
+        _handed_on.clear()
+        if identity is not None:
+            _handed_on[identity] = header
+    return header
+
+
+def _read(file: File) -> Header:
     if file.head[:4] != MAGIC:
         _refuse(file, "it does not begin with GGUF", 0)
     if file.size < 24:
@@ -275,9 +305,9 @@ class _Cursor:
         unpack = self._formats["Q"].unpack_from
         ends = array("q")
         while len(ends) < count:
+            position += self._short_strings(count - len(ends), position, position - start, ends)
             raw = self.raw
             try:
-                # the one loop that runs for every string of a vocabulary: 25 ms for 152,000
                 for _ in repeat(None, count - len(ends)):
                     (length,) = unpack(raw, position)
                     position += 8 + length
@@ -291,6 +321,40 @@ class _Cursor:
         self.need(position)
         self.position = position
         return Strings(self.raw, start, ends)
+
+    def _short_strings(self, count: int, position: int, base: int, ends: array[int]) -> int:
+        """Add the ends of the next strings, as far as all are shorter than 256 bytes and read already.
+
+        The upper seven bytes of such a length are zeros, which tokens hardly ever hold. So all places that look like a
+        length are found at once, and held against each other: each string has to end where the next length is. Where
+        one does not, the rest is left to the loop; 152,000 strings take 5 ms instead of 25.
+
+        Args:
+            count: strings at most.
+            position: where the next length is.
+            base: what is added to an end.
+            ends: the list.
+
+        Returns:
+            bytes of the strings whose ends were added.
+        """
+        raw = np.frombuffer(self.raw, np.uint8, offset=min(position, len(self.raw)))[: 256 * count + 8]
+        if count < 64 or len(raw) < 64:
+            return 0
+        zero = raw == 0
+        two = zero[:-1] & zero[1:]
+        four = two[:-2] & two[2:]
+        (places,) = np.nonzero(four[:-3] & four[3:])  # seven zeros begin here
+        if self.order == "<":
+            places = places[places > 0] - 1
+        places = places[places + 8 <= len(raw)]
+        if not len(places) or places[0] != 0:
+            return 0
+        after = places + 8 + raw[places if self.order == "<" else places + 7]
+        wrong = np.flatnonzero(after[:-1] != places[1:])
+        after = after[: min(count, int(wrong[0]) + 1 if len(wrong) else len(after))]
+        ends.frombytes((after + base).astype(np.int64).tobytes())
+        return int(after[-1])
 
 
 def _tensor_info(cursor: _Cursor) -> TensorInfo:
