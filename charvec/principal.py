@@ -82,8 +82,9 @@ def _product(
 def weighted_mean(rows: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
     """float32 [dim]: the mean of rows [n, dim] with weights [n], not all zero; summed in float64 row by row."""
     total = np.zeros(rows.shape[1])
-    for start in range(0, len(rows), BLOCK):
-        total += (rows[start : start + BLOCK] * weights[start : start + BLOCK, None]).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, as it should be
+        for start in range(0, len(rows), BLOCK):
+            total += (rows[start : start + BLOCK] * weights[start : start + BLOCK, None]).sum(axis=0)
     mean: NDArray[np.float32] = (total / weights.sum()).astype(np.float32)
     return mean
 

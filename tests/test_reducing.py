@@ -368,6 +368,8 @@ def test_vectors_that_cannot_be_reduced() -> None:
     assert reduce(bare, center=True, by="types").mean is not None
     same = build("abc", np.ones((3, 4), np.float32))
     odd = build("abc", np.array([[np.nan, 1], [1, 2], [3, 4]], np.float32))
+    both = build("ab", np.array([[np.inf, 1], [-np.inf, 2]], np.float32))
+    assert code(lambda: reduce(both, center=True, by="types")) == "E-REDUCE"  # and no warning of NumPy's
     huge = build("abc", np.array([[3e38, 3e38], [-3e38, -3e38], [3e38, -1]], np.float32))
     for vectors in (same, odd, huge, same.take(np.zeros(3, bool))):
         assert code(lambda vectors=vectors: reduce(vectors, pca=1)) == "E-REDUCE"
