@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from charvec.arguments import integer
 from charvec.errors import MissingPackage, UsageError
 from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
@@ -100,9 +101,13 @@ def text_vectorization(
 
     Raises:
         MissingPackage: ``E-PACKAGE`` without TensorFlow.
-        UsageError: ``E-ARGUMENT`` when U+0000 has a vector: Keras takes it for its own name of padding.
+        UsageError: ``E-ARGUMENT`` when U+0000 has a vector: Keras takes it for its own name of padding; and for a
+            ``length`` that is no whole number from 1 on.
     """
     vectors = as_vectors(vectors, "text_vectorization(vectors)")
+    size = None if length is None else integer(length)  # Keras takes none of NumPy's
+    if length is not None and (size is None or size < 1):
+        raise UsageError("E-ARGUMENT", f"length={length!r} is no number of characters", help="say how many, or None")
     if "\0" in vectors:
         raise UsageError(
             "E-ARGUMENT",
@@ -111,7 +116,7 @@ def text_vectorization(
         )
     try:
         return keras.layers.TextVectorization(
-            standardize=None, split="character", output_sequence_length=length, vocabulary=vectors.chars, name=name
+            standardize=None, split="character", output_sequence_length=size, vocabulary=vectors.chars, name=name
         )
     except ImportError as error:
         raise MissingPackage(

@@ -204,6 +204,14 @@ def test_a_character_keras_cannot_keep() -> None:
     assert len(charvec.keras.embedding(vectors).get_weights()[0]) == 4
 
 
+@pytest.mark.parametrize("length", [0, -1, 1.5, "3", True])
+def test_no_length(length: Any) -> None:
+    """Said before TensorFlow is asked for."""
+    with pytest.raises(UsageError) as caught:
+        charvec.keras.text_vectorization(build("水", np.zeros((1, 2), np.float32)), length=length)
+    assert caught.value.code == "E-ARGUMENT"
+
+
 def test_no_entry() -> None:
     """Keras has no layer without a row."""
     with pytest.raises(UsageError) as caught:
