@@ -18,10 +18,11 @@ from charvec.output_folder import check_folder, replacing_folder, write_file
 from charvec.plumbing.arrays.keyed_rows import KeyedRows, Special, portions
 from charvec.plumbing.arrays.plain import check_some
 from charvec.plumbing.files import File
+from charvec.plumbing.replacing import check_target, replacing
 from charvec.plumbing.text.white_space import WHITE_SPACE
 from charvec.profiles import Member
 from charvec.status import Status
-from charvec.storage import as_vectors, check_output, check_target, load, not_stored, replacing
+from charvec.storage import as_vectors, check_output, load, not_stored
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from charvec.arguments import path_of
 from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
+from charvec.plumbing.replacing import check_target, write_whole
 from charvec.pooling import pooled_rows
 from charvec.reduction import mean_of
-from charvec.storage import as_vectors, check_target, write_whole
+from charvec.storage import as_vectors
 from charvec.tables import Default, Table, Vocab, table
 from charvec.vectors import CharVectors
 from charvec.version import __version__

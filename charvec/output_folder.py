@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from charvec.errors import OutputError, PermissionDenied, from_os_error
 from charvec.plumbing.arrays.keyed_rows import Chunk
-from charvec.storage import alive, sync_folder, write_error
+from charvec.plumbing.replacing import alive, sync_folder, write_error
 
 __all__ = ["check_folder", "replacing_folder", "write_file"]
 

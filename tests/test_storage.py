@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from vector_samples import FORMATS, ROOT, SUFFIX, assert_same, build, charvec, small
 
-from charvec import load, save, storage
+from charvec import load, save
 from charvec.cli import main
 from charvec.errors import CharvecError, DamagedFile, OutputError
-from charvec.storage import check_output, write_whole
+from charvec.plumbing import replacing
+from charvec.plumbing.replacing import write_whole
+from charvec.storage import check_output
 
 SAMPLE = ROOT / "tests" / "data" / "vectors" / "float32.h5"
 
@@ -143,7 +145,7 @@ def test_odd_names(name: str, tmp_path: Path) -> None:
 def test_it_came_into_being_meanwhile(tmp_path: Path) -> None:
     """A file that appears between the check and the rename is not overwritten."""
     path = tmp_path / "a.h5"
-    with pytest.raises(OutputError) as caught, storage.replacing(str(path), False) as file:
+    with pytest.raises(OutputError) as caught, replacing.replacing(str(path), False) as file:
         file.write(b"new")
         path.write_bytes(b"theirs")
     assert caught.value.code == "E-OUTPUT-EXISTS" and path.read_bytes() == b"theirs"
@@ -197,7 +199,7 @@ def test_no_second_copy(tmp_path: Path) -> None:
 def test_read_back_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that gives back other bytes than it was given is found out before the old file goes."""
     checksums = iter([1, 2])
-    monkeypatch.setattr(storage.zlib, "crc32", lambda *_: next(checksums))
+    monkeypatch.setattr(replacing.zlib, "crc32", lambda *_: next(checksums))
     (tmp_path / "a.h5").write_bytes(b"old")
     with pytest.raises(DamagedFile) as caught:
         write_whole(tmp_path / "a.h5", b"new", overwrite=True)
@@ -211,7 +213,7 @@ def test_interrupt(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    where = storage.zlib if stage == "crc32" else os
+    where = replacing.zlib if stage == "crc32" else os
     monkeypatch.setattr(where, stage, interrupt)
     (tmp_path / "a.h5").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt):

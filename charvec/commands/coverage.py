@@ -54,8 +54,8 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Do it and print the comparison."""
     from charvec.errors import UsageError
+    from charvec.plumbing.replacing import check_target, write_whole
     from charvec.status import parse_keep
-    from charvec.storage import check_target, write_whole
     from charvec.surveying import compare_coverage
 
     keep = parse_keep(args.keep)

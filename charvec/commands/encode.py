@@ -51,8 +51,9 @@ def arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Encode a batch of lines at a time, so that texts of any number take the same memory."""
     from charvec.errors import UsageError
+    from charvec.plumbing.replacing import check_target, replacing
     from charvec.plumbing.text.text_lines import batches
-    from charvec.storage import check_target, load, replacing
+    from charvec.storage import load
 
     check_weight(args)
     if args.texts and args.lines:

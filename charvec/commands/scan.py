@@ -37,7 +37,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Do it and print one line a character, commonest first: code point, character, count."""
-    from charvec.storage import check_target, write_whole
+    from charvec.plumbing.replacing import check_target, write_whole
 
     out = None if args.out == "-" else args.out
     if out:
