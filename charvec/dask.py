@@ -28,7 +28,7 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
     Args:
         address: of a running scheduler, such as ``tcp://host:8786``; ``local`` starts processes on this machine for as
             long as the executor is in use.
-        workers: number of processes for ``local``; None for one a core.
+        workers: number of processes for ``local``, as for ``jobs`` of :func:`charvec.scan`; None for one a core.
 
     Raises:
         MissingPackage: ``E-PACKAGE`` without dask.distributed.
@@ -40,12 +40,15 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
         raise MissingPackage(
             "E-PACKAGE", "--scheduler needs dask.distributed", help='pip install "charvec[dask]"'
         ) from None
-    from charvec.scanning import available_cores
+    from charvec.scanning import available_cores, own_workers
 
     if address == "local":
         with (
             LocalCluster(
-                n_workers=workers or available_cores(), threads_per_worker=1, dashboard_address=None, processes=True
+                n_workers=own_workers(workers or available_cores()),
+                threads_per_worker=1,
+                dashboard_address=None,
+                processes=True,
             ) as processes,
             Client(processes) as client,
         ):

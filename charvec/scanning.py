@@ -22,7 +22,7 @@ from charvec.samples import STDIN, Found, find_samples
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["available_cores", "count", "scan"]
+__all__ = ["available_cores", "count", "own_workers", "scan"]
 
 #: Bytes counted together, when the work is shared out. So much takes a second at worst, and a tenth with the kernel.
 BATCH_BYTES = 1 << 25
@@ -80,8 +80,9 @@ def scan(
         exclude: patterns, as in ``.gitignore``, of what is left out inside folders.
         ignore_files: whether ``.gitignore`` and ``.ignore`` files inside folders are respected.
         max_ratio: from 1 on, times its size that a compressed sample may grow to.
-        jobs: number of threads, where the kernel was built, else of processes; 0 for one a core. None is this thread
-            alone, or with an executor a guess at the number of its workers, which only decides how finely work is cut.
+        jobs: number of threads, where the kernel was built, else of processes; 0 for one a core, and 32, or eight a
+            core, are the most. None is this thread alone, or with an executor a guess at the number of its workers,
+            which only decides how finely work is cut.
         executor: counts the batches instead, e.g. that of a Dask client. Its workers must see the same files.
         resume: a file that keeps the counts of the files that are done. A scan that finds it goes on from there; one
             that was finished only counts what is new. Standard input and pipes are not kept.
@@ -225,6 +226,15 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def own_workers(jobs: int) -> int:
+    """How many threads or processes are started for so many jobs: beyond the cores they only take memory."""
+    return min(jobs, max(_FEW, _A_CORE * available_cores()))
+
+
+#: Threads or processes that are never too many, and those for each core.
+_FEW, _A_CORE = 32, 8
+
+
 def _names(argument: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
     """One name or several, or None for none."""
     names = [given] if isinstance(given, str) else [] if given is None else listed(given, "texts")
@@ -273,6 +283,8 @@ def _counted(
 ) -> Iterator[Part]:
     """Count everything found, in this thread when there is too little of it to share out."""
     jobs = jobs or available_cores()
+    if executor is None:
+        jobs = own_workers(jobs)
     shared = jobs > 1 or executor is not None
     work = _batches(found, options, jobs, sized=shared or finely)
     if shared:

@@ -9,6 +9,7 @@ from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -256,3 +257,21 @@ def test_count_texts() -> None:
     assert dict(lone) == {"a": 1, "b": 1, "水": 1} and [note.code for note in lone.samples.problems] == ["W-SURROGATE"]
     with pytest.raises(UsageError, match="E-ARGUMENT"):
         charvec.count([b"bytes"])  # type: ignore[list-item]
+
+
+def test_no_more_workers_than_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are asked for, a machine is not filled with processes; the counts are the same."""
+    asked = []
+    real = parallel.submitting
+
+    def submitting(jobs: int, *further: Any) -> Any:
+        asked.append(jobs)
+        return real(min(jobs, 2), *further)
+
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("水火" * number, "utf-8")
+    monkeypatch.setattr(parallel, "submitting", submitting)
+    monkeypatch.setattr(scanning, "BATCH_FILES", 1)
+    for jobs in (3, 99_999, 10**30):
+        assert charvec.scan(tmp_path, jobs=jobs) == charvec.scan(tmp_path)
+    assert asked[0] == 3 and asked[1] == asked[2] == max(32, 8 * scanning.available_cores())
