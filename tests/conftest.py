@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+from typing import Any
+
+import pytest
 
 # no test asks a server that is not on this machine
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -18,3 +21,16 @@ os.environ["KERAS_HOME"] = os.path.join(tempfile.gettempdir(), "charvec-tests-ke
 for backend in ("torch", "jax", "tensorflow"):
     if importlib.util.find_spec(backend) is not None:
         os.environ.setdefault("KERAS_BACKEND", backend)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers, neighbours stay in one of them, which has their framework loaded and their fixtures made.
+
+    A worker that is done takes over half of what another has left.
+    """
+    if config.getvalue("dist") != "load":
+        return None  # another way was asked for
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
