@@ -134,6 +134,9 @@ def scan(
             path_of(each, "scan(samples)")
     if resume is not None:
         resume = path_of(resume, "scan(samples, resume=...)")
+    if not_this is not None:
+        not_this = path_of(not_this, "scan(samples, not_this=...)")
+    not_these = _names("not_these", not_these)
     bar = progress or Silent()
 
     def find() -> Iterator[Found]:
@@ -198,9 +201,11 @@ def _gathered(texts: Iterable[str]) -> Iterator[list[str]]:
     """The texts in lists worth a call."""
     some: list[str] = []
     size = 0
-    if not isinstance(texts, Iterable):
-        texts = [texts]  # refused like what a list may hold
-    for text in texts:
+    try:
+        several = iter(texts)
+    except TypeError:
+        several = iter((texts,))  # type: ignore[arg-type]  # refused like what a list may hold
+    for text in several:
         if not isinstance(text, str):
             raise UsageError(
                 "E-ARGUMENT",

@@ -133,7 +133,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
         [2.5, float("nan"), float("inf"), -1, 1 << 64, "3", None],
         "E-COUNTS",
     ),
-    ("count", lambda x: package.count(x), [None, 3, b"x", [1], [b"x"]], "E-ARGUMENT"),
+    ("count", lambda x: package.count(x), [None, 3, np.array("水"), b"x", [1], [b"x"]], "E-ARGUMENT"),
     ("count normalize", lambda x: package.count("水", normalize=x), [3, True, "nf", ["NFC"]], "E-ARGUMENT"),
     ("load", lambda x: package.load(x), [None, 3, b"a.h5", ["a.h5"]], "E-ARGUMENT"),
     ("load path", lambda x: package.load(x), ["a\0.h5", "\ud800.h5"], "E-PATH"),
@@ -159,6 +159,8 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
     ("scan column", lambda x: package.scan(TEXTS, column=x), [1.5, b"text", True], "E-ARGUMENT"),
     ("scan jobs", lambda x: package.scan(TEXTS, jobs=x), [-1, 1.5, "1", True], "E-ARGUMENT"),
     ("scan max_ratio", lambda x: package.scan(TEXTS, max_ratio=x), [0, -1, 1.5, "1", float("nan")], "E-ARGUMENT"),
+    ("scan not_this", lambda x: package.scan(TEXTS, not_this=x), [3.5, b"x"], "E-ARGUMENT"),
+    ("scan not_these", lambda x: package.scan(TEXTS, not_these=x), [3, [3]], "E-ARGUMENT"),
     ("scan resume", lambda x: package.scan(TEXTS, resume=x), [3, b"x"], "E-ARGUMENT"),
     ("scan resume path", lambda x: package.scan(TEXTS, resume=x), ["a\0", "\ud800"], "E-PATH"),
 ]
