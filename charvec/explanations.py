@@ -156,7 +156,8 @@ EXPLANATIONS: dict[str, str] = {
     "E-TOKENIZER-KIND": "A file holds a tokenizer of a kind that charvec does not know, or belongs to one. The rows of such a model can be had by "
     "its tokenizer.json, named with --vocab.",
     "E-PIECE-ROWS": "In some models the row of a piece is not its place in the SentencePiece file: fairseq moved all pieces by one or "
-    "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's.",
+    "more, others number them in a file of their own. Only the model's configuration tells; without it every row could be a neighbour's. A tokenizer that charvec does not know is refused, too, where "
+    "a file beside it gives a piece another id than its place.",
     # -- samples
     "E-ENCODING": "The text is not UTF-8, and no encoding can be told from another with certainty: Big5, Shift_JIS and EUC-KR text "
     "decodes as GB18030 without one error, into the wrong characters. Say which it is with --encoding, for all files or for some: "
@@ -262,7 +263,7 @@ EXPLANATIONS: dict[str, str] = {
     "one with --encoding, for these files alone where need be: --encoding '*.big5.txt=big5'.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-PIECE-ROWS": "Nothing charvec knows tells which model a SentencePiece file belongs to. Most models take a piece's place in the file "
-    "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure.",
+    "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure. What the files beside it say of ids does not contradict it.",
     "W-READ": "A sample could not be read, or not to its end.",
     "W-REMOTE": "A remote folder could not be listed to its end, or a remote file not read. Everything else was.",
     "W-HUB-CACHE": "The hub could not be reached, so the revision that its cache on this machine has was taken, which may be an older one.",

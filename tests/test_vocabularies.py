@@ -431,6 +431,9 @@ def test_japanese_wordpieces(tmp_path: Path) -> None:
     ]
     path = japanese(tmp_path, mecab_kwargs={"normalize_text": False})
     assert spelt(vocabularies.read(path), "ガＡ") == [("exact", (4,)), ("unknown", ())]
+    for words in ("sudachi", "jumanpp"):
+        config = {"word_tokenizer_type": words, f"{words}_kwargs": {"normalize_text": False}}
+        assert spelt(vocabularies.read(japanese(tmp_path, **config)), "ガＡ") == [("exact", (4,)), ("unknown", ())]
 
 
 def test_japanese_words_by_white_space(tmp_path: Path) -> None:
@@ -455,6 +458,7 @@ def test_an_older_model_names_its_tokenizer_in_config_json(tmp_path: Path) -> No
         {"tokenizer_class": "ErnieMTokenizer"},
         {"subword_tokenizer_type": "sentencepiece"},
         {"subword_tokenizer_type": ["wordpiece"]},
+        {"word_tokenizer_type": "sudachi", "sudachi_kwargs": {"sudachi_projection": "reading"}},
         {"subword_tokenizer_type": "character", "word_tokenizer_type": "basic"},
     ],
 )

@@ -104,7 +104,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         model = _parse(data)
     except (Malformed, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from None
-    around = read_piece_rows(path, lowercase)
+    around = read_piece_rows(path, lowercase, model.pieces)
     if around.tokenizer not in CHANGING:
         refuse_casing(path, "SentencePiece", lowercase)
     speller = _speller(model, around, path)

@@ -92,12 +92,20 @@ def _japanese(normalizer: Normalizer, pieces: dict[str, int], lowercase: bool | 
     if basic:
         settings["handle_chinese_chars"] = False
         return None
-    options = config.get("mecab_kwargs")
+    options = config.get(f"{words}_kwargs") if isinstance(words, str) else None
+    options = options if isinstance(options, dict) else {}
+    if options.get("sudachi_projection") not in (None, "surface"):
+        raise WrongFile(
+            "E-TOKENIZER-KIND",
+            f"{path} belongs to a Japanese tokenizer that writes other words for those of a text",
+            path=path,
+            found=f"sudachi_projection is {str(options['sudachi_projection'])[:40]!r}",
+            help="a character has no row of its own in such a model",
+        )
     return Japanese(
         pieces,
         lowercase=bool(settings["lowercase"] if lowercase is None else lowercase),
-        composed=not (words == "mecab" and isinstance(options, dict) and options.get("normalize_text") is False)
-        and config.get("do_word_tokenize") is not False,
+        composed=options.get("normalize_text") is not False and config.get("do_word_tokenize") is not False,
         characters=parts == "character",
     )
 

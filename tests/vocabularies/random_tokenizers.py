@@ -253,7 +253,8 @@ class Oracle:
     def __init__(self, document: dict[str, Any]) -> None:
         model = document["model"]
         names = {name: row for row, name in enumerate(dict(model["vocab"]))}
-        self.words = model["type"] in ("WordLevel", "WordPiece")
+        # pieces of which that at the beginning of a word is the character's
+        self.words = model["type"] in ("WordLevel", "WordPiece") or bool(model.get("continuing_subword_prefix"))
         self.lent = -1
         if model["type"] == "BPE" and not model["unk_token"]:
             # what is unknown is dropped then, and offsets behind it are wrong; so it is taken out here

@@ -460,6 +460,42 @@ def test_rows_that_nothing_tells(tmp_path: Path) -> None:
     assert [note.code for note in vocabularies.read(other).notes] == ["W-PIECE-ROWS"]
 
 
+FAIRSEQ = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"added_tokens": FAIRSEQ},
+        {
+            "tokenizer_config": {
+                "added_tokens_decoder": {str(row): {"content": token} for token, row in FAIRSEQ.items()}
+            }
+        },
+        {"special_tokens_map": {"bos_token": {"content": "<s>"}}, "config": {"bos_token_id": 0}},
+        {"tokenizer_config": {"unk_token": "<unk>"}, "config": {"model_type": "something-new", "unk_token_id": 3}},
+    ],
+    ids=["added", "decoder", "map", "config"],
+)
+def test_ids_that_are_no_places(beside: dict[str, Any], tmp_path: Path) -> None:
+    """An unknown tokenizer whose configuration gives a piece another id than its place is refused."""
+    with pytest.raises(CharvecError) as caught:
+        vocabularies.read(write(tmp_path, model(PLAIN), "tokenizer.model", **beside))
+    assert (caught.value.code, caught.value.exit_code) == ("E-PIECE-ROWS", 65)
+    assert "beside it says" in caught.value.message
+
+
+def test_ids_that_are_places(tmp_path: Path) -> None:
+    """That is no proof, but worth saying."""
+    own = {str(row): {"content": token} for row, token in enumerate(("<unk>", "<s>", "</s>"))}
+    decoder = {**own, "9": {"content": "<mask>"}, "x": {"content": "a"}, "1": {"content": "<s>"}}
+    vocabulary = vocabularies.read(
+        write(tmp_path, model(PLAIN), "tokenizer.model", tokenizer_config={"added_tokens_decoder": decoder})
+    )
+    assert [note.code for note in vocabulary.notes] == ["W-PIECE-ROWS"]
+    assert "so far it agrees: the ids of '<unk>', '<s>', '</s>'" in vocabulary.notes[0].message
+
+
 @pytest.mark.parametrize("kind", ["marian", "m2m_100", "ernie_m", "bartpho"])
 def test_rows_kept_in_a_file_that_is_not_there(kind: str, tmp_path: Path) -> None:
     """Refused rather than handed out wrong."""

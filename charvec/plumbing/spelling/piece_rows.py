@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from charvec.errors import Ambiguous, DamagedFile, Note
@@ -168,16 +168,18 @@ class PieceRows:
         return changed
 
 
-def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
+def read_piece_rows(path: str, lowercase: bool | None, pieces: Sequence[str] = ()) -> PieceRows:
     """Read what lies beside the SentencePiece file ``path``.
 
     Args:
         path: the file.
         lowercase: overrides what the configuration says, unless None.
+        pieces: the pieces of the file; of a tokenizer that is not known, their places are compared with the ids that
+            the files beside it give to some of them.
 
     Raises:
         Ambiguous: ``E-PIECE-ROWS`` when row ids are kept elsewhere, or nothing known tells whether they are shifted
-            although the file's name says that they may be.
+            although the file's name says that they may be, or an id beside it is not the piece's place.
         DamagedFile: ``E-TOKENIZER`` when a configuration file is damaged; ``E-JSON-DUPKEY``, ``E-TRUNCATED``.
         CharvecError: as :func:`charvec.plumbing.spelling.normalizer.read_object`.
     """
@@ -223,6 +225,9 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
                 else "put the model's config.json or tokenizer_config.json beside it",
             )
         said_by = f"the tokenizer {name!r} is none charvec knows" if name else "no configuration lies beside it"
+        agreeing = _agreeing(path, pieces, tokenizer_config, config, result)
+        if agreeing:
+            said_by += f"; so far it agrees: the ids of {', '.join(map(repr, agreeing[:4]))} are their places"
         result.notes.append(
             Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
         )
@@ -230,6 +235,49 @@ def read_piece_rows(path: str, lowercase: bool | None) -> PieceRows:
     if lowercase is not None:
         result.lowercase = lowercase
     return result
+
+
+def _agreeing(
+    path: str, pieces: Sequence[str], tokenizer_config: dict[str, Any], config: dict[str, Any], result: PieceRows
+) -> list[str]:
+    """Pieces whose ids the files beside a model give, each its place.
+
+    Raises:
+        Ambiguous: ``E-PIECE-ROWS`` when an id is that of another piece: then rows are shifted, by nobody knows what.
+    """
+    folder = places.parent(path)
+    sources = {"added_tokens.json": _read_object(places.join(folder, "added_tokens.json"), result)}
+    decoder = tokenizer_config.get("added_tokens_decoder")
+    sources["tokenizer_config.json"] = {
+        token["content"]: int(number)
+        for number, token in (decoder.items() if isinstance(decoder, dict) else ())
+        if isinstance(token, dict) and isinstance(token.get("content"), str) and number.isdecimal()
+    }
+    names = _read_object(places.join(folder, "special_tokens_map.json"), result) | tokenizer_config
+    sources["config.json"] = {}
+    for role in ("bos", "eos", "unk"):
+        token, row = names.get(f"{role}_token"), config.get(f"{role}_token_id")
+        token = token.get("content") if isinstance(token, dict) else token
+        if isinstance(token, str) and type(row) is int:
+            sources["config.json"][token] = row
+    own = {piece: place for place, piece in enumerate(pieces)}
+    agreeing: dict[str, None] = {}
+    for source, numbers in sources.items():
+        for token, number in numbers.items():
+            place = own.get(token)
+            if place is None or type(number) is not int:
+                continue
+            if place != number:
+                raise Ambiguous(
+                    "E-PIECE-ROWS",
+                    f"{path} has {token[:80]!r} at {place}, {source} beside it says {number}: row ids are not the "
+                    "places in the file",
+                    path=path,
+                    found="the tokenizer is none charvec knows, so nothing tells how its rows are shifted",
+                    help="name the model's tokenizer.json with --vocab, if it has one",
+                )
+            agreeing[token] = None
+    return list(agreeing)
 
 
 def _name(tokenizer_config: dict[str, Any], config: dict[str, Any]) -> str:

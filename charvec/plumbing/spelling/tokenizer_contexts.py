@@ -51,7 +51,7 @@ def trusted(document: Document) -> bool:
         and (_tells_words(normal, kinds) if joins_words(document) else _ends_in_order(kinds))
         and (not document.suffix or _tells_ends(split, kinds))
         and (document.model.get("ignore_merges") is not True or _tells_whole(split))
-        and all(_plain(token, bool(normal)) for token in document.added if not token.special)
+        and all(_plain(token, bool(normal)) for token in document.added)
     )
 
 
@@ -100,7 +100,8 @@ def _cuts_words(step: dict[str, Any]) -> bool:
     """Whether a step cuts at the edges of words, as the patterns of GPT-2 and its successors do."""
     kind, pattern = step.get("type"), step.get("pattern")
     if kind == "Split":
-        return isinstance(pattern, dict) and "\\p{L" in str(pattern.get("Regex"))
+        parts = step.get("behavior") == "Isolated" and step.get("invert") is not True
+        return parts and isinstance(pattern, dict) and "\\p{L" in str(pattern.get("Regex"))
     return kind in _WORDS or kind == "ByteLevel"
 
 
@@ -111,7 +112,7 @@ def _ends_in_order(kinds: list[Any]) -> bool:
 
 def _plain(token: Added, normalizes: bool) -> bool:
     entry, content = token.entry, token.content
-    if entry["single_word"] is not False or content != content.strip():
+    if not token.special and (entry["single_word"] is not False or content != content.strip()):
         return False
     return not normalizes or entry["normalized"] is not True or _PLAIN.fullmatch(content) is not None
 

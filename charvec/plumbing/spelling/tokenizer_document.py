@@ -206,7 +206,8 @@ class Document:
         Args:
             inside: leave out what is done at the edges of texts and words only, see
                 :func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`.
-            whole: lend BPE an unknown token, behind its pieces, if it has none: the library drops what it does not
+            whole: leave the special tokens in, which are looked for although they are spelt as text, and hide others;
+                and lend BPE an unknown token, behind its pieces, if it has none: the library drops what it does not
                 know, and loses count of where the pieces behind it stand.
 
         Raises:
@@ -214,6 +215,7 @@ class Document:
         """
         from tokenizers import Tokenizer
 
+        spells = whole and hasattr(Tokenizer, "encode_special_tokens")  # older releases cannot
         normalizer, pre_tokenizer = self.normalizer, self.pre_tokenizer
         if inside:
             normalizer, pre_tokenizer = without_edges(normalizer), without_edges(pre_tokenizer)
@@ -221,7 +223,7 @@ class Document:
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": self._added_tokens(inside, normalizer),
+            "added_tokens": self._added_tokens(inside, normalizer, spells),
             "normalizer": normalizer,
             "pre_tokenizer": pre_tokenizer,
             "post_processor": None,
@@ -229,10 +231,13 @@ class Document:
             "model": self._model(inside, whole),
         }
         with guarded(self.path):
-            return Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
+            tokenizer = Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
+            if spells:
+                tokenizer.encode_special_tokens = True
+            return tokenizer
 
-    def _added_tokens(self, inside: bool, normalizer: Any) -> list[dict[str, Any]]:
-        """Without the special ones, which are never text, and without what is found at the edges of texts only.
+    def _added_tokens(self, inside: bool, normalizer: Any, spells: bool) -> list[dict[str, Any]]:
+        """Without the special ones, which are never text, and what is found at the edges of texts or words only.
 
         Nor those of which the normaliser leaves nothing: no text holds them, and the library, looking for nothing, may
         find it without end (tokenizers 0.23, in texts that are not ASCII).
@@ -242,7 +247,12 @@ class Document:
         """
         # such a token is looked for as the normaliser leaves it, with the blank that is put before every text
         edgy = inside and any(step.get("type") == "Prepend" for step in steps(self.normalizer))
-        lost = [token.special or (edgy and token.entry["normalized"] is True) for token in self.added]
+        lost = [
+            (token.special and not spells)
+            or (edgy and token.entry["normalized"] is True)
+            or (inside and token.entry["single_word"] is True)
+            for token in self.added
+        ]
         sought = {token.content for token, gone in zip(self.added, lost, strict=True) if not gone}
         sought &= {token.content for token in self.added if token.entry["normalized"] is True}
         if sought and normalizer is not None:

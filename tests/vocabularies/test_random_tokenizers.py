@@ -1,0 +1,152 @@
+"""Pipelines that nobody would publish: no wrong row, whatever meets whatever; and the kinds that once gave one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from random_tokenizers import compare, document
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+
+from charvec import vocabularies
+from charvec.errors import CharvecError
+from charvec.status import Status
+
+
+def test_random_documents(tmp_path: Path) -> None:
+    """Each row is one that the whole pipeline gives to the character in some text."""
+    first, count = int(os.environ.get("CHARVEC_SEED", "0")), int(os.environ.get("CHARVEC_DOCUMENTS", "150"))
+    outcomes = {
+        seed: compare(document(random.Random(seed)), tmp_path / "x.json") for seed in range(first, first + count)
+    }
+    assert not {seed: wrong for seed, (_, wrong) in outcomes.items() if wrong}
+    assert sum(outcome == "compared" for outcome, _ in outcomes.values()) > 0.8 * count
+
+
+def spelt(folder: Path, tokenizer: Tokenizer | dict[str, Any], text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Label of the status and rows, for each character."""
+    path = folder / "tokenizer.json"
+    path.write_text(tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else json.dumps(tokenizer), "utf-8")
+    spelling = vocabularies.read(path).spell(np.array([ord(char) for char in text], np.uint32))
+    return [(Status(spelling.status[place]).label, spelling.ids(place)) for place in range(len(text))]
+
+
+def unigram(*pieces: str) -> Tokenizer:
+    """A tokenizer of pieces that cost the same, the first unknown."""
+    return Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], 0, False))
+
+
+def test_an_added_token_with_a_blank_that_is_stripped(tmp_path: Path) -> None:
+    """It is looked for without the blank, so it is what the character becomes everywhere."""
+    tokenizer = unigram("?", "a", "x")
+    tokenizer.normalizer = normalizers.Strip()
+    tokenizer.add_tokens([AddedToken(" x", normalized=True)])
+    assert tokenizer.encode("axa").ids == [1, 3, 1]
+    assert spelt(tmp_path, tokenizer, "ax") == [("exact", (1,)), ("composed", (3,))]
+
+
+def test_an_added_token_for_a_word_of_its_own(tmp_path: Path) -> None:
+    """Inside a word the character is a piece, and that is its row."""
+    tokenizer = Tokenizer(models.BPE({"?": 0, "a": 1, "ö": 2, "字": 3, " ": 4}, [], unk_token="?"))
+    tokenizer.add_tokens([AddedToken("é", single_word=True), AddedToken("öö", single_word=True), "x"])
+    assert tokenizer.encode("字é字ö").ids == [3, 0, 3, 2] and tokenizer.encode("字 é").ids == [3, 4, 5]
+    assert spelt(tmp_path, tokenizer, "öéax") == [("exact", (2,)), ("unknown", ()), ("exact", (1,)), ("exact", (7,))]
+
+
+def test_added_tokens_that_become_the_same(tmp_path: Path) -> None:
+    """The library leaves to chance which one it finds, so that neither has a character's row."""
+    tokenizer = unigram("?", "a", "b")
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.add_tokens([AddedToken("É", normalized=True), AddedToken("é", normalized=True)])
+    tokenizer.add_tokens([AddedToken("Ü", normalized=True)])
+    assert spelt(tmp_path, tokenizer, "aéÉü") == [
+        *(("exact", (1,)), ("unknown", ()), ("unknown", ()), ("normalized", (5,)))
+    ]
+
+
+def test_an_added_token_that_becomes_a_piece(tmp_path: Path) -> None:
+    """It is found before the text is cut into pieces: the character that is the piece has the token's row."""
+    tokenizer = unigram("?", "a", "b")
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.add_tokens([AddedToken("B", normalized=True)])
+    assert tokenizer.encode("bab").ids == [3, 1, 3]
+    assert [ids for _, ids in spelt(tmp_path, tokenizer, "abB")] == [(1,), (3,), (3,)]
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+def test_words_behind_a_mark(scheme: str, tmp_path: Path) -> None:
+    """Of a model of whole words, the piece between blanks is the one with the mark; a plain one is never seen there."""
+    tokenizer = Tokenizer(models.WordLevel({"?": 0, "a": 1, "▁a": 2, "b": 3, "▁字": 4}, "?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    assert tokenizer.encode("字 a b").ids[1:] == [2, 0]
+    assert spelt(tmp_path, tokenizer, "ab字") == [("boundary", (2,)), ("unreachable", (3,)), ("boundary", (4,))]
+
+
+def test_wordpieces_behind_a_mark(tmp_path: Path) -> None:
+    """A piece that stands inside words only is no character's, though it is what is left behind the mark."""
+    vocab = {"?": 0, "a": 1, "▁": 2, "##a": 3, "▁b": 4, "b": 5, "##b": 6}
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    assert tokenizer.encode("b a b").ids == [4, 2, 3, 4]
+    assert spelt(tmp_path, tokenizer, "ab") == [("unreachable", (1,)), ("boundary", (4,))]
+
+
+def test_a_normaliser_that_joins_words(tmp_path: Path) -> None:
+    """Where blanks become marks and nothing cuts, no word stands between them; words cut before are still told."""
+    vocab = {"?": 0, "a": 1, "▁a": 2, "▁": 3}
+    tokenizer = Tokenizer(models.WordLevel(vocab, "?"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    assert tokenizer.encode("a").ids == [2] and tokenizer.encode("a a").ids == [0]
+    assert spelt(tmp_path, tokenizer, "a") == [("boundary", (2,))]
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+def test_pieces_that_no_merge_makes(cuts: bool, tmp_path: Path) -> None:
+    """A model that takes whole words leaves such a piece to characters that are words; without words there are none."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {char: row for row, char in enumerate(alphabet)}
+    form = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str("字")[0][0]
+    tokenizer = Tokenizer(models.BPE({**vocab, form: 256}, [], ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=cuts)
+    parts = tuple(vocab[char] for char in form)
+    assert tokenizer.encode("字").ids == [256] and tuple(tokenizer.encode("a字a").ids[1:-1]) == parts
+    assert (tokenizer.encode(".字.").ids[1:-1] == [256]) is cuts
+    assert spelt(tmp_path, tokenizer, "字") == [("exact", (256,)) if cuts else ("bytes", parts)]
+
+
+def test_two_of_berts_normalisers(tmp_path: Path) -> None:
+    """Each keeps its own arguments."""
+    tokenizer = unigram("?", "a", "A", "e", "é")
+    bert = normalizers.BertNormalizer
+    tokenizer.normalizer = normalizers.Sequence(
+        [bert(lowercase=True, strip_accents=False), bert(lowercase=False, strip_accents=True)]
+    )
+    assert spelt(tmp_path, tokenizer, "aAé") == [("exact", (1,)), ("normalized", (1,)), ("normalized", (3,))]
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert spelt(tmp_path, tokenizer, "aAé") == [("exact", (1,)), ("exact", (2,)), ("normalized", (3,))]
+
+
+def test_an_unknown_token_that_is_a_byte(tmp_path: Path) -> None:
+    """Where not every text ends as bytes, that row is no character's."""
+    vocab = {char: row for row, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab, [], unk_token="?"))
+    tokenizer.normalizer = normalizers.ByteLevel()
+    assert spelt(tmp_path, tokenizer, "?") == [("exact", (vocab["?"],))]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.UnicodeScripts(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    assert [label for label, _ in spelt(tmp_path, tokenizer, "?")] == ["unknown"]
+
+
+@pytest.mark.parametrize("mark", ["end_of_word_suffix", "continuing_subword_prefix"])
+def test_bytes_and_marks_of_words(mark: str, tmp_path: Path) -> None:
+    """Refused by name: the library spells the mark in bytes too."""
+    model = {"type": "BPE", "vocab": {"a": 0}, "merges": [], "byte_fallback": True, mark: "##"}
+    with pytest.raises(CharvecError) as caught:
+        spelt(tmp_path, {"model": model}, "a")
+    assert (caught.value.code, caught.value.exit_code) == ("E-TOKENIZER", 65)
