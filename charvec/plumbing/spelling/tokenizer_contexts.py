@@ -50,7 +50,7 @@ def trusted(document: Document) -> bool:
         and not _blank_first(split[1:])  # it would stand before every part
         and (_tells_words(normal, kinds) if joins_words(document) else _ends_in_order(kinds))
         and (not document.suffix or _tells_ends(split, kinds))
-        and (document.model.get("ignore_merges") is not True or _tells_whole(split))
+        and (document.model.get("ignore_merges") is not True or _tells_whole(normal, split))
         and all(_plain(token, bool(normal)) for token in document.added)
     )
 
@@ -67,9 +67,13 @@ def _tells_ends(split: list[dict[str, Any]], kinds: list[Any]) -> bool:
     return not edges and all(map(_cuts_words, split))
 
 
-def _tells_whole(split: list[dict[str, Any]]) -> bool:
+def _tells_whole(normal: list[dict[str, Any]], split: list[dict[str, Any]]) -> bool:
     """Whether a character is a word now and then; where a word that is a piece is never cut, it is that piece."""
-    return any(_cuts_words(step) and step.get("use_regex") is not False for step in split)
+    joined = any(step.get("content") == "▁" for step in normal)  # no white space is left that could cut
+    return any(
+        _cuts_words(step) and step.get("use_regex") is not False and not (joined and step.get("type") in _WORDS)
+        for step in split
+    )
 
 
 def _keeps_text(step: dict[str, Any]) -> bool:
@@ -88,8 +92,19 @@ def _keeps_text(step: dict[str, Any]) -> bool:
 def _keeps_parts(step: dict[str, Any]) -> bool:
     kind, behavior = step.get("type"), step.get("behavior", "Isolated")
     if kind in ("Split", "Punctuation"):
-        return behavior in _KEEPING
+        return behavior in _KEEPING or _leaves_blanks(step)
     return kind in _WORDS or kind in ("Metaspace", "ByteLevel", "Digits")
+
+
+def _leaves_blanks(step: dict[str, Any]) -> bool:
+    """Whether a step keeps what its pattern finds, and that is all but white space: CLIP's."""
+    removed = step.get("behavior") == "Removed" and step.get("invert") is True
+    return removed and all(part in _form(step) for part in ("[\\p{L}]+", "[\\p{N}]", "[^\\s\\p{L}\\p{N}]+"))
+
+
+def _form(step: dict[str, Any]) -> str:
+    pattern = step.get("pattern")
+    return str(pattern.get("Regex")) if isinstance(pattern, dict) else ""
 
 
 def _blank_first(split: list[dict[str, Any]]) -> bool:
@@ -98,10 +113,10 @@ def _blank_first(split: list[dict[str, Any]]) -> bool:
 
 def _cuts_words(step: dict[str, Any]) -> bool:
     """Whether a step cuts at the edges of words, as the patterns of GPT-2 and its successors do."""
-    kind, pattern = step.get("type"), step.get("pattern")
+    kind = step.get("type")
     if kind == "Split":
         parts = step.get("behavior") == "Isolated" and step.get("invert") is not True
-        return parts and isinstance(pattern, dict) and "\\p{L" in str(pattern.get("Regex"))
+        return _leaves_blanks(step) or (parts and "\\p{L" in _form(step))
     return kind in _WORDS or kind == "ByteLevel"
 
 

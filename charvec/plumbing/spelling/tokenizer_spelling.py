@@ -217,8 +217,13 @@ class TokenizerSpeller:
                 entries[place] = answered[place]
             elif entries[place][0] <= Status.BYTES:
                 entries[place] = self._lost(char, Status.UNKNOWN)
-        if not words:
-            rest = [place for place, entry in enumerate(entries) if entry[0] not in (Status.EXACT, Status.NORMALIZED)]
+        if edges := self._pieces_at_edges() if not words else {}:
+            normalize = self._normalizer()
+            rest = [
+                place
+                for place, (char, entry) in enumerate(zip(chars, entries, strict=True))
+                if entry[0] not in (Status.EXACT, Status.NORMALIZED) and (char in edges or normalize(char) in edges)
+            ]
             said = self._said(chars, entries, rest, [*blanks, ("", "")], False)
             for place, entry in said.items():
                 if entry[0] in (Status.BOUNDARY, Status.NORMALIZED):
