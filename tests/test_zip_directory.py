@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from damaging import overwrite
 
 from charvec.plumbing.files import File
 from charvec.plumbing.zip_directory import BadDirectory, Listed, directory
@@ -47,7 +48,7 @@ def large(data: bytes) -> bytes:
 
 def ours(data: bytes, path: Path) -> list[Listed] | None:
     """What we read; None when we refuse."""
-    path.write_bytes(data)
+    overwrite(path, data)
     with File(path) as file:
         try:
             return list(directory(file, len(data) - 22, LIMIT))
