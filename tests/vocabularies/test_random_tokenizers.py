@@ -119,6 +119,20 @@ def test_pieces_that_no_merge_makes(cuts: bool, tmp_path: Path) -> None:
     assert spelt(tmp_path, tokenizer, "字") == [("exact", (256,)) if cuts else ("bytes", parts)]
 
 
+def test_words_that_are_never_bare(tmp_path: Path) -> None:
+    """A blank before every word, or none that would cut: so no word is a piece that no merge makes."""
+    vocab = {"?": 0, "▁": 1, "a": 2, "▁b": 3, "ab": 4, "x": 5}
+    tokenizer = Tokenizer(models.BPE(vocab, [], unk_token="?", ignore_merges=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    assert tokenizer.encode(" b").ids == [3] and tokenizer.encode("a b").ids == [2, 1, 0]
+    assert spelt(tmp_path, tokenizer, "ab") == [("exact", (2,)), ("unknown", ())]
+    tokenizer.normalizer = normalizers.Replace("é", "ab")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace()])
+    assert tokenizer.encode("x.é.x").ids == [1, 5, 1, 0, 1, 2, 0, 1, 0, 1, 5]
+    assert spelt(tmp_path, tokenizer, "éx") == [("unknown", ()), ("exact", (5,))]
+
+
 def test_two_of_berts_normalisers(tmp_path: Path) -> None:
     """Each keeps its own arguments."""
     tokenizer = unigram("?", "a", "A", "e", "é")

@@ -70,7 +70,8 @@ def _tells_ends(split: list[dict[str, Any]], kinds: list[Any]) -> bool:
 def _tells_whole(normal: list[dict[str, Any]], split: list[dict[str, Any]]) -> bool:
     """Whether a character is a word now and then; where a word that is a piece is never cut, it is that piece."""
     joined = any(step.get("content") == "▁" for step in normal)  # no white space is left that could cut
-    return any(
+    marked = any(step.get("type") == "Metaspace" for step in split)  # a blank may stand before every word
+    return not marked and any(
         _cuts_words(step) and step.get("use_regex") is not False and not (joined and step.get("type") in _WORDS)
         for step in split
     )
