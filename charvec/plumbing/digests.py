@@ -21,6 +21,8 @@ __all__ = ["ThreadedDigest", "blake2b"]
 
 #: Copies that wait to be hashed, at most, so that memory stays bounded.
 WAITING = 4
+#: Bytes that are hashed at once, as long as nothing larger has come.
+SMALL = 1 << 16
 
 
 class ThreadedDigest:
@@ -45,6 +47,9 @@ class ThreadedDigest:
 
     def update(self, data: bytes | memoryview) -> None:
         """Take the next portion: bytes, or a view of what will not change until the digest is there."""
+        if self._thread is None and len(data) < SMALL:
+            self._hash.update(data)  # quicker than it takes to start a thread
+            return
         if self._thread is None:
             self._thread = Thread(target=self._work, daemon=True)
             self._thread.start()
