@@ -257,7 +257,7 @@ class Oracle:
         self.words = model["type"] in ("WordLevel", "WordPiece") or bool(model.get("continuing_subword_prefix"))
         self.lent = -1
         if model["type"] == "BPE" and not model["unk_token"]:
-            # what is unknown is dropped then, and offsets behind it are wrong; so it is taken out here
+            # what is unknown is dropped then, what stood around it merged, and offsets behind it are wrong
             self.lent = len(names)
             model = {**model, "unk_token": LENT, "vocab": {**model["vocab"], LENT: self.lent}}
         self.tokenizer = Tokenizer.from_str(json.dumps({**document, "model": model}))
@@ -271,6 +271,7 @@ class Oracle:
         if (model.get("unk_token") or "?") in names:
             self.nobody.add(names["?"])
         self.nobody |= self._left_to_chance([token for token in added if token["normalized"]])
+        self.mark_in_bytes = tuple(names.get(f"<0x{byte:02X}>", -2) for byte in "▁".encode())
         self.marks = {names[mark] for mark in ("▁", "Ġ") if mark in names}
 
     def _left_to_chance(self, tokens: list[dict[str, Any]]) -> set[int]:
@@ -287,6 +288,8 @@ class Oracle:
         """Without the marks of blanks before."""
         while len(ids) > 1 and ids[0] in self.marks:
             ids = ids[1:]
+        if len(ids) > 3 and ids[:3] == self.mark_in_bytes:
+            return self.bare(ids[3:])
         return ids
 
     def lost(self, ids: Ids | None) -> bool:
@@ -303,9 +306,9 @@ class Oracle:
             place = len(before)
             least, most = len(before.rstrip(" ")), place + 1 + len(behind) - len(behind.lstrip(" "))
             mine = [
-                (number - (0 <= self.lent < number), start >= least and end <= most)
+                (-1 if number == self.lent >= 0 else number - (0 <= self.lent < number), start >= least and end <= most)
                 for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
-                if start <= place < end and number != self.lent
+                if start <= place < end
             ]
             found.add(self.bare(tuple(number for number, _ in mine)) if all(clean for _, clean in mine) else None)
             if before.endswith(" ") or not before:  # the mark may be all there is to it

@@ -133,6 +133,15 @@ def test_words_that_are_never_bare(tmp_path: Path) -> None:
     assert spelt(tmp_path, tokenizer, "éx") == [("unknown", ()), ("exact", (5,))]
 
 
+def test_a_part_that_the_library_drops(tmp_path: Path) -> None:
+    """Without an unknown token BPE joins what stood around it: half a character, and merged, is none."""
+    vocab = {"1": 0, "2": 1, "12": 2, "字": 3}
+    tokenizer = Tokenizer(models.BPE(vocab, [("1", "2")]))
+    tokenizer.normalizer = normalizers.NFKC()
+    assert tokenizer.encode("½").ids == [2]
+    assert spelt(tmp_path, tokenizer, "½1字") == [("unknown", ()), ("exact", (0,)), ("exact", (3,))]
+
+
 def test_two_of_berts_normalisers(tmp_path: Path) -> None:
     """Each keeps its own arguments."""
     tokenizer = unigram("?", "a", "A", "e", "é")

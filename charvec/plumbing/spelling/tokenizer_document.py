@@ -206,9 +206,7 @@ class Document:
         Args:
             inside: leave out what is done at the edges of texts and words only, see
                 :func:`charvec.plumbing.spelling.tokenizer_steps.without_edges`.
-            whole: leave the special tokens in, which are looked for although they are spelt as text, and hide others;
-                and lend BPE an unknown token, behind its pieces, if it has none: the library drops what it does not
-                know, and loses count of where the pieces behind it stand.
+            whole: leave the special tokens in, which are looked for although they are spelt as text, and hide others.
 
         Raises:
             DamagedFile: ``E-TOKENIZER`` when the library refuses it.
@@ -228,7 +226,7 @@ class Document:
             "pre_tokenizer": pre_tokenizer,
             "post_processor": None,
             "decoder": None,
-            "model": self._model(inside, whole),
+            "model": self._model(inside, lends=inside or whole),
         }
         with guarded(self.path):
             tokenizer = Tokenizer.from_str(json.dumps(lean, ensure_ascii=False))
@@ -287,14 +285,15 @@ class Document:
         counts = Counter(texts[token.content] for token in sought)
         return [token for token in sought if counts[texts[token.content]] > 1]
 
-    def _model(self, inside: bool, whole: bool) -> dict[str, Any]:
+    def _model(self, inside: bool, *, lends: bool) -> dict[str, Any]:
         """The model as it stands in the file, but without chance, and with an unknown token where it would stumble."""
         model = {"type": self.type, **self.model}
         if self.type == "BPE":
             model["dropout"] = None
             if self.unknown is None:
-                model["unk_token"] = STRANGER if whole else None
-                if whole:
+                # the library drops what it does not know, joins what stood around it, and loses count of offsets
+                model["unk_token"] = STRANGER if lends else None
+                if lends:
                     model["vocab"] = {**model["vocab"], STRANGER: len(model["vocab"])}
             if inside:
                 model["end_of_word_suffix"] = None

@@ -121,7 +121,7 @@ class TokenizerSpeller:
         if split is None:
             return
         places = [place for place, char in enumerate(chars) if len(split.pre_tokenize_str(normalize(char * 2))) > 1]
-        ends = [self._known(ids) for ids in _encode(self._ends, [chars[place] for place in places])]
+        ends = _encode(self._ends, [chars[place] for place in places])
         for place, ids in zip(places, ends, strict=True):
             spelt[place] = ids
 
@@ -132,13 +132,6 @@ class TokenizerSpeller:
             self._whole = self._numbered.build(inside=False, whole=True)
         return self._whole
 
-    def _known(self, ids: list[int]) -> list[int]:
-        """What the whole pipeline gives without the unknown token that BPE was lent, behind its pieces."""
-        if self._numbered.type != "BPE" or self._numbered.unknown is not None:
-            return ids
-        lent = len(self._pieces)
-        return [number - (number > lent) for number in ids if number != lent]
-
     def _classify(self, char: str, ids: list[int]) -> Entry:
         """Status and rows by what the pipeline made of a character inside running text."""
         if not self._names.keys() >= set(ids):
@@ -147,7 +140,7 @@ class TokenizerSpeller:
             # a blank that stands before what the character became; it is a row of every text
             ids = ids[1:]
         if not ids:
-            return self._lost(char, Status.UNKNOWN if self._drops(char) else Status.REMOVED)
+            return self._lost(char, Status.REMOVED)
         if not self._nobody.isdisjoint(ids):
             return self._lost(char, Status.UNKNOWN)
         if len(ids) == 1:
@@ -240,7 +233,7 @@ class TokenizerSpeller:
         left = places
         for around in level:
             for place, ids in zip(left, answers(self._ends, [chars[place] for place in left], around), strict=True):
-                entry = None if ids is None else self._judged(chars[place], self._known(ids), inside)
+                entry = None if ids is None else self._judged(chars[place], ids, inside)
                 if entry is not None and (place not in found or entry == entries[place]):
                     found[place] = entry
             left = [place for place in left if found.get(place) != entries[place]]
@@ -296,14 +289,6 @@ class TokenizerSpeller:
             bare = Document(document.path, "WordLevel", model, {"a": 0}, (), chain, None)
             normalizer = bare.build(inside=True).normalizer
         return normalizer.normalize_str if normalizer is not None else str
-
-    def _drops(self, char: str) -> bool:
-        """Whether a character without pieces got as far as the model, which has no unknown token for it."""
-        if self._numbered.type != "BPE" or self._numbered.unknown is not None:
-            return False
-        text = self._inside.normalizer.normalize_str(char) if self._inside.normalizer else char
-        split = self._inside.pre_tokenizer
-        return bool(split.pre_tokenize_str(text) if split else text)
 
     def _form(self, char: str) -> str:
         """The piece that would be the character itself."""
