@@ -245,8 +245,10 @@ class Document:
         """
         # such a token is looked for as the normaliser leaves it, with the blank that is put before every text
         edgy = inside and any(step.get("type") == "Prepend" for step in steps(self.normalizer))
+        # were a special one found by chance, its text would be spelt
+        rivals = {token.content for token in self.rivals()} if spells else set()
         lost = [
-            (token.special and not spells)
+            (token.special and (not spells or token.content in rivals))
             or (edgy and token.entry["normalized"] is True)
             or (inside and token.entry["single_word"] is True)
             for token in self.added
