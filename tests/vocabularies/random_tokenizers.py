@@ -311,7 +311,8 @@ class Oracle:
                 if start <= place < end
             ]
             found.add(self.bare(tuple(number for number, _ in mine)) if all(clean for _, clean in mine) else None)
-            if before.endswith(" ") or not before:  # the mark may be all there is to it
+            # the mark may be all there is to it, or be spelt in bytes, which count
+            if before.endswith(" ") or not before or tuple(number for number, _ in mine[:3]) == self.mark_in_bytes:
                 found |= {tuple(number for number, _ in mine)} if all(clean for _, clean in mine) else set()
         return found
 
