@@ -7,6 +7,7 @@ way wherever that happens, counts are added in any order, and reports are put in
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -26,16 +27,19 @@ __all__ = ["Submit", "several_at_once", "submitting"]
 Submit = Callable[[Batch], "Future[Part]"]
 
 
-def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int) -> Iterator[Part]:
+def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int, *, tries: int = 1) -> Iterator[Part]:
     """Count batches as ``submit`` does; parts come as they are done.
 
     Args:
         work: batches; the ranges of one file come together, under one number.
         submit: starts the counting of a batch.
         window: batches under way at most, which bounds the memory.
+        tries: how often a batch is started before its failure is the caller's. Of a batch that failed nothing was
+            counted, so that another try is exact; a cluster that loses a worker may fail in ways of its own.
     """
     waiting: dict[Future[Part], Batch] = {}
     files: dict[int, _Ranges] = {}
+    failed: Counter[tuple[int, int, int]] = Counter()
 
     def start(batch: Batch) -> None:
         waiting[submit(batch)] = batch
@@ -43,7 +47,15 @@ def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int) ->
     def settle() -> Iterator[Part]:
         done, _ = wait(waiting, return_when=FIRST_COMPLETED)
         for future in done:
-            batch, part = waiting.pop(future), future.result()
+            batch = waiting.pop(future)
+            try:
+                part = future.result()
+            except Exception:
+                failed[batch.number, batch.start, batch.end] += 1
+                if failed[batch.number, batch.start, batch.end] >= tries:
+                    raise
+                start(batch)
+                continue
             if not batch.end:
                 yield part
                 continue

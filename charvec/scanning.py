@@ -32,6 +32,8 @@ BATCH_FILES = 512
 MIN_RANGE, MAX_RANGE = 1 << 26, 1 << 28
 #: Workers an executor is taken to have that does not say, and batches that may wait for each.
 WORKERS, AHEAD = 16, 4
+#: How often a batch is given to such an executor before its failure ends everything.
+TRIES = 3
 
 
 def scan(
@@ -304,7 +306,8 @@ def _counted(
     from charvec import parallel  # 4 ms, for Python's own executors
 
     with parallel.submitting(jobs, executor, bar.advance) as submit:
-        yield from parallel.several_at_once(work, submit, jobs * (AHEAD if executor else 2))
+        ahead, tries = (AHEAD, TRIES) if executor else (2, 1)
+        yield from parallel.several_at_once(work, submit, jobs * ahead, tries=tries)
 
 
 def _batches(found: Iterator[Found], options: Options, jobs: int, *, sized: bool) -> Iterator[list[Batch]]:

@@ -6,7 +6,7 @@ import io
 import pickle
 import threading
 from collections import Counter
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,40 @@ def test_any_executor(tmp_path: Path) -> None:
     with ProcessPoolExecutor(2) as pool:
         assert same(charvec.scan(tmp_path, executor=pool), alone)
     assert same(charvec.scan(tmp_path, executor=Backwards()), alone)
+
+
+class Unsteady(Backwards):
+    """Fails with each piece of work some times, in its own way or by giving it up, as a cluster that loses workers."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.seen: Counter[bytes] = Counter()
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        key = pickle.dumps(args)
+        self.seen[key] += 1
+        if self.seen[key] > self.failures:
+            return super().submit(fn, *args, **kwargs)
+        future: Future[object] = Future()
+        if self.seen[key] % 2:
+            future.set_exception(TypeError("cannot unpack"))
+        else:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        return future
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_an_executor_that_fails_now_and_then(tmp_path: Path) -> None:
+    """A batch whose result got lost is counted again, exactly once; one that always fails ends everything."""
+    corpus(tmp_path)
+    alone = charvec.scan(tmp_path)
+    for failures in (1, scanning.TRIES - 1):
+        executor = Unsteady(failures)
+        assert same(charvec.scan(tmp_path, executor=executor), alone)
+        assert len(executor.seen) > 5 and set(executor.seen.values()) == {failures + 1}
+    with pytest.raises(CancelledError if scanning.TRIES % 2 == 0 else TypeError):
+        charvec.scan(tmp_path, executor=Unsteady(scanning.TRIES))
 
 
 @pytest.mark.usefixtures("small_shares")
