@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from threading import Semaphore, Thread
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class ThreadedDigest:
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=32)
         # a SimpleQueue would do, but importing its module takes longer than all the rest of this
-        self._portions: deque[bytes | memoryview | None] = deque()
+        self._portions: deque[bytes | memoryview | Callable[[], bytes] | None] = deque()
         self._there, self._room = Semaphore(0), Semaphore(WAITING)
         self._thread: Thread | None = None
 
@@ -45,9 +46,12 @@ class ThreadedDigest:
         if self._thread is not None:
             self._put(None)
 
-    def update(self, data: bytes | memoryview) -> None:
-        """Take the next portion: bytes, or a view of what will not change until the digest is there."""
-        if self._thread is None and len(data) < SMALL:
+    def update(self, data: bytes | memoryview | Callable[[], bytes]) -> None:
+        """Take the next portion: bytes; or a view of what will not change until the digest is there, or what gives one.
+
+        The latter two take no memory while they wait.
+        """
+        if self._thread is None and not callable(data) and len(data) < SMALL:
             self._hash.update(data)  # quicker than it takes to start a thread
             return
         if self._thread is None:
@@ -57,7 +61,7 @@ class ThreadedDigest:
             self._room.acquire()
         self._put(data)
 
-    def _put(self, data: bytes | memoryview | None) -> None:
+    def _put(self, data: bytes | memoryview | Callable[[], bytes] | None) -> None:
         self._portions.append(data)
         self._there.release()
 
@@ -67,7 +71,7 @@ class ThreadedDigest:
             data = self._portions.popleft()
             if data is None:
                 return
-            self._hash.update(data)
+            self._hash.update(data() if callable(data) else data)
             if isinstance(data, bytes):
                 self._room.release()
 
