@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import sys
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
+from charvec.plumbing.files import File
 from charvec.plumbing.pickles import unpickle
 from charvec.plumbing.pickles.numpy_pickle import Array, numpy_globals, read_vector_dict
+from charvec.plumbing.pickles.placed import PLACING, FileBytes
 from charvec.plumbing.pickles.unpickle import Ordered, load, ordered_dict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -210,6 +213,24 @@ def test_every_cut_is_noticed(protocol: int) -> None:
         with pytest.raises(DamagedFile) as caught:
             load(data[:size], "x.bin", allowed={})
         assert caught.value.offset == size
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_pickles_in_files(tmp_path: Path, protocol: int) -> None:
+    """Of a pickle read from its file every byte is read and hashed once, and a cut anywhere says what ran out."""
+    shared = [1, 2.5, "x" * 30]
+    data = pickle.dumps({f"{number}": [shared, (shared, True)] for number in range(300)}, protocol)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(data)
+    with File(path) as file:
+        taken = FileBytes(file)
+        load(taken, "x.pkl", allowed={}, opcodes=PLACING)
+    assert taken.digest.digest() == blake2b(data, digest_size=32).digest()
+    for size in (*range(1, 200), *range(len(data) - 100, len(data))):
+        path.write_bytes(data[:size])
+        with File(path) as file, pytest.raises(DamagedFile) as caught:
+            load(FileBytes(file), "x.pkl", allowed={}, opcodes=PLACING)
+        assert (caught.value.code, caught.value.offset) == ("E-PICKLE", size)
 
 
 def test_steps_are_bounded() -> None:
