@@ -29,7 +29,8 @@ SMALL = 1 << 16
 class ThreadedDigest:
     """BLAKE2b-256 in a thread of its own; hashing releases the interpreter's lock.
 
-    A context: portions are given within, and after it the digest can be asked for at any time, or never.
+    A context: portions are given within, and after it the digest can be asked for at any time, or never. What goes wrong
+    in the thread is raised to whoever asks.
     """
 
     def __init__(self) -> None:
@@ -38,13 +39,16 @@ class ThreadedDigest:
         self._portions: deque[bytes | memoryview | Callable[[], bytes] | None] = deque()
         self._there, self._room = Semaphore(0), Semaphore(WAITING)
         self._thread: Thread | None = None
+        self._fault: BaseException | None = None
 
     def __enter__(self) -> ThreadedDigest:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._thread is not None:
-            self._put(None)
+            # after an error or Ctrl-C nobody asks for the digest: the thread ends before what is waiting
+            (self._portions.append if kind is None else self._portions.appendleft)(None)
+            self._there.release()
 
     def update(self, data: bytes | memoryview | Callable[[], bytes]) -> None:
         """Take the next portion: bytes; or a view of what will not change until the digest is there, or what gives one.
@@ -59,9 +63,6 @@ class ThreadedDigest:
             self._thread.start()
         if isinstance(data, bytes):
             self._room.acquire()
-        self._put(data)
-
-    def _put(self, data: bytes | memoryview | Callable[[], bytes] | None) -> None:
         self._portions.append(data)
         self._there.release()
 
@@ -71,12 +72,26 @@ class ThreadedDigest:
             data = self._portions.popleft()
             if data is None:
                 return
-            self._hash.update(data() if callable(data) else data)
+            try:
+                if self._fault is None:
+                    self._hash.update(data() if callable(data) else data)
+            except BaseException as fault:  # no memory for a copy, for example
+                self._fault = fault
             if isinstance(data, bytes):
                 self._room.release()
 
-    def hexdigest(self) -> str:
-        """The digest of everything that was taken; waits for it."""
+    def digest(self) -> bytes:
+        """The digest of everything that was taken; waits for it.
+
+        Raises:
+            BaseException: whatever kept it from being made.
+        """
         if self._thread is not None:
             self._thread.join()
-        return self._hash.hexdigest()
+        if self._fault is not None:
+            raise self._fault
+        return self._hash.digest()
+
+    def hexdigest(self) -> str:
+        """As :meth:`digest`, in hexadecimal digits."""
+        return self.digest().hex()
