@@ -26,6 +26,8 @@ def real(value: object) -> float | None:
     """A real number, also one of NumPy or another library; None for anything else, texts, True and False among it."""
     if isinstance(value, (bool, str, bytes, bytearray)) or bool(getattr(value, "shape", None)):
         return None
+    if getattr(getattr(value, "dtype", None), "kind", None) == "b":  # a truth value of NumPy
+        return None
     try:
         return float(value)  # type: ignore[arg-type]
     except (OverflowError, TypeError, ValueError):

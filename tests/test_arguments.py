@@ -47,9 +47,12 @@ def test_reals(value: object) -> None:
     assert real(value) == 0.5 and type(real(value)) is float
 
 
-@pytest.mark.parametrize("value", [True, "0.5", b"1", None, 10**400, 1j, [0.5], np.array([0.5]), np.array([0.5, 1])])
+@pytest.mark.parametrize(
+    "value",
+    [True, np.True_, np.array(True), "0.5", b"1", None, 10**400, 1j, [0.5], np.array([0.5]), np.array([0.5, 1])],
+)
 def test_no_reals(value: object) -> None:
-    """Texts are none, though ``float`` reads them."""
+    """Truth values are none, nor are texts, though ``float`` reads them."""
     assert real(value) is None
 
 
