@@ -26,7 +26,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.digests import blake2b
+from charvec.plumbing.digests import ThreadedDigest, blake2b
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
@@ -73,29 +73,21 @@ def write_ahead(vectors: CharVectors, file: BinaryIO, complete: Callable[[], Non
     # the provenance is the last column, behind which come only the headers
     *parts, meta, headers = hdf5_image(to_columns(vectors), HEADER)
     length = HEADER + sum(map(len, (*parts, meta, headers)))
-    digest = blake2b(digest_size=32)
-
-    def hash_parts() -> None:
-        for part in parts:
-            digest.update(part)
-
     # hashing and writing take about as long as each other, and neither holds the interpreter's lock
-    hashing = Thread(target=hash_parts)
-    hashing.start()
-    try:
+    with ThreadedDigest() as digest:
+        for part in parts:
+            digest.update(memoryview(part))  # also of the gaps between columns: nothing that waits is a copy
         file.write(bytes(HEADER))
         for part in parts:
             file.write(part)
         file.flush()
         complete()
-    finally:
-        hashing.join()
-    completed = meta_column(vectors).data
-    if len(completed) != len(meta):
-        raise ValueError("provenance that was completed has another length")
-    for part in (completed, headers):
-        digest.update(part)
-        file.write(part)
+        completed = meta_column(vectors).data
+        if len(completed) != len(meta):
+            raise ValueError("provenance that was completed has another length")
+        for part in (completed, headers):
+            digest.update(memoryview(part))
+            file.write(part)
     file.seek(0)
     file.write(_header(length, digest.digest()))
     return []
