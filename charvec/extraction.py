@@ -307,7 +307,7 @@ def dump(
             :func:`charvec.save` do; with ``strict`` DamagedFile ``E-SAMPLES``.
     """
     from charvec.scanning import scan
-    from charvec.storage import check_output, nothing, put
+    from charvec.storage import check_output, put
 
     kept = parse_keep(keep)
     parse_dtype(dtype)
@@ -347,7 +347,7 @@ def dump(
     if smaller:
         from charvec.reducing import reduce
 
-        vectors, complete = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype), nothing
+        vectors, complete = reduce(lookup(embedding, counts, keep=kept), **smaller, dtype=dtype), None
     else:
         vectors, complete = lookup_ahead(embedding, counts, keep=kept, dtype=dtype)
     if out is not None and not len(vectors):
@@ -357,7 +357,8 @@ def dump(
     dropped: list[Note] = []
     if out is not None:
         left_out, dropped = put(vectors, out, format=format, overwrite=overwrite, complete=complete)
-    complete()
+    elif complete is not None:
+        complete()
     _warn([*vectors.notes, *notes_on(vectors), *left_out_notes(os.fspath(out or ""), left_out), *dropped])
     return vectors
 

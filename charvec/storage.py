@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     # charvec.formats.hdf5 imports NumPy beside its other work
     from charvec.vectors import CharVectors
 
-__all__ = ["as_vectors", "check_output", "load", "not_stored", "nothing", "put", "save"]
-
-
-def nothing() -> None:
-    """Complete what is complete."""
+__all__ = ["as_vectors", "check_output", "load", "not_stored", "put", "save"]
 
 
 def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
@@ -139,7 +135,7 @@ def put(
     *,
     format: str | None = None,
     overwrite: bool = False,
-    complete: Callable[[], None] = nothing,
+    complete: Callable[[], None] | None = None,
 ) -> tuple[list[str], list[Note]]:
     """The work of :func:`save`, for those who tell of its notes themselves; same errors.
 
@@ -148,7 +144,8 @@ def put(
         path: likewise.
         format: likewise.
         overwrite: likewise.
-        complete: completes ``vectors.source``, without making it longer; see :func:`charvec.extraction.lookup_ahead`.
+        complete: completes ``vectors.source``, as for :meth:`charvec.formats.Member.write`; called in any case. See
+            :func:`charvec.extraction.lookup_ahead`.
 
     Returns:
         characters that were left out; and as notes, what else the format cannot hold.
@@ -157,13 +154,10 @@ def put(
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_suffix(path) if format is None else formats.by_name(format)
     vectors = as_vectors(vectors, "save(vectors, path)")
-    write_ahead = getattr(member, "write_ahead", None)
     with replacing(path, overwrite) as output:
-        if write_ahead is not None:
-            left_out = write_ahead(vectors, output, complete)
-        else:
+        left_out = member.write(vectors, output, complete)
+        if complete is not None:
             complete()
-            left_out = member.write(vectors, output)
     return left_out, not_stored(vectors, path, f"the format {member.NAME}") if member.HOLDS else []
 
 

@@ -47,7 +47,7 @@ def test_nothing() -> None:
 
 
 def test_what_goes_wrong_is_told() -> None:
-    """An error in the thread reaches whoever asks, as often as it is asked for; nothing waits for ever, no digest lies."""
+    """An error in the thread reaches whoever asks, as often as it is asked for; no digest lies, nothing hangs."""
     with ThreadedDigest() as digest:
         digest.update(bytes(LARGE))
         digest.update(no_memory)

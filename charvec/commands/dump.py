@@ -69,7 +69,7 @@ def run(args: Namespace) -> int:
     from charvec.dtypes import check_dtype
     from charvec.extraction import left_out_notes, lookup, lookup_ahead, notes_on, refuse_empty
     from charvec.status import parse_keep
-    from charvec.storage import check_output, nothing, put
+    from charvec.storage import check_output, put
 
     keep = parse_keep(args.keep)
     check_dtype(args.dtype)
@@ -82,7 +82,7 @@ def run(args: Namespace) -> int:
     if smaller:
         from charvec.reducing import reduce
 
-        vectors, complete = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype), nothing
+        vectors, complete = reduce(lookup(model, counts, keep=keep), **smaller, dtype=args.dtype), None
     else:
         vectors, complete = lookup_ahead(model, counts, keep=keep, dtype=args.dtype)
     if not len(vectors):

@@ -6,7 +6,7 @@ file to ``tests/data/vectors``; the contract tests then run over it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -40,8 +40,14 @@ class Member(Protocol):
             InputError: when it is damaged, hostile or of a newer version.
         """
 
-    def write(self, vectors: CharVectors, file: BinaryIO) -> list[str]:
+    def write(self, vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
         """Write to a file open for reading and writing, at its beginning.
+
+        Args:
+            vectors: what to write.
+            file: where to; what is written must not change until it is closed.
+            complete: completes ``vectors.source``, without making it longer, where that is still in the making; called
+                before it is stored, the later the better. Formats that do not store it need not call.
 
         Returns:
             characters the format cannot hold, which were left out.

@@ -31,7 +31,7 @@ from charvec.plumbing.digests import ThreadedDigest, blake2b
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
 
-__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write", "write_ahead"]
+__all__ = ["HOLDS", "NAME", "PROOF", "SUFFIXES", "read", "sniff", "write"]
 
 NAME = "hdf5"
 SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
@@ -54,19 +54,8 @@ def _header(length: int, digest: bytes) -> bytes:
     return fields.ljust(HEADER, b"\0")
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
-    return write_ahead(vectors, file, lambda: None)
-
-
-def write_ahead(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None]) -> list[str]:
-    """As :func:`write`, of vectors whose provenance is still being completed, as long as it will be.
-
-    Args:
-        vectors: the vectors.
-        file: as for :func:`write`.
-        complete: waits until the provenance is complete; called when all columns before it are written.
-    """
     from charvec.plumbing.arrays.layout import meta_column, to_columns
     from charvec.plumbing.hdf5.hdf5_image import hdf5_image
 
@@ -81,11 +70,12 @@ def write_ahead(vectors: CharVectors, file: BinaryIO, complete: Callable[[], Non
         for part in parts:
             file.write(part)
         file.flush()
-        complete()
-        completed = meta_column(vectors).data
-        if len(completed) != len(meta):
-            raise ValueError("provenance that was completed has another length")
-        for part in (completed, headers):
+        if complete is not None:
+            complete()
+            before, meta = len(meta), meta_column(vectors).data
+            if len(meta) != before:
+                raise ValueError("provenance that was completed has another length")
+        for part in (meta, headers):
             digest.update(memoryview(part))
             file.write(part)
     file.seek(0)

@@ -56,8 +56,10 @@ def sniff(head: bytes) -> bool:
     return head.startswith(b"PK\x03\x04")
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
+    if complete is not None:
+        complete()
     # numpy stamps every member with 1980-01-01, so that the bytes depend on the content alone
     arrays: dict[str, Any] = {name.replace("/", "."): column for name, column in to_columns(vectors).items()}
     buffer = io.BytesIO()  # zipfile goes back to fill in sizes, and output is written in one go

@@ -7,6 +7,7 @@ cannot be read by NumPy before 1.26. Opcodes: CPython's ``Lib/pickletools.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
@@ -36,7 +37,7 @@ def _int(value: int) -> bytes:
     return b"J" + value.to_bytes(4, "little", signed=True)
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file, protocol 3 (any Python 3 reads it). Nothing is ever left out.
 
     Raises:

@@ -6,6 +6,7 @@ Reads without charvec: ``safetensors.numpy.load_file``. Layout: the safetensors 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import prod
 from typing import Any, BinaryIO, NoReturn
 
@@ -43,8 +44,10 @@ def sniff(head: bytes) -> bool:
     return len(head) > 9 and head[8:10] == b'{"' and int.from_bytes(head[:8], "little") <= 100_000_000
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file; the same vectors give the same bytes. Nothing is ever left out."""
+    if complete is not None:
+        complete()
     columns = to_columns(vectors)
     header: dict[str, Any] = {"__metadata__": {"charvec": columns.pop("meta").tobytes().decode()}}
     # widest elements first keeps every tensor aligned to its element size

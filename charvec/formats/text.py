@@ -8,6 +8,7 @@ them crash or lose rows: such characters are left out and listed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
@@ -43,7 +44,7 @@ def _text(key: bytes) -> str | None:
         return None
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file.
 
     Returns:

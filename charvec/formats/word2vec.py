@@ -6,6 +6,7 @@ characters are left out, and the header counts what is really there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from charvec.errors import DamagedFile
@@ -28,7 +29,7 @@ def sniff(head: bytes) -> bool:
     return holds_text(head)
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file.
 
     Returns:

@@ -7,6 +7,7 @@ they hold beside characters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from charvec.plumbing.arrays.keyed_rows import KeyedRows, portions
@@ -29,7 +30,7 @@ def sniff(head: bytes) -> bool:
     return HEADER.match(head) is not None and not holds_text(head)
 
 
-def write(vectors: CharVectors, file: BinaryIO) -> list[str]:
+def write(vectors: CharVectors, file: BinaryIO, complete: Callable[[], None] | None = None) -> list[str]:
     """Write the file.
 
     Returns:

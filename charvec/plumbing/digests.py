@@ -29,8 +29,8 @@ SMALL = 1 << 16
 class ThreadedDigest:
     """BLAKE2b-256 in a thread of its own; hashing releases the interpreter's lock.
 
-    A context: portions are given within, and after it the digest can be asked for at any time, or never. What goes wrong
-    in the thread is raised to whoever asks.
+    A context: portions are given within, and after it the digest can be asked for at any time, or never. What goes
+    wrong in the thread is raised to whoever asks.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vector_samples import DTYPES, FORMATS, LOSSLESS, assert_same, build, small
 
 import charvec
-from charvec import formats
+from charvec import formats, storage
 from charvec.errors import CharvecError, DamagedFile, UsageError, WrongFile
 from charvec.plumbing.arrays.layout import SECOND
 from charvec.vectors import CharVectors
@@ -52,6 +52,33 @@ def vectors_of(codepoints: NDArray[np.uint32], dtype: str) -> CharVectors:
     spelling = Spelling(np.zeros(n, np.uint8), np.arange(n), np.arange(n + 1))
     columns = {"codepoints": codepoints, "stored": matrix, "counts": np.arange(n).astype(np.uint64)}
     return replace(build([], matrix[:0]), **columns, spelling=spelling).astype(dtype)
+
+
+@pytest.mark.parametrize("member", [*formats.members()], ids=lambda member: member.NAME)
+def test_provenance_that_is_completed_meanwhile(member: formats.Member, tmp_path: Path) -> None:
+    """A file says what the provenance was in the end, in the bytes that a file written afterwards has."""
+    vectors = small()
+    digest = vectors.source["source"]["rows_blake2b"]
+    expected, left_out = written(vectors, member.NAME)
+    source = {**vectors.source, "source": {**vectors.source["source"], "rows_blake2b": "0" * 64}}
+    unfinished = replace(vectors, source=source)
+
+    def complete() -> None:
+        source["source"]["rows_blake2b"] = digest
+
+    path = tmp_path / "x"
+    assert storage.put(unfinished, path, format=member.NAME, complete=complete)[0] == left_out
+    assert path.read_bytes() == expected
+    assert unfinished.source == vectors.source
+
+
+def test_provenance_that_becomes_longer() -> None:
+    """What was laid out before it was complete is not written in another length."""
+    vectors = small()
+    source = dict(vectors.source)
+    unfinished = replace(vectors, source=source)
+    with pytest.raises(ValueError, match="another length"):
+        formats.by_name("hdf5").write(unfinished, io.BytesIO(), lambda: source.update(more="x"))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
