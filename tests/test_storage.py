@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -206,11 +207,16 @@ def test_read_back_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert caught.value.code == "E-WRITE-VERIFY" and (tmp_path / "a.h5").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("stage", ["crc32", "fsync", "replace"])
+@pytest.mark.parametrize("stage", ["open", "crc32", "fsync", "replace"])
 def test_interrupt(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C at any stage: the old file, and no leftovers."""
+    really = os.open
 
-    def interrupt(*_: object, **__: object) -> None:
+    def interrupt(*args: Any, **options: Any) -> int:
+        if stage == "open":
+            if not str(args[0]).endswith(".tmp"):
+                return really(*args, **options)
+            os.close(really(*args, **options))  # it comes as the file has just been made
         raise KeyboardInterrupt
 
     where = replacing.zlib if stage == "crc32" else os

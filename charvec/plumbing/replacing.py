@@ -197,14 +197,10 @@ def replacing(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     temporary = os.path.join(folder, f"{prefix}{os.getpid()}.{os.urandom(4).hex()}.tmp")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(temporary, flags, 0o666)
-    except OSError as error:
-        raise write_error(error, path) from None
-    try:
-        with open(descriptor, "r+b") as file:
+        with open(temporary, "r+b", opener=lambda name, _: os.open(name, flags, 0o666)) as file:
             if overwrite and os.path.exists(target):
                 with contextlib.suppress(OSError):
-                    os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+                    os.fchmod(file.fileno(), stat.S_IMODE(os.stat(target).st_mode))
             output = _Output(file, path, temporary)
             yield cast(BinaryIO, output)
             output.verify()
