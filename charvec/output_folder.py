@@ -91,7 +91,7 @@ def replacing_folder(path: str, files: Collection[str], *, overwrite: bool) -> I
     target = os.path.abspath(path)
     parent, name = os.path.split(target)
     prefix = "." + os.fsencode(name)[:200].decode("utf-8", "ignore") + "."
-    _sweep(parent, prefix)
+    _sweep(parent, prefix, os.path.isdir(target) and bool(os.listdir(target)))
     temporary = os.path.join(parent, f"{prefix}{os.getpid()}.{os.urandom(4).hex()}.tmp")
     aside = ""
     try:
@@ -129,10 +129,11 @@ def write_file(path: str, chunks: Iterable[Chunk]) -> None:
         os.fsync(file.fileno())
 
 
-def _sweep(parent: str, prefix: str) -> None:
-    """Remove temporary folders that killed runs left behind for this very output."""
+def _sweep(parent: str, prefix: str, replaced: bool) -> None:
+    """Remove temporary folders that killed runs left behind for this very output; old ones only where a new one is."""
+    form = r"([0-9]{1,9})\.[0-9a-f]{8}\.(tmp|old)" if replaced else r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp"
     with contextlib.suppress(OSError):
         for each in os.listdir(parent):
-            leftover = each.startswith(prefix) and re.fullmatch(r"([0-9]{1,9})\.[0-9a-f]{8}\.tmp", each[len(prefix) :])
+            leftover = each.startswith(prefix) and re.fullmatch(form, each[len(prefix) :])
             if leftover and not alive(int(leftover[1])):
                 shutil.rmtree(os.path.join(parent, each), ignore_errors=True)

@@ -307,6 +307,17 @@ def test_killed_runs_leave_nothing_for_ever(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [f".out.{os.getpid()}.01234567.tmp", "out"]
 
 
+def test_old_folders_of_killed_runs(tmp_path: Path) -> None:
+    """An old folder that a killed run had put aside goes when there is a newer one, and not before."""
+    aside = tmp_path / ".out.999999999.01234567.old"
+    aside.mkdir()
+    (tmp_path / "out").mkdir()
+    export(small(), tmp_path / "out", "opennre")
+    assert sorted(os.listdir(tmp_path)) == [aside.name, "out"]
+    export(small(), tmp_path / "out", "opennre", overwrite=True)
+    assert os.listdir(tmp_path) == ["out"]
+
+
 def test_sentence_transformers(tmp_path: Path) -> None:
     """The folder of model2vec opens in sentence-transformers, and both give the means that charvec gives."""
     pytest.importorskip("model2vec")
