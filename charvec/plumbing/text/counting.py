@@ -170,8 +170,9 @@ class Tally:
             for start in range(0, len(text), _SLICE):
                 self.add_text(text[start : start + _SLICE])
         elif text:
-            # NumPy copies a string's characters twice as fast as the codec for UTF-32, which would refuse surrogates
-            codepoints = np.array([text]).view(np.uint32)
+            # NumPy copies a string's characters twice as fast as the codec for UTF-32, which would refuse surrogates;
+            # and bincount widens int32 faster than uint32: 3 to 5 % of the whole
+            codepoints = np.array([text]).view(np.int32)
             if len(text) < _SHORT:
                 distinct, numbers = np.unique(codepoints, return_counts=True)
                 low, high = distinct.searchsorted(_SURROGATES)
