@@ -123,8 +123,8 @@ class Journal:
                 "graphemes": None if counts.graphemes is None else dict(counts.graphemes),
                 "report": {
                     **{name: getattr(report, name) for name in _NUMBERS},
-                    "problems": [asdict(note) for note in report.problems],
-                    "remarks": [asdict(note) for note in report.remarks],
+                    "problems": [note._asdict() for note in report.problems],
+                    "remarks": [note._asdict() for note in report.remarks],
                 },
                 "evidence": {path: b64encode(data).decode() for path, data in part.evidence.items()},
             }

@@ -426,7 +426,7 @@ def _with_guess(note: Note, names: Mapping[str, list[str]]) -> Note:
     if note.code != "E-ENCODING" or not note.path or note.path not in names:
         return note
     guess = f"; it may be {' or '.join(names[note.path])}" if names[note.path] else ""
-    return replace(note, message=f"{note.message}{guess}: say so with --encoding NAME")
+    return note._replace(message=f"{note.message}{guess}: say so with --encoding NAME")
 
 
 def _with_remarks(report: Samples, total: Total) -> Samples:
