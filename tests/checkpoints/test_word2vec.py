@@ -123,7 +123,7 @@ def test_generated_texts(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """With and without header, blanks behind the line, tabs, and CR; read in small portions."""
     generator = random.Random(seed)
     monkeypatch.setattr(entries, "CHUNK", generator.choice((1, 64, 1000)))
-    monkeypatch.setattr(word2vec_text, "CHUNK", generator.choice((7, 200, 4000)))
+    monkeypatch.setattr(word2vec_text, "PORTION", generator.choice((7, 200, 4000)))
     separator, lead = generator.choice(((" ", " "), (" ", " "), ("\t", "\t"), (" ", "\t")))
     header = generator.random() < 0.6
     words = random_words(generator, spaces=separator == lead == " ")
