@@ -8,6 +8,7 @@ counting in parallel.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import sys
@@ -192,7 +193,7 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
         buffer: BinaryIO | None = getattr(sys.stdin, "buffer", None)
         if buffer is None:
             return [_failed("W-READ", f"{shown} is not open", shown)]
-        return _count_texts(found, Source(buffer, progressed), options, sink, progressed)
+        return _count_texts(found, Source(buffer, progressed, typed=_is_terminal(buffer)), options, sink, progressed)
     try:
         stream = _open_remote(path) if found.remote else open_sample(path, wait=found.pipe)
     except CharvecError as error:
@@ -217,6 +218,14 @@ def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progre
         _compare_size(path, size, os.fstat(stream.fileno()).st_size, source, outcomes[-1])
         progressed(max(0, size - source.bytes))  # a file that is skipped is done
     return outcomes
+
+
+def _is_terminal(stream: BinaryIO) -> bool:
+    """Whether somebody types what a buffered stream gives; it ends short only where Ctrl-D was pressed."""
+    try:
+        return isinstance(stream, io.BufferedReader) and stream.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _failed(code: str, what: str, path: str) -> Outcome:

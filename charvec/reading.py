@@ -209,6 +209,7 @@ class Source:
         stream: where the bytes come from.
         progressed: is told about the bytes read.
         limit: number of bytes to read at most, so that a file that grows as fast as it is read comes to an end.
+        typed: whether a terminal is read. It says only once that its text is over: asked again it waits for more.
 
     Attributes:
         stream: where the bytes come from. A reader that needs more than the blocks in their order may use it instead
@@ -218,12 +219,15 @@ class Source:
         fault: the error that ended it early, None when there was none.
     """
 
-    def __init__(self, stream: BinaryIO, progressed: Progressed, limit: int | None = None) -> None:
+    def __init__(
+        self, stream: BinaryIO, progressed: Progressed, limit: int | None = None, *, typed: bool = False
+    ) -> None:
         self.bytes = 0
         self.fault: OSError | None = None
         self.stream = stream
         self._progressed = progressed
         self._limit = limit
+        self._typed = typed
         self._ended = False
         self.head = self._block()
 
@@ -253,7 +257,7 @@ class Source:
         except OSError as error:
             self.fault = error
             part = b""
-        if not part:
+        if not part or (self._typed and len(part) < count):
             self._ended = True
         self.bytes += len(part)
         self._progressed(len(part))

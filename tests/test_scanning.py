@@ -347,7 +347,7 @@ def check(data: bytes, outcome: Outcome, tally: Tally, text: Counter[str]) -> bo
         assert (note.code, note.offset, len(outcome.problems)) == ("W-UTF8", first, 1)
         line = data.count(b"\n", 0, first) + 1
         assert f"byte {first}, line {line} (0x{data[first]:02x})" in note.message
-        assert f"{bad} bytes left out" in note.message
+        assert f"{bad:,} byte{'s' * (bad > 1)} left out" in note.message
     return True
 
 
@@ -994,6 +994,44 @@ def test_a_full_disk_and_a_closed_pipe() -> None:
         environment["PYTHONUNBUFFERED"] = unbuffered
         result = subprocess.run(["bash", "-c", script], capture_output=True, env=environment, check=False)
         assert result.returncode == 141 and result.stderr == b"" and result.stdout.count(b"\n") == 1
+
+
+@posix
+def test_a_closed_standard_error() -> None:
+    """What has nowhere to go is not said; above all it does not go among the results."""
+    Path("x.txt").write_bytes("水火木金土".encode() * 9 + b"\xff" + "水".encode())
+    line = f'"{sys.executable}" -m charvec scan x.txt'
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    whole, alone = (
+        subprocess.run(["bash", "-c", line + end], capture_output=True, env=environment, check=False)
+        for end in ("", " 2>&-")
+    )
+    assert b"W-UTF8" in whole.stderr and whole.stdout.count(b"\n") == 5
+    assert (alone.stdout, alone.stderr, alone.returncode) == (whole.stdout, b"", whole.returncode)
+
+
+@posix
+def test_typed_text_ends_at_the_first_ctrl_d() -> None:
+    """A terminal says once that a text is over; who asks it again keeps the user waiting for a second Ctrl-D."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charvec", "scan", "-"],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    os.close(theirs)
+    try:
+        os.write(ours, "水火\n水\n".encode() + b"\x04")  # what is typed ahead waits in the terminal
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        os.close(ours)
+    assert rows(out) == {"\n": 2, "水": 2, "火": 1} and process.returncode == 0, err
 
 
 @posix

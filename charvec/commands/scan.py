@@ -14,7 +14,7 @@ from charvec.commands.corpus import (
     sample_notes,
     scan_samples,
 )
-from charvec.plumbing.terminal import codepoint, escape, json_text, number, print_json_text, visible
+from charvec.plumbing.terminal import codepoint, complain, escape, json_text, number, print_json_text, visible
 
 NAME = "scan"
 HELP = "count the characters of samples"
@@ -75,9 +75,7 @@ def run(args: Namespace) -> int:
         # line by line: of one large write an unbuffered stream (PYTHONUNBUFFERED) loses the rest when it is cut short
         sys.stdout.writelines(shown.splitlines(keepends=True))
     if not args.quiet:
-        print(f"{describe(samples)}, {number(len(counted))} distinct", file=sys.stderr)
-        for line in describe_left_out(counts):
-            print(line, file=sys.stderr)
+        complain("\n".join((f"{describe(samples)}, {number(len(counted))} distinct", *describe_left_out(counts))))
     return 0 if samples.complete else 3
 
 

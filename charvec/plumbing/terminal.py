@@ -153,6 +153,8 @@ def width(text: str) -> int:
 
 def complain(text: str) -> None:
     """Print to standard error; where that is closed or full there is nobody to tell, and the work goes on."""
+    if sys.stderr is None:  # closed by whoever started the process; print would take it for standard output
+        return
     with contextlib.suppress(OSError, ValueError):
         print(wrapped(text, room(sys.stderr)), file=sys.stderr)
 
