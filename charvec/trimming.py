@@ -160,10 +160,10 @@ def _document(model: TokenEmbedding) -> Document:
     if model.vocabulary.kind != "wordpiece" or not isinstance(pieces, dict) or not isinstance(settings, Mapping):
         raise WrongFile(
             "E-TRIM-TOKENIZER",
-            f"{model.vocabulary.path}: a vocabulary of kind {model.vocabulary.kind} cannot be trimmed",
+            f"{model.vocabulary.path}: {_kind(model)} cannot be trimmed",
             path=model.vocabulary.path,
-            help="vocab.txt, tokenizer.json, and vocab.json with merges.txt can; transformers converts most tokenizers "
-            "to tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+            help="BERT's vocab.txt, tokenizer.json, and vocab.json with merges.txt can; transformers converts most "
+            "tokenizers to tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
         )
     return Document.of(
         {
@@ -184,6 +184,13 @@ def _document(model: TokenEmbedding) -> Document:
         },
         model.vocabulary.path,
     )
+
+
+def _kind(model: TokenEmbedding) -> str:
+    """What a vocabulary is that cannot be trimmed."""
+    if model.vocabulary.kind == "wordpiece":  # in the words of a dictionary, which no tokenizer of ours cuts
+        return "a vocabulary of BertJapaneseTokenizer"
+    return f"a vocabulary of kind {model.vocabulary.kind}"
 
 
 def _size(document: Document) -> int:
@@ -312,7 +319,7 @@ def _prove(document: Document, old_ids: NDArray[np.int64], counts: Counts, folde
         written = Document.of(
             {
                 "model": {**document.model, "type": document.type, "vocab": pieces},
-                "normalizer": document.normalizer,
+                "normalizer": {"type": "BertNormalizer", **speller.settings},
                 "pre_tokenizer": document.pre_tokenizer,
                 "added_tokens": [],
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -292,6 +293,34 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     after = charvec.dump(TEXTS / "korean.txt", model=out)
     assert before.chars == after.chars and np.array_equal(before.matrix, after.matrix)
     assert before.status.tolist() == after.status.tolist()
+
+
+@pytest.mark.parametrize("files", [("vocab.txt",), ("vocab.txt", "tokenizer_config.json")])
+@pytest.mark.parametrize("lowercase", [None, True, False])
+def test_casing_is_kept(tmp_path: Path, files: tuple[str, ...], lowercase: bool | None) -> None:
+    """Also where only pieces told of it that are gone, or only the user did: the new folder says it itself."""
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("config.json", "model.safetensors", *files):
+        shutil.copy(MODEL / name, model)
+    opened = charvec.open(model, lowercase=lowercase)
+    counts = charvec.count("咖啡café")
+    charvec.trim(opened, counts, tmp_path / "small")
+    settings = charvec.open(tmp_path / "small").vocabulary.settings
+    assert "A" not in (tmp_path / "small" / "vocab.txt").read_text("utf-8").split("\n")
+    assert settings == opened.vocabulary.settings and settings["lowercase"] is bool(lowercase)
+    before, after = (charvec.lookup(each, counts) for each in (opened, charvec.open(tmp_path / "small")))
+    assert before.status.tolist() == after.status.tolist() and np.array_equal(before.matrix, after.matrix)
+
+
+def test_a_vocabulary_of_a_dictionary_s_words(tmp_path: Path, run: Run) -> None:
+    """What is refused is called by its name: the list itself is one that could be trimmed."""
+    model = tmp_path / "model"
+    shutil.copytree(MODEL, model)
+    kind = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
+    (model / "tokenizer_config.json").write_text(json.dumps({**kind, "subword_tokenizer_type": "character"}))
+    code, _, err = run("trim", model, TEXTS / "korean.txt", "-o", tmp_path / "small")
+    assert code == 65 and "E-TRIM-TOKENIZER" in err and "BertJapaneseTokenizer" in err
 
 
 def test_nothing_is_lost(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -509,6 +509,12 @@ def test_casing_is_inferred(tmp_path: Path) -> None:
     settings, why = casing(tmp_path, [*BASIC, "Q"])
     assert settings == settings_of(False, None)
     assert "is cased: inferred, it has a piece" in why
+    # what lower-cases takes accents off, and syllables apart: a list of whole ones without jamo is not made for that
+    settings, why = casing(tmp_path, [*BASIC, "\uac00", "##\ub098"])
+    assert settings == settings_of(False, None)
+    assert "is cased: inferred, it has a piece for a whole Hangul syllable" in why
+    settings, why = casing(tmp_path, [*BASIC, "\uac00", "\u1100", "##\u1161"])
+    assert settings == settings_of(True, None)
 
 
 @pytest.mark.parametrize("lowercase", [True, False])

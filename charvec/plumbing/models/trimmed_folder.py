@@ -22,6 +22,7 @@ from charvec.plumbing.models.trimmed_files import (
     trimmed_merges,
 )
 from charvec.plumbing.safejson import parse
+from charvec.plumbing.spelling.normalizer import read_normalizer
 from charvec.plumbing.spelling.tokenizer_document import Document
 
 __all__ = ["files_in", "read_json", "write_rest", "write_weights"]
@@ -86,8 +87,10 @@ def write_rest(
                 value = remap_config(value, new_ids, rows)
             _write_json(folder, name, value)
     value = read_json(places.join(source, "tokenizer_config.json"))
-    if isinstance(value, dict):
-        _write_json(folder, "tokenizer_config.json", remap_tokenizer_config(value, new_ids))
+    told = _casing(document, source)
+    if isinstance(value, dict) or told:
+        kept = remap_tokenizer_config(value, new_ids) if isinstance(value, dict) else {}
+        _write_json(folder, "tokenizer_config.json", {**kept, **told})
     tokenizer = read_json(places.join(source, "tokenizer.json"))
     if tokenizer is not None:
         _agree(Document.of(tokenizer, places.join(source, "tokenizer.json")), pieces, old_ids)
@@ -108,6 +111,19 @@ def write_rest(
     # what may be replaced by another run
     _write_json(folder, "trimming.json", {**origin, "files": sorted([*files_in(folder), "trimming.json"])})
     return notes
+
+
+def _casing(document: Document, source: str) -> dict[str, bool]:
+    """What ``tokenizer_config.json`` has to say of lower case, because the old files say nothing or something else.
+
+    Then the user decided, or the pieces did, and the pieces that would tell so again may be gone.
+    """
+    normalizer = document.normalizer
+    if document.type != "WordPiece" or not isinstance(normalizer, Mapping) or normalizer.get("type") != "BertNormalizer":
+        return {}
+    lowercase = normalizer.get("lowercase", True)
+    said = read_normalizer(places.join(source, "vocab.txt")).settings["lowercase"]
+    return {} if said == lowercase else {"do_lower_case": bool(lowercase)}
 
 
 def files_in(folder: str) -> list[str]:
