@@ -699,8 +699,8 @@ def test_every_cut_of_csv() -> None:
         texts, outcome = rows(data, 'te"xt', cuts)
         assert texts == ["一\r\n二", '三"，四', "五", "六😀", "七"]
         assert [note.code for note in outcome.problems] == ["W-CSV", "W-CSV"]
-        assert "1 rows lack the column 'te\"xt', the first in line 7" in outcome.problems[0].message
-        assert "1 rows have more fields than the first row has, the first in line 8" in outcome.problems[1].message
+        assert "1 row without the column 'te\"xt', the first in line 7" in outcome.problems[0].message
+        assert "1 row with more fields than the first, the first in line 8" in outcome.problems[1].message
 
 
 @pytest.mark.parametrize(
@@ -798,7 +798,11 @@ def test_unsound_quoting(broken: str, texts: list[str], lost: int, why: str) -> 
         assert [note.code for note in outcome.problems] == ["W-CSV"] * bool(lost)
         if lost:
             message = outcome.problems[0].message
-            assert f"{lost} lines are no sound CSV" in message and "the first is line 3" in message and why in message
+            assert (
+                f"{lost} line{'s' * (lost > 1)} left out, no sound CSV" in message
+                and "the first is line 3" in message
+                and why in message
+            )
 
 
 def test_tab_separated_values_know_no_quoting() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import Note
+from charvec.plumbing.terminal import count
 from charvec.plumbing.text.charsets import SAMPLE, doubtful, escaped_encoding, is_mojibake, mostly_utf8
 from charvec.plumbing.text.counting import Tally, Tolerant
 from charvec.reading import Options, Outcome, Sink, Source, magic
@@ -88,7 +89,7 @@ def read(path: str, source: Source, sink: Sink, options: Options) -> Outcome:
         sink.add_text(tolerant.decode(b"", True))
         outcome.bad_bytes = tolerant.bad_bytes
         note = outcome.problems[-1]
-        message = f"{note.message}; {tolerant.bad_bytes} bytes left out"
+        message = f"{note.message}; {count(tolerant.bad_bytes, 'byte')} left out"
         outcome.problems[-1] = Note(note.code, message, path, note.offset, tuple(tolerant.places))
     return outcome
 

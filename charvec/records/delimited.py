@@ -26,6 +26,7 @@ from itertools import chain, islice
 from typing import Any
 
 from charvec.errors import Note
+from charvec.plumbing.terminal import count
 from charvec.plumbing.text.losses import Losses
 from charvec.reading import Outcome, Sink
 from charvec.valueclass import dataclass, field
@@ -157,16 +158,18 @@ class Delimited:
         if state.absent:
             problems.append(Note("W-COLUMN", f"{path}: {state.absent}; it was not read", path))
         if damaged := state.damaged:
-            message = f"{path}: {damaged.count:,} lines are no sound CSV and were left out, the first is"
+            message = f"{path}: {count(damaged.count, 'line')} left out, no sound CSV, the first is"
             problems.append(Note("W-CSV", f"{message} {damaged.place} ({damaged.why})", path))
         if short := state.short:
-            message = f"{path}: {short.count:,} rows lack the column {self._wanted!r}, the first in {short.place}"
+            message = (
+                f"{path}: {count(short.count, 'row')} without the column {self._wanted!r}, the first in {short.place}"
+            )
             problems.append(Note("W-CSV", message, path))
         if wide := state.wide:
-            message = f"{path}: {wide.count:,} rows have more fields than the first row has, the first in {wide.place}"
+            message = f"{path}: {count(wide.count, 'row')} with more fields than the first, the first in {wide.place}"
             problems.append(Note("W-CSV", f"{message}; what the delimiter cuts off a text was not counted", path))
         if long := state.long:
-            message = f"{path}: {long.count:,} lines of more than {self._limit:,} characters were left out, the first"
+            message = f"{path}: {count(long.count, 'line')} of more than {self._limit:,} characters left out, the first"
             problems.append(Note("W-LONG-RECORD", f"{message} is {long.place}", path))
         outcome.problems += problems
         if problems and not state.used:

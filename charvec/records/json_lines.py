@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from charvec.errors import Note
+from charvec.plumbing.terminal import count
 from charvec.plumbing.text.dotted import Step, split
 from charvec.plumbing.text.json_array import Elements
 from charvec.plumbing.text.losses import Losses
@@ -205,13 +206,14 @@ class JsonLines:
         what = f"`{self._wanted}`"
         lost = outcome.problems
         if halves := state.halves:
-            message = f"{path}: {halves.count:,} lone surrogates, halves of characters, were left out, the first in"
+            message = f"{path}: {count(halves.count, 'lone surrogate')}, halves of characters, left out, the first in"
             lost.append(Note("W-SURROGATE", f"{message} {halves.place}", path, halves.offset))
         if long := state.long:
-            message = f"{path}: {long.count:,} records of more than {self._limit:,} bytes were left out, the first in"
+            what_long = f"{count(long.count, 'record')} of more than {self._limit:,} bytes"
+            message = f"{path}: {what_long} left out, the first in"
             lost.append(Note("W-LONG-RECORD", f"{message} {long.place}", path, long.offset))
         if damaged := state.damaged:
-            message = f"{path}: {damaged.count:,} records are no JSON and were left out, the first in {damaged.place}"
+            message = f"{path}: {count(damaged.count, 'record')} left out, no JSON, the first in {damaged.place}"
             hint = "; for one JSON document over many lines: `jq -c . FILE`" if damaged.count > state.records else ""
             lost.append(Note("W-JSON", f"{message} ({damaged.why}){hint}", path, damaged.offset))
         if state.without and not state.used:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from charvec.errors import Note
+from charvec.plumbing.terminal import count
 from charvec.plumbing.text.arrow_text import Texts
 from charvec.plumbing.text.arrow_types import BINARY, TEXT, Damaged, Refused, attempt, family_of, kind_of
 from charvec.plumbing.text.dotted import Step, split
@@ -354,8 +355,8 @@ def read(
         return Outcome(skipped=True, problems=[Note("W-UTF8", message, path)])
     outcome = Outcome(bad_bytes=texts.bad_bytes, skipped=bool(lost) and not rows)
     if texts.bad:
-        what = f"{texts.bad.count:,} values are not UTF-8, the first in row {texts.bad.line:,}"
-        message = f"{path}: {what}; {texts.bad_bytes:,} bytes left out"
+        what = f"{count(texts.bad.count, 'value')} not UTF-8, the first in row {texts.bad.line:,}"
+        message = f"{path}: {what}; {count(texts.bad_bytes, 'byte')} left out"
         outcome.problems.append(Note("W-UTF8", message, path))
     if lost and not stream.fault:
         how = f"{rows:,} rows were read" if rows else "it was not read"

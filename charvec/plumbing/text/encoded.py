@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 from charvec.errors import Note
+from charvec.plumbing.terminal import count
 from charvec.plumbing.text.counting import Tolerant
 from charvec.reading import Options, Outcome, Sink, Source
 
@@ -55,10 +56,10 @@ def read_encoded(
         surrogates += add_text(sink, decoder.decode(b"", True))
     outcome = Outcome(bad_bytes=decoder.bad_bytes)
     if decoder.first is not None:
-        what = f"{decoder.bad_bytes} bytes are not {codec} and were left out, the first at offset {decoder.first}"
+        what = f"{count(decoder.bad_bytes, 'byte')} left out, not {codec}, the first at offset {decoder.first}"
         outcome.problems.append(Note(code, f"{path}: {what}", path, decoder.first, tuple(decoder.places)))
     if surrogates:
-        message = f"{path}: {surrogates} lone surrogates, which are no characters, were left out"
+        message = f"{path}: {count(surrogates, 'lone surrogate')} left out: halves of characters"
         outcome.problems.append(Note(code, message, path))
     if strict and outcome.problems:
         sink.undo(before)
