@@ -118,8 +118,8 @@ def _casing(document: Document, source: str) -> dict[str, bool]:
 
     Then the user decided, or the pieces did, and the pieces that would tell so again may be gone.
     """
-    normalizer = document.normalizer
-    if document.type != "WordPiece" or not isinstance(normalizer, Mapping) or normalizer.get("type") != "BertNormalizer":
+    normalizer = document.normalizer if isinstance(document.normalizer, Mapping) else {}
+    if document.type != "WordPiece" or normalizer.get("type") != "BertNormalizer":
         return {}
     lowercase = normalizer.get("lowercase", True)
     said = read_normalizer(places.join(source, "vocab.txt")).settings["lowercase"]
