@@ -34,7 +34,9 @@ METHODS = {SET: "set", COUNTER: "counter", READ: "read", KERNEL: "kernel", TWO_T
 
 # --- whole commands ---
 
-CHARVEC, METHOD = "charvec", "method"
+CHARVEC, PLAIN, METHOD = "charvec", "plain", "method"
+#: charvec without the packages of charvec[fast]: an import of these fails.
+WITHOUT_FAST = "import sys; sys.modules.update(isal=None, orjson=None); from charvec.cli import run; run()"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Row:
 
     Attributes:
         name: in the tables.
-        argv: begins with :data:`CHARVEC` for a command of charvec, whose output option is added; with :data:`METHOD`
-            for one of scan_kernel.py; or with the name of a program. ``@FILE`` is a file of the corpora.
+        argv: begins with :data:`CHARVEC` for a command of charvec, whose output option is added; with :data:`PLAIN`
+            for one that must do without charvec[fast]; with :data:`METHOD` for one of scan_kernel.py; or with the name
+            of a program. ``@FILE`` is a file of the corpora.
         cjk: whether the text is that of cjk.txt, line feeds apart: then the counts must be those of the first such row.
     """
 
@@ -52,6 +55,10 @@ class Row:
     argv: Sequence[str]
     cjk: bool = False
 
+
+ZLIB, ISAL, PLAIN_GZIP, FAST_GZIP = "Python's zlib alone", "ISA-L alone", "scan, with zlib", "scan, with ISA-L"
+JSON, PLAIN_FIELD, FIELD = "json.loads + Counter", "scan --field text, without orjson", "scan --field text"
+PYARROW, COLUMN = "pyarrow reads the column", "scan --column text"
 
 #: Title of a table -> its rows. The first one that can run is what the others are compared with.
 #: More rows go here; one whose option does not exist yet is skipped.
@@ -70,34 +77,40 @@ COMMANDS: dict[str, Sequence[Row]] = {
     ),
     "gzip": (
         Row("gzip -dc", ("gzip", "-dc", "@cjk.txt.gz")),
-        Row("Python's zlib alone", (METHOD, "zlib", "@cjk.txt.gz")),
-        Row("scan", (CHARVEC, "scan", "@cjk.txt.gz"), cjk=True),
+        Row(ZLIB, (METHOD, "zlib", "@cjk.txt.gz")),
+        Row(ISAL, (METHOD, "isal", "@cjk.txt.gz")),
+        Row(PLAIN_GZIP, (PLAIN, "scan", "@cjk.txt.gz"), cjk=True),
+        Row(FAST_GZIP, (CHARVEC, "scan", "@cjk.txt.gz"), cjk=True),
     ),
     "JSON lines": (
-        Row("json.loads + Counter", (METHOD, "json", "@cjk.jsonl")),
-        Row("scan --field text", (CHARVEC, "scan", "@cjk.jsonl", "--field", "text"), cjk=True),
+        Row(JSON, (METHOD, "json", "@cjk.jsonl")),
+        Row(PLAIN_FIELD, (PLAIN, "scan", "@cjk.jsonl", "--field", "text"), cjk=True),
+        Row(FIELD, (CHARVEC, "scan", "@cjk.jsonl", "--field", "text"), cjk=True),
     ),
     "JSON lines, \\uXXXX": (
-        Row("json.loads + Counter", (METHOD, "json", "@cjk-escaped.jsonl")),
-        Row("scan --field text", (CHARVEC, "scan", "@cjk-escaped.jsonl", "--field", "text"), cjk=True),
+        Row(JSON, (METHOD, "json", "@cjk-escaped.jsonl")),
+        Row(FIELD, (CHARVEC, "scan", "@cjk-escaped.jsonl", "--field", "text"), cjk=True),
     ),
     "Parquet, zstd": (
-        Row("pyarrow reads the column", (METHOD, "parquet", "@cjk-zstd.parquet")),
-        Row("scan --column text", (CHARVEC, "scan", "@cjk-zstd.parquet", "--column", "text"), cjk=True),
+        Row(PYARROW, (METHOD, "parquet", "@cjk-zstd.parquet")),
+        Row(COLUMN, (CHARVEC, "scan", "@cjk-zstd.parquet", "--column", "text"), cjk=True),
     ),
     "Parquet, snappy": (
-        Row("pyarrow reads the column", (METHOD, "parquet", "@cjk-snappy.parquet")),
-        Row("scan --column text", (CHARVEC, "scan", "@cjk-snappy.parquet", "--column", "text"), cjk=True),
+        Row(PYARROW, (METHOD, "parquet", "@cjk-snappy.parquet")),
+        Row(COLUMN, (CHARVEC, "scan", "@cjk-snappy.parquet", "--column", "text"), cjk=True),
     ),
 }
 SMALL, HUGE = "scan, 28 MB", "scan, 2.8 GB"
+#: Rival, row, and how many times as fast as the rival the row is to be.
+RIVALS = ((ZLIB, PLAIN_GZIP, 0.9), (ISAL, FAST_GZIP, 0.9), (JSON, FIELD, 5), (PYARROW, COLUMN, 1 / 1.5))
 
 
 def command(row: Row, corpora: Path, out: Path) -> Command:
     """The command of a row; what a command of charvec writes goes to ``out``."""
     program, *arguments = (str(corpora / word[1:]) if word.startswith("@") else word for word in row.argv)
-    if program == CHARVEC:
-        argv = [sys.executable, "cli.py", *arguments, "-o", str(out), "-f", "-q"]
+    if program in (CHARVEC, PLAIN):
+        start = ["cli.py"] if program == CHARVEC else ["-c", WITHOUT_FAST]
+        argv = [sys.executable, *start, *arguments, "-o", str(out), "-f", "-q"]
     elif program == METHOD:
         argv = [sys.executable, str(BENCH / "scan_kernel.py"), *arguments]
     else:
@@ -128,7 +141,7 @@ def measure_commands(corpora: Path, rounds: int, differences: list[str]) -> Iter
                         differences.append(f"{title}: {row.name}: not timed, its counts differ from {reference[0]}")
                         continue
                 commands.append(each)
-                ours = ours or row.argv[0] == CHARVEC
+                ours = ours or row.argv[0] in (CHARVEC, PLAIN)
             if ours:
                 yield title, measure(commands, rounds)
 
@@ -224,7 +237,7 @@ Goal = tuple[str, str, str, str]
 def goal(what: str, limit: float, measured: float, *, most: bool = False) -> Goal:
     """A row of the table of goals: at least the limit, or at most."""
     reached = measured <= limit if most else measured >= limit
-    return what, f"{'<=' if most else '>='} {limit:g}", f"{measured:.2f}", "yes" if reached else "no"
+    return what, f"{'<=' if most else '>='} {limit:.3g}", f"{measured:.2f}", "yes" if reached else "no"
 
 
 def rate_goals(corpus: str, report: Report) -> list[Goal]:
@@ -248,11 +261,15 @@ def rate_goals(corpus: str, report: Report) -> list[Goal]:
 
 
 def command_goals(reports: dict[str, Report]) -> list[Goal]:
-    """What the design wants of whole commands: memory that does not depend on how much text there is."""
-    plain = reports.get("Plain text")
-    if plain is None or not {SMALL, HUGE} <= plain.runs.keys():
-        return []
-    return [goal("peak RSS, 2.8 GB against 28 MB", 1.1, plain.rss(HUGE) / plain.rss(SMALL), most=True)]
+    """What the design wants of whole commands: hardly more time than others need, the same memory for any length."""
+    rows = []
+    for title, report in reports.items():
+        if {SMALL, HUGE} <= report.runs.keys():
+            rows.append(goal("peak RSS, 2.8 GB against 28 MB", 1.1, report.rss(HUGE) / report.rss(SMALL), most=True))
+        for rival, name, limit in RIVALS:
+            if {rival, name} <= report.runs.keys():
+                rows.append(goal(f"{title}: {name}: times as fast as {rival}", limit, report.ratio(rival, name)))
+    return rows
 
 
 def main() -> int:

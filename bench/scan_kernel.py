@@ -3,7 +3,7 @@
     python bench/scan_kernel.py METHOD FILE
 
 This is what ``scan.py`` starts, in a fresh process for every run. It prints one line of JSON: the time, and sums over
-the counts, so that methods can be compared in what they found. The last three methods are programs to compare whole
+the counts, so that methods can be compared in what they found. The last four methods are programs to compare whole
 commands with, imports and all.
 
     read      into one buffer of 1 MiB that is used again: no method is faster
@@ -13,6 +13,7 @@ commands with, imports and all.
     threads   the same, two threads with a tally each, over one half of the file each
     numpy     charvec without its kernel
     zlib      Python's decompressor alone
+    isal      ISA-L's decompressor alone, which charvec uses where it is installed
     json      json.loads for each line, Counter.update of the field "text"
     parquet   pyarrow reads the column "text" and does nothing with it
 """
@@ -20,6 +21,7 @@ commands with, imports and all.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -122,11 +124,11 @@ def by_tally(path: str, *, kernel: bool, threads: int = 1) -> Method:
     return work, lambda table: sums((int(code), int(table[code])) for code in table.nonzero()[0])
 
 
-def by_zlib(path: str) -> Method:
-    import zlib
+def by_decompressor(path: str, name: str) -> Method:
+    library = importlib.import_module(name)
 
     def work() -> None:
-        unpack = zlib.decompressobj(wbits=31)
+        unpack = library.decompressobj(wbits=31)
         with open(path, "rb", buffering=0) as file:
             while block := file.read(BLOCK):
                 unpack.decompress(block)
@@ -162,7 +164,8 @@ METHODS: dict[str, Callable[[str], Method]] = {
     "kernel": lambda path: by_tally(path, kernel=True),
     "threads": lambda path: by_tally(path, kernel=True, threads=2),
     "numpy": lambda path: by_tally(path, kernel=False),
-    "zlib": by_zlib,
+    "zlib": lambda path: by_decompressor(path, "zlib"),
+    "isal": lambda path: by_decompressor(path, "isal.isal_zlib"),
     "json": by_json,
     "parquet": by_parquet,
 }
