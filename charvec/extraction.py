@@ -17,12 +17,11 @@ from charvec.embedding import TokenEmbedding, as_model
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecWarning, DamagedFile, Note, UsageError, WrongFile
 from charvec.plumbing import places
-from charvec.plumbing.digests import ThreadedDigest
 from charvec.plumbing.files import File
 from charvec.plumbing.models.model_places import origin
 from charvec.plumbing.terminal import shown
 from charvec.projecting import project
-from charvec.rows import read_and_hash
+from charvec.rows import read_and_hash, sample_rows
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.vectors import CharVectors
 from charvec.version import __version__
@@ -106,7 +105,10 @@ def lookup_ahead(
     spelling = model.vocabulary.spell(counts.codepoints).beyond(model.tensor.rows)
     chosen = np.isin(spelling.status, np.array(kept, np.uint8))
     written, missing = spelling.take(chosen), spelling.take(~chosen)
-    matrix, digest = _rows_of(model, written)
+    rows, digest = read_and_hash(model.tensor, ids := _row_ids(written))
+    if len(ids) > len(written):
+        digest.hexdigest()  # of the rows as they were read, before those of composed characters change
+    matrix = _vectors_of(model, written, rows)
     # codebooks are made for the finished rows
     stored, scales = convert_rows(matrix, "float32" if name == "pq" else name)
     source = _provenance(model, counts, spelling, kept, "float32" if name == "pq" else name)
@@ -142,30 +144,38 @@ def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None
 
 
-def _rows_of(model: TokenEmbedding, spelling: Spelling) -> tuple[NDArray[np.float32], ThreadedDigest]:
-    """float32 [n, dim]: the row of each character, or the mean of its rows; and the digest of the rows read.
+def _row_ids(spelling: Spelling) -> NDArray[np.int64]:
+    """What to read in one go: the first row of each character, and behind these every row of the composed ones.
 
-    The matrix must not be changed before the digest is there.
-
-    Every character has at least one row.
+    Most characters need no more than the first; so no second matrix is needed. Every character has at least one row.
     """
-    starts = spelling.row_offsets[:-1]
-    composed = np.flatnonzero(np.diff(spelling.row_offsets) > 1)
-    # one reading for all: the first row of each character, which most need no more, and behind these every row of the
-    # composed ones; so no second matrix is needed
-    pieces = [np.arange(spelling.row_offsets[place], spelling.row_offsets[place + 1]) for place in composed]
-    ids = spelling.row_ids[np.concatenate((starts, *pieces)).astype(np.int64)]
-    rows, digest = read_and_hash(model.tensor, ids)
-    matrix = rows[: len(spelling)]
-    if len(composed):
-        digest.hexdigest()  # of the rows as they were read
+    firsts = spelling.row_ids[spelling.row_offsets[:-1]]
+    return np.concatenate((firsts, *_pieces(spelling).values()))
+
+
+def _pieces(spelling: Spelling) -> dict[int, NDArray[np.int64]]:
+    """Row ids of each composed character, by its place."""
+    offsets = spelling.row_offsets
+    composed = np.flatnonzero(np.diff(offsets) > 1).tolist()
+    return {place: spelling.row_ids[offsets[place] : offsets[place + 1]] for place in composed}
+
+
+def _vectors_of(model: TokenEmbedding, spelling: Spelling, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [n, dim]: the row of each character, or the mean of its rows, as the model projects it.
+
+    Args:
+        model: the model.
+        spelling: of the characters.
+        rows: those of :func:`_row_ids`, which are changed where characters are composed.
+    """
     start = len(spelling)
+    matrix = rows[:start]
     with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are told of in the finished vectors
-        for place, piece in zip(composed.tolist(), pieces, strict=True):
-            matrix[place] = rows[start : start + len(piece)].mean(axis=0, dtype=np.float32)
-            start += len(piece)
+        for place, ids in _pieces(spelling).items():
+            matrix[place] = rows[start : start + len(ids)].mean(axis=0, dtype=np.float32)
+            start += len(ids)
     # a mean, being linear, may be projected as well as its rows; the digest stays that of the stored rows
-    return (matrix if model.projection is None else project(model.projection, matrix)), digest
+    return matrix if model.projection is None else project(model.projection, matrix)
 
 
 def identity(model: TokenEmbedding) -> dict[str, Any]:
@@ -455,7 +465,8 @@ def verify_rows(
 
     if model.dim != rows_before(vectors) or not len(vectors):
         return vectors.chars
-    matrix[found], _ = _rows_of(model, spelling.take(found))
+    with_rows = spelling.take(found)
+    matrix[found] = _vectors_of(model, with_rows, sample_rows(model.tensor, _row_ids(with_rows)))
     same = found & stored_alike(matrix, vectors, rounded_to or vectors.dtype)
     if statuses and "converted" not in vectors.source:
         same &= spelling.status == vectors.status
