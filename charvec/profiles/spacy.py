@@ -6,10 +6,7 @@ values, and the load fails. These two are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from charvec.plumbing.arrays.keyed_rows import Chunk, KeyedRows, Special, from_lines, lines
+from charvec.plumbing.arrays.keyed_rows import Special, text_file
 
 __all__ = ["ALIASES", "FILES", "LOSES", "MIN_DIM", "NAME", "READERS", "SPECIAL", "read", "write"]
 
@@ -21,16 +18,4 @@ LOSES = frozenset("\n\r")
 MIN_DIM = 1
 SPECIAL = Special()
 
-
-def write(rows: KeyedRows, about: Mapping[str, Any]) -> dict[str, Iterable[Chunk]]:
-    """The one file."""
-    return {"": lines(rows, header=True)}
-
-
-def read(files: Mapping[str, bytes], path: str, dim: int) -> KeyedRows:
-    """Its lines.
-
-    Raises:
-        DamagedFile: as :func:`charvec.plumbing.arrays.keyed_rows.from_lines`.
-    """
-    return from_lines(files[""], path, dim, header=True)
+write, read = text_file(header=True)
