@@ -332,6 +332,13 @@ def test_bad_headers(name: str) -> None:
     assert refusal(BAD[name]).code == "E-GGUF"
 
 
+@pytest.mark.parametrize("length", range(32))
+def test_a_tokenizer_alone(length: int) -> None:
+    """A file without tensors, such as llama.cpp keeps of vocabularies, need not be padded."""
+    data = Maker().file([Maker().pair("k", 8, Maker().string(bytes(length)))], align=1)
+    assert read(data).values == {"k": "\0" * length}
+
+
 def test_the_control_is_good() -> None:
     """What the bad ones are spoiled copies of."""
     assert read(GOOD).tensors["token_embd.weight"].shape == (64, 8)
