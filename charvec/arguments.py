@@ -9,7 +9,7 @@ from typing import Any
 
 from charvec.errors import UsageError
 
-__all__ = ["integer", "listed", "path_of", "real"]
+__all__ = ["flag", "integer", "listed", "path_of", "real"]
 
 
 def integer(value: object) -> int | None:
@@ -32,6 +32,24 @@ def real(value: object) -> float | None:
         return float(value)  # type: ignore[arg-type]
     except (OverflowError, TypeError, ValueError):
         return None
+
+
+def flag(value: object, name: str) -> bool:
+    """True or False, also one of NumPy or another library; None, 0 and 1 as Python takes them.
+
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for anything else, texts and arrays among it: "no" would be true.
+    """
+    if value is None:
+        return False
+    # an array compares element by element
+    if not getattr(value, "shape", None) and (value == 0 or value == 1):
+        return bool(value)
+    raise UsageError("E-ARGUMENT", f"{name}={value!r:.100} is neither true nor false", help="give True or False")
 
 
 def listed(several: Iterable[Any], what: str) -> list[Any]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from charvec import checkpoints, vocabularies
-from charvec.arguments import path_of
+from charvec.arguments import flag, path_of
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
@@ -135,6 +135,9 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
             :func:`charvec.vocabularies.read` and :func:`find_embedding`;
             DamagedFile ``E-VOCAB-ROWS`` when the vocabulary has more pieces than the matrix has rows.
     """
+    download = flag(download, "download")
+    if lowercase is not None:
+        lowercase = flag(lowercase, "lowercase")
     if space not in SPACES:
         raise UsageError("E-SPACE", f"{space!r} is no space", help=f"choose from {', '.join(SPACES)}")
     name = path_of(model, "open(model)") if model is not None else bundled_model()

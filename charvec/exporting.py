@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charvec import formats, profiles
 from charvec.alignment import align
-from charvec.arguments import path_of
+from charvec.arguments import flag, path_of
 from charvec.errors import CharvecError, DamagedFile, Note, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder, write_file
 from charvec.plumbing.arrays.keyed_rows import KeyedRows, Special, portions
@@ -91,7 +91,7 @@ def export(
         MissingPackage: ``E-PACKAGE``.
         OutputError, ReadWriteError, PermissionDenied: as :func:`charvec.save`.
     """
-    path = path_of(path, "export(vectors, path, profile)")
+    path, overwrite = path_of(path, "export(vectors, path, profile)"), flag(overwrite, "overwrite")
     vectors = as_vectors(vectors, "export(vectors, path, profile)")
     check_export(path, profile, overwrite=overwrite)
     options = (pad, unk, special, unk_row)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import flag
 from charvec.counts import Counts, as_counts
 from charvec.coverage import Coverage
 from charvec.dtypes import convert_rows, parse_dtype
@@ -321,6 +322,7 @@ def dump(
 
     kept = parse_keep(keep)
     parse_dtype(dtype)
+    strict, center, overwrite = flag(strict, "strict"), flag(center, "center"), flag(overwrite, "overwrite")
     smaller: dict[str, Any] = {"dims": dims, "pca": pca, "by": by, "center": center or None, "sif": sif}
     smaller = {name: value for name, value in smaller.items() if value is not None}
     if smaller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from charvec.arguments import flag
 from charvec.errors import MissingPackage
 from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
@@ -53,7 +54,7 @@ def embedding(
     vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     matrix = table(vectors, vocab, padding_idx=padding_idx, **options).matrix
     layer = nnx.Embed(*matrix.shape, embedding_init=nnx.initializers.constant(matrix), rngs=nnx.Rngs(0))
-    if freeze:
+    if flag(freeze, "freeze"):
         layer.embedding = Frozen(layer.embedding[...])
     return layer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from charvec.arguments import integer
+from charvec.arguments import flag, integer
 from charvec.errors import MissingPackage, UsageError
 from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, table
@@ -61,6 +61,8 @@ def embedding(
     """
     vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
+    if mask_zero is not None:
+        mask_zero = flag(mask_zero, "mask_zero")
     if mask_zero and rows.padding != 0:
         raise UsageError(
             "E-PADDING",
@@ -75,7 +77,7 @@ def embedding(
         dim,
         embeddings_initializer="zeros",
         mask_zero=rows.padding == 0 if mask_zero is None else mask_zero,
-        trainable=not freeze,
+        trainable=not flag(freeze, "freeze"),
         name=name,
     )
     layer.build()

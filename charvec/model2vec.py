@@ -7,6 +7,7 @@ import os
 
 from tokenizers import Tokenizer
 
+from charvec.arguments import flag
 from charvec.errors import MissingPackage, UsageError
 from charvec.profiles.model2vec import SPECIAL, tokenizer
 from charvec.storage import as_vectors
@@ -59,6 +60,6 @@ def static_model(
     return StaticModel(
         table(vectors, ids, pad=pad).matrix,
         Tokenizer.from_str(json.dumps(tokenizer(ids))),
-        normalize=normalize,
+        normalize=flag(normalize, "normalize"),
         max_length=None,
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import path_of
+from charvec.arguments import flag, path_of
 from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
 from charvec.plumbing.replacing import check_target, write_whole
@@ -87,6 +87,7 @@ def model(
             can hold.
     """
     vectors = as_vectors(vectors, "model(vectors, vocab)")
+    normalize, center = flag(normalize, "normalize"), flag(center, "center")
     if pooling is None and normalize:
         raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
     if inputs not in ("ids", "codepoints"):
@@ -163,7 +164,7 @@ def export(
         OutputError, PermissionDenied: as :func:`charvec.save`.
         DamagedFile, ReadWriteError: as :func:`charvec.save`; the old file is then untouched.
     """
-    path = path_of(path, "export(vectors, path, vocab)")
+    path, overwrite = path_of(path, "export(vectors, path, vocab)"), flag(overwrite, "overwrite")
     check_target(path, overwrite=overwrite)
     made = model(vectors, vocab, **options)
     write_whole(path, made.SerializeToString(deterministic=True), overwrite=overwrite)

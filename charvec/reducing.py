@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import integer, real
+from charvec.arguments import flag, integer, real
 from charvec.codebooks import quantise
 from charvec.counts import Counts, Samples
 from charvec.dtypes import convert_rows, parse_dtype, storable
@@ -73,12 +73,12 @@ def reduce(
 
     Raises:
         UsageError: ``E-REDUCE`` for numbers out of range, where no counts are known, and for rows that do not vary;
-            ``E-DTYPE``; ``E-ARGUMENT`` for anything but vectors.
-        UsageError: ``E-REDUCED`` when axes or dimensions are asked of vectors that have axes already.
+            ``E-DTYPE``; ``E-ARGUMENT`` for anything but vectors, and for a ``center`` that is no truth value;
+            ``E-REDUCED`` when axes or dimensions are asked of vectors that have axes already.
         WrongFile: ``E-OVERFLOW``.
     """
     check_reduction(top=top, dims=dims, pca=pca, by=by, center=center, sif=sif, dtype=dtype)
-    vectors = as_vectors(vectors, "reduce(vectors)")
+    vectors, center = as_vectors(vectors, "reduce(vectors)"), flag(center, "center")
     made = vectors if top is None else _top(vectors, int(top))
     rows, was = made.matrix, made.dtype
     shorter = dims is not None or pca is not None
@@ -120,7 +120,7 @@ def check_reduction(
     """Refuse what makes no sense whatever the vectors, before any work is done; arguments as for :func:`reduce`.
 
     Raises:
-        UsageError: ``E-REDUCE``, ``E-DTYPE``.
+        UsageError: ``E-REDUCE``, ``E-DTYPE``, ``E-ARGUMENT``.
     """
     for name, value in (("top", top), ("dims", dims), ("pca", pca)):
         if value is not None and (integer(value) or 0) < 1:
@@ -129,7 +129,7 @@ def check_reduction(
         raise _refused("dims and pca exclude each other", "say one of them")
     if by not in (None, *WEIGHTS):
         raise _refused(f"{by!r} is nothing to weigh by", "choose types or occurrences")
-    if by is not None and pca is None and not center:
+    if by is not None and pca is None and not flag(center, "center"):
         raise _refused("by says what center and pca weigh, and neither is asked for", "say center or pca too")
     if sif is not None and not 0 < (real(sif) or 0) < math.inf:
         raise _refused(f"sif is {sif!r}", "say a positive number; 0.001 is usual")

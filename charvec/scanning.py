@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from charvec.arguments import integer, listed, path_of
+from charvec.arguments import flag, integer, listed, path_of
 from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
@@ -105,6 +105,7 @@ def scan(
         CharvecError: ``E-JOURNAL...`` as :class:`charvec.journal.Journal` does, with ``resume``.
     """
     extensions, exclude = _names("extensions", extensions), _names("exclude", exclude)
+    hidden, ignore_files = flag(hidden, "hidden"), flag(ignore_files, "ignore_files")
     ratio = integer(max_ratio)
     if ratio is None or ratio < 1:
         raise UsageError("E-ARGUMENT", f"max_ratio is {max_ratio!r}", help="say a whole number from 1 on")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from charvec import formats
-from charvec.arguments import path_of
+from charvec.arguments import flag, path_of
 from charvec.errors import CharvecWarning, Note, UsageError, WrongFile
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.replacing import check_target, replacing
@@ -32,11 +32,11 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
         the vectors; large arrays are views into one read-only copy of the file.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` for what is no path; ``E-PATH`` for one that no file can have.
+        UsageError: ``E-ARGUMENT`` for what is no path, and no truth value; ``E-PATH`` for a path that no file can have.
         NotFound, PermissionDenied, ReadWriteError: when it cannot be read.
         InputError: when it is damaged, hostile, of a newer version, or no vector file.
     """
-    path = path_of(path, "load(path)")
+    path, check = path_of(path, "load(path)"), flag(check, "check")
     _refuse_folder(path)
     with File(path) as file:
         member = _member_of(file)
@@ -150,7 +150,7 @@ def put(
     Returns:
         characters that were left out; and as notes, what else the format cannot hold.
     """
-    path = path_of(path, "save(vectors, path)")
+    path, overwrite = path_of(path, "save(vectors, path)"), flag(overwrite, "overwrite")
     check_output(path, format=format, overwrite=overwrite)
     member = formats.by_suffix(path) if format is None else formats.by_name(format)
     vectors = as_vectors(vectors, "save(vectors, path)")
@@ -195,7 +195,7 @@ def check_output(
         OutputError: ``E-OUTPUT-EXISTS``, ``E-OUTPUT-FOLDER``, ``E-OUTPUT-NO-FOLDER``, ``E-OUTPUT-IS-INPUT``.
         PermissionDenied: ``E-PERMISSION`` when its folder cannot be written to.
     """
-    path = path_of(path, "the output")
+    path, overwrite = path_of(path, "the output"), flag(overwrite, "overwrite")
     if path == "-":
         raise UsageError(
             "E-OUTPUT-STDOUT",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
+from charvec.arguments import flag
 from charvec.errors import MissingPackage
 from charvec.storage import as_vectors
 from charvec.tables import Default, Vocab, check_mode, table
@@ -50,7 +51,9 @@ def embedding(
     vectors = as_vectors(vectors, "embedding(vectors, vocab)")
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     weights = torch.from_numpy(rows.matrix)
-    made: nn.Embedding = nn.Embedding.from_pretrained(weights, freeze=freeze, padding_idx=rows.padding)  # type: ignore[no-untyped-call]
+    made: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        weights, freeze=flag(freeze, "freeze"), padding_idx=rows.padding
+    )
     return made
 
 
@@ -86,5 +89,7 @@ def embedding_bag(
     check_mode("mode", mode)
     rows = table(vectors, vocab, padding_idx=padding_idx, **options)
     weights = torch.from_numpy(rows.matrix)
-    made: nn.EmbeddingBag = nn.EmbeddingBag.from_pretrained(weights, freeze=freeze, mode=mode, padding_idx=rows.padding)
+    made: nn.EmbeddingBag = nn.EmbeddingBag.from_pretrained(
+        weights, freeze=flag(freeze, "freeze"), mode=mode, padding_idx=rows.padding
+    )
     return made

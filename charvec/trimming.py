@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec import checkpoints
-from charvec.arguments import path_of
+from charvec.arguments import flag, path_of
 from charvec.counts import Counts, as_counts
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import CharvecError, Note, UsageError, WrongFile
@@ -103,7 +103,7 @@ def trim(
     call = "trim(model, counts, out)"
     counts, model = as_counts(counts, call), as_model(model, call)
     source = places.parent(model.checkpoint.path)
-    out = path_of(out, call)
+    out, overwrite, unused = path_of(out, call), flag(overwrite, "overwrite"), flag(unused, "unused")
     there = _written(out)
     check_folder(out, there, overwrite=overwrite, inputs=model.files)
     if model.checkpoint.format not in FORMATS:

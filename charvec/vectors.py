@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import listed
+from charvec.arguments import flag, listed
 from charvec.consistency import check_fit
 from charvec.counts import UNICODE_SIZE, characters
 from charvec.coverage import Coverage, Missing
@@ -271,6 +271,7 @@ class CharVectors:
         """
         single = isinstance(texts, str)
         several = _texts(texts)
+        normalize, center = flag(normalize, "normalize"), flag(center, "center")
         if pooling is None:
             if normalize:
                 raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
@@ -350,7 +351,7 @@ class CharVectors:
         """
         from charvec.neighbours import nearest
 
-        return nearest(self._less_mean if center else self, query, k)
+        return nearest(self._less_mean if flag(center, "center") else self, query, k)
 
     @cached_property
     def _less_mean(self) -> CharVectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from vector_samples import ROOT
 
 import charvec as package
-from charvec.arguments import integer, listed, path_of, real
+from charvec.arguments import flag, integer, listed, path_of, real
 from charvec.errors import CharvecError, UsageError
 
 MODEL = ROOT / "samples" / "tiny-bert-zh"
@@ -20,6 +21,7 @@ TEXTS = ROOT / "samples" / "texts"
 COUNTS = package.count(["水水水火火山,", "明天下雨,今天下雨"])
 VECTORS = package.lookup(MODEL, COUNTS)
 IDS = VECTORS.vocabulary()
+FILE = ROOT / "tests" / "data" / "vectors" / "float32.h5"
 
 
 class Whole:
@@ -54,6 +56,83 @@ def test_reals(value: object) -> None:
 def test_no_reals(value: object) -> None:
     """Truth values are none, nor are texts, though ``float`` reads them."""
     assert real(value) is None
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 1, 1.0, np.int8(1), np.array(True)])
+def test_flags(value: object) -> None:
+    """Truth values of any library, and the numbers that are as good; None is False."""
+    assert flag(value, "x") is True and flag(None, "x") is False and flag(value == 0, "x") is False
+
+
+@pytest.mark.parametrize(
+    "value", ["no", "", b"1", 2, 0.5, [], [True], object(), np.array([True]), np.array([1, 2]), np.array("a"), 1j]
+)
+def test_no_flags(value: object) -> None:
+    """Neither true nor false, though Python would take most of them for true."""
+    with pytest.raises(UsageError, match="is neither true nor false") as caught:
+        flag(value, "x")
+    assert caught.value.code == "E-ARGUMENT" and caught.value.help
+
+
+#: Functions, and their arguments that are true or false.
+FLAGS: list[tuple[str, Callable[[Any], Any]]] = [
+    ("encode normalize", lambda x: VECTORS.encode("水", normalize=x)),
+    ("encode center", lambda x: VECTORS.encode("水", center=x)),
+    ("similarity", lambda x: VECTORS.similarity("水", "火", center=x)),
+    ("nearest", lambda x: VECTORS.nearest("水", center=x)),
+    ("vectors.save", lambda x: VECTORS.save("a.h5", overwrite=x)),
+    ("save", lambda x: package.save(VECTORS, "a.h5", overwrite=x)),
+    ("export", lambda x: package.export(VECTORS, "a.txt", "lattice", overwrite=x)),
+    ("export format", lambda x: package.export(VECTORS, "a.txt", "gensim", overwrite=x)),
+    ("load", lambda x: package.load(FILE, check=x)),
+    ("open lowercase", lambda x: package.open(MODEL, lowercase=x)),
+    ("open download", lambda x: package.open(MODEL, download=x)),
+    ("scan hidden", lambda x: package.scan(TEXTS, hidden=x)),
+    ("scan ignore_files", lambda x: package.scan(TEXTS, ignore_files=x)),
+    ("reduce", lambda x: package.reduce(VECTORS, center=x)),
+    ("trim overwrite", lambda x: package.trim(MODEL, COUNTS, "out", overwrite=x)),
+    ("trim unused", lambda x: package.trim(MODEL, COUNTS, "out", unused=x)),
+    *(
+        (f"dump {name}", lambda x, name=name: package.dump(TEXTS, out="a.h5", **{name: x}))
+        for name in ("lowercase", "download", "overwrite", "strict", "center", "hidden", "ignore_files")
+    ),
+]
+
+
+@pytest.mark.parametrize("call", [each[1] for each in FLAGS], ids=[each[0] for each in FLAGS])
+def test_flags_everywhere(call: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array where a truth value belongs is refused before anything is written; one of NumPy will do."""
+    monkeypatch.chdir(tmp_path)
+    for value in (np.array([True, False]), np.zeros(0), "no"):
+        with pytest.raises(UsageError) as caught:
+            call(value)
+        assert caught.value.code == "E-ARGUMENT"
+    assert not list(tmp_path.iterdir())
+    call(np.False_)
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "argument"),
+    [
+        ("torch", "embedding", "freeze"),
+        ("torch", "embedding_bag", "freeze"),
+        ("keras", "embedding", "freeze"),
+        ("keras", "embedding", "mask_zero"),
+        ("flax", "embedding", "freeze"),
+        ("onnx", "model", "normalize"),
+        ("onnx", "model", "center"),
+        ("model2vec", "static_model", "normalize"),
+    ],
+)
+def test_flags_of_adapters(module: str, function: str, argument: str) -> None:
+    """As of all others."""
+    pytest.importorskip(module)
+    adapter = getattr(importlib.import_module(f"charvec.{module}"), function)
+    for value in (np.array([True, False]), "no"):
+        with pytest.raises(UsageError) as caught:
+            adapter(VECTORS, **{argument: value})
+        assert caught.value.code == "E-ARGUMENT"
+    adapter(VECTORS, **{argument: np.False_})
 
 
 def test_lists() -> None:
