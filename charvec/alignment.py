@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import integer
+from charvec.arguments import among, integer
 from charvec.errors import UsageError, WrongFile
 from charvec.valueclass import dataclass
 
@@ -70,7 +70,7 @@ def align(
     seed: int,
 ) -> Aligned:
     """The work of :meth:`charvec.vectors.CharVectors.matrix_for`, which says what is what; same errors."""
-    if missing not in ("zeros", "unk", "mean", "normal", "error"):
+    if not among(missing, ("zeros", "unk", "mean", "normal", "error")):
         raise UsageError(
             "E-MISSING", f"missing={missing!r} is unknown", help="choose zeros, unk, mean, normal or error"
         )

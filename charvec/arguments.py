@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from charvec.errors import UsageError
 
-__all__ = ["flag", "integer", "listed", "path_of", "real"]
+__all__ = ["among", "flag", "integer", "listed", "path_of", "real"]
 
 
 def integer(value: object) -> int | None:
@@ -32,6 +32,11 @@ def real(value: object) -> float | None:
         return float(value)  # type: ignore[arg-type]
     except (OverflowError, TypeError, ValueError):
         return None
+
+
+def among(value: object, words: Collection[str | None]) -> bool:
+    """Whether a word is one of some. Anything else is none; ``in`` would compare an array element by element."""
+    return isinstance(value, str) and value in words
 
 
 def flag(value: object, name: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from charvec import checkpoints, vocabularies
-from charvec.arguments import flag, path_of
+from charvec.arguments import among, flag, path_of
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
@@ -138,7 +138,7 @@ def open(  # `charvec.open` reads as it should; nothing here needs the built-in
     download = flag(download, "download")
     if lowercase is not None:
         lowercase = flag(lowercase, "lowercase")
-    if space not in SPACES:
+    if not among(space, SPACES):
         raise UsageError("E-SPACE", f"{space!r} is no space", help=f"choose from {', '.join(SPACES)}")
     name = path_of(model, "open(model)") if model is not None else bundled_model()
     path = settle_model(name, revision=revision, download=download)

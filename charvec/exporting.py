@@ -95,6 +95,9 @@ def export(
     vectors = as_vectors(vectors, "export(vectors, path, profile)")
     check_export(path, profile, overwrite=overwrite)
     options = (pad, unk, special, unk_row)
+    for option in options:
+        if option is not None and not isinstance(option, str):
+            raise UsageError("E-PROFILE-SPECIAL", f"{option!r:.100} is no name", help="give a str")
     if isinstance(profile, str) and profile in profiles.FORMATS:
         return _as_format(vectors, path, profile, options, overwrite)
     member = profiles.by_name(profile)

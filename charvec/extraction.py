@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import flag
+from charvec.arguments import flag, integer
 from charvec.counts import Counts, as_counts
 from charvec.coverage import Coverage
 from charvec.dtypes import convert_rows, parse_dtype
@@ -329,7 +329,8 @@ def dump(
         from charvec.reducing import check_reduction
 
         check_reduction(**smaller)
-    selects = only or min_count != 1 or top is not None
+    every = only is None or (isinstance(only, (str, tuple, list)) and not only)  # an array is neither true nor false
+    selects = not every or integer(min_count) != 1 or top is not None
     if selects:
         from charvec.selection import select, selected_by
 

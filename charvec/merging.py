@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import listed
+from charvec.arguments import among, listed
 from charvec.dtypes import check_dtype
 from charvec.errors import Note, UsageError, WrongFile
 from charvec.plumbing.arrays.layout import MAX_SOURCES
@@ -110,7 +110,7 @@ def _checked(
     given: Iterable[CharVectors | str | os.PathLike[str]], how: str, counts: str | None, missing: str
 ) -> list[CharVectors]:
     for word, choices in ((how, ("first", "concat")), (counts, (None, "sum", "max")), (missing, ("zeros", "drop"))):
-        if word not in choices:
+        if not (among(word, choices) or (word is None and None in choices)):
             raise UsageError("E-ARGUMENT", f"{word!r} is unknown", help="choose " + ", ".join(filter(None, choices)))
     # one file, and the vectors of one, can be iterated as well
     alone = isinstance(given, (str, os.PathLike, CharVectors))

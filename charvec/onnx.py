@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import flag, path_of
+from charvec.arguments import among, flag, path_of
 from charvec.dtypes import convert_rows
 from charvec.errors import MissingPackage, UsageError, WrongFile
 from charvec.plumbing.replacing import check_target, write_whole
@@ -90,9 +90,9 @@ def model(
     normalize, center = flag(normalize, "normalize"), flag(center, "center")
     if pooling is None and normalize:
         raise UsageError("E-POOLING", "normalize goes with a pooling", help="choose mean, sum or sif")
-    if inputs not in ("ids", "codepoints"):
+    if not among(inputs, ("ids", "codepoints")):
         raise UsageError("E-ARGUMENT", f"inputs={inputs!r} is unknown", help="choose ids or codepoints")
-    if dtype not in ("float32", "float16", "int8"):
+    if not among(dtype, ("float32", "float16", "int8")):
         raise UsageError("E-DTYPE", f"dtype={dtype!r} is unknown here", help="choose float32, float16 or int8")
     if pooling is None:
         matrix, kind = vectors.matrix - mean_of(vectors) if center else vectors.matrix, ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import real
+from charvec.arguments import among, real
 from charvec.errors import UsageError
 from charvec.reduction import mean_of
 
@@ -95,7 +95,7 @@ def _choice(
     vectors: CharVectors, pooling: str, a: float | None, center: bool
 ) -> tuple[str, NDArray[np.float64] | None, NDArray[np.float32] | None]:
     """The pooling, with the weights of rows and the mean to take away from them first, where there are such."""
-    if pooling not in POOLINGS:
+    if not among(pooling, POOLINGS):
         raise UsageError("E-POOLING", f"{pooling!r} is no pooling", help="choose mean, sum, sif, stored or None")
     if pooling == "stored":
         pooling, center = _stored(vectors, center)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import flag, integer, real
+from charvec.arguments import among, flag, integer, real
 from charvec.codebooks import quantise
 from charvec.counts import Counts, Samples
 from charvec.dtypes import convert_rows, parse_dtype, storable
@@ -127,7 +127,7 @@ def check_reduction(
             raise _refused(f"{name} is {value!r}", "say a whole number from 1 on")
     if dims is not None and pca is not None:
         raise _refused("dims and pca exclude each other", "say one of them")
-    if by not in (None, *WEIGHTS):
+    if by is not None and not among(by, WEIGHTS):
         raise _refused(f"{by!r} is nothing to weigh by", "choose types or occurrences")
     if by is not None and pca is None and not flag(center, "center"):
         raise _refused("by says what center and pca weigh, and neither is asked for", "say center or pca too")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from charvec.arguments import flag, integer, listed, path_of
+from charvec.arguments import among, flag, integer, listed, path_of
 from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
@@ -125,11 +125,15 @@ def scan(
         hidden=hidden,
         limits=Limits(ratio=ratio),
     )
-    if not jobs and executor is not None:
-        jobs = WORKERS
     cores = 1 if jobs is None else integer(jobs)
     if cores is None or cores < 0:
         raise UsageError("E-ARGUMENT", f"jobs is {jobs!r}", help="a number of cores, or 0 for all")
+    if executor is not None:
+        if not callable(getattr(executor, "submit", None)):
+            raise UsageError(
+                "E-ARGUMENT", f"a {type(executor).__name__} is no executor", help="give one of concurrent.futures"
+            )
+        cores = WORKERS if jobs is None else cores or WORKERS
     named = [samples] if isinstance(samples, (str, os.PathLike)) else listed(samples, "samples")
     for each in named:
         # a name that no file can have is none that is there
@@ -140,7 +144,11 @@ def scan(
     if not_this is not None:
         not_this = path_of(not_this, "scan(samples, not_this=...)")
     not_these = _names("not_these", not_these)
-    bar = progress or Silent()
+    bar = Silent() if progress is None else progress
+    if not all(callable(getattr(bar, step, None)) for step in ("start", "advance", "close")):
+        raise UsageError(
+            "E-ARGUMENT", f"a {type(bar).__name__} shows no progress", help="give it start, advance and close"
+        )
 
     def find() -> Iterator[Found]:
         return find_samples(
@@ -254,11 +262,13 @@ def _names(argument: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
 
 def _form(normalize: str | None) -> str:
     """A form of Unicode's normalisation, or ""."""
-    return _one_of("normalize", normalize.upper() if isinstance(normalize, str) else normalize or "", _FORMS)
+    if normalize is None:
+        return ""
+    return _one_of("normalize", normalize.upper() if isinstance(normalize, str) else normalize, _FORMS)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
+    if not among(value, choices):
         known = ", ".join(choice or '""' for choice in choices)
         raise UsageError("E-ARGUMENT", f"{name} is {value!r}", help=f"choose one of {known}")
     return value
@@ -307,7 +317,7 @@ def _counted(
     from charvec import parallel  # 4 ms, for Python's own executors
 
     with parallel.submitting(jobs, executor, bar.advance) as submit:
-        ahead, tries = (AHEAD, TRIES) if executor else (2, 1)
+        ahead, tries = (AHEAD, TRIES) if executor is not None else (2, 1)
         yield from parallel.several_at_once(work, submit, jobs * ahead, tries=tries)
 
 

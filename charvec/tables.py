@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.alignment import Aligned, Vocab, check_special, entries_of, row_count
-from charvec.arguments import integer, listed
+from charvec.arguments import among, integer, listed
 from charvec.errors import UsageError
 from charvec.valueclass import dataclass
 
@@ -130,7 +130,7 @@ def check_mode(argument: str, mode: object) -> None:
     Raises:
         UsageError: ``E-POOLING``, which names the argument.
     """
-    if mode not in ("mean", "sum"):
+    if not among(mode, ("mean", "sum")):
         raise UsageError("E-POOLING", f"{argument}={mode!r} is no pooling", help="choose mean or sum")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +111,49 @@ def test_flags_everywhere(call: Callable[[Any], Any], tmp_path: Path, monkeypatc
         assert caught.value.code == "E-ARGUMENT"
     assert not list(tmp_path.iterdir())
     call(np.False_)
+
+
+#: Functions with arguments that are sound.
+SOUND: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+    (package.dump, {"samples": TEXTS}),
+    (package.open, {"model": MODEL}),
+    (package.scan, {"samples": TEXTS}),
+    (package.count, {"texts": "水"}),
+    (package.lookup, {"model": MODEL, "counts": COUNTS}),
+    (package.cover, {"model": MODEL, "counts": COUNTS}),
+    (package.save, {"vectors": VECTORS, "path": "a.h5"}),
+    (package.load, {"path": FILE}),
+    (package.export, {"vectors": VECTORS, "path": "a.txt", "profile": "ner-funtool"}),
+    (package.reduce, {"vectors": VECTORS}),
+    (package.merge, {"parts": [VECTORS, VECTORS]}),
+    (package.select, {"counts": COUNTS}),
+    (package.update, {"vectors": VECTORS, "counts": COUNTS, "model": MODEL}),
+    (package.diff, {"before": VECTORS, "after": VECTORS}),
+    (package.ids, {"texts": ["水"], "vocab": IDS}),
+    (package.trim, {"model": MODEL, "counts": COUNTS, "out": "out"}),
+    (VECTORS.encode, {"texts": "水"}),
+    (VECTORS.similarity, {"first": "水", "second": "火"}),
+    (VECTORS.nearest, {"query": "水"}),
+    (VECTORS.vocabulary, {}),
+    (VECTORS.matrix_for, {"vocab": IDS}),
+    (VECTORS.padded, {"texts": ["水"]}),
+    (VECTORS.astype, {"dtype": "float16"}),
+    (VECTORS.take, {"chosen": VECTORS.counts > 0}),
+]
+ODD = (np.array([1, 2]), np.array(["a", "b"]), np.zeros((2, 2)), np.array(1), float("nan"), [1], {}, object(), b"x")
+
+
+@pytest.mark.parametrize(("function", "sound"), SOUND, ids=[each[0].__name__ for each in SOUND])
+def test_odd_arguments_everywhere(
+    function: Callable[..., Any], sound: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays, neither equal nor true, and other odd things in each place: it goes well, or a code says why not."""
+    monkeypatch.chdir(tmp_path)
+    names = [name for name, each in inspect.signature(function).parameters.items() if each.kind != each.VAR_KEYWORD]
+    for name in names:
+        for value in ODD:
+            with contextlib.suppress(CharvecError, KeyError):
+                function(**{**sound, name: value})
 
 
 @pytest.mark.parametrize(
@@ -243,6 +288,8 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
     ("scan max_ratio", lambda x: package.scan(TEXTS, max_ratio=x), [0, -1, 1.5, "1", float("nan")], "E-ARGUMENT"),
     ("scan not_this", lambda x: package.scan(TEXTS, not_this=x), [3.5, b"x"], "E-ARGUMENT"),
     ("scan not_these", lambda x: package.scan(TEXTS, not_these=x), [3, [3]], "E-ARGUMENT"),
+    ("scan executor", lambda x: package.scan(TEXTS, executor=x), [3, "x", np.zeros(2)], "E-ARGUMENT"),
+    ("scan progress", lambda x: package.scan(TEXTS, progress=x), [3, "x", np.zeros(2)], "E-ARGUMENT"),
     ("scan resume", lambda x: package.scan(TEXTS, resume=x), [3, b"x"], "E-ARGUMENT"),
     ("scan resume path", lambda x: package.scan(TEXTS, resume=x), ["a\0", "\ud800"], "E-PATH"),
 ]
