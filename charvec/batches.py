@@ -324,11 +324,13 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
     """
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
+    if options.fields:
+        options = replace(options, field=told_field(name, options), fields=())
     records: RecordSink | None = None
     if (options.field or options.column) and (codec or reader.NAME in TEXTS):
         from charvec.records import wrap
 
-        records = wrap(name, source.head, sink, options, inside)
+        records = wrap(path, source.head, sink, options, inside)
     into = records or sink
     if codec is None:
         outcome = reader.read(path, source, into, options)
@@ -382,6 +384,11 @@ def told_codec(path: str, head: bytes, options: Options) -> str | None:
     return told[1]
 
 
+def told_field(path: str, options: Options) -> str:
+    """The field of JSON Lines the user named for a file, "" when it is plain text."""
+    return next((field for glob, field in options.fields if _applies(glob, path)), options.field)
+
+
 def _applies(glob: str, path: str) -> bool:
     from fnmatch import fnmatch
 
@@ -398,5 +405,7 @@ def _may_be_text(head: bytes, codec: str) -> bool:
 
 def is_plain_utf8(path: str, head: bytes, options: Options) -> bool:
     """Whether a file, by how it begins, can be counted range by range: UTF-8, and every character by itself."""
-    steps = options.field or options.column or options.normalize or options.graphemes or may_hold_others(head)
-    return not steps and told_codec(path, head, options) is None and choose(head).NAME == utf8.NAME
+    steps = told_field(path, options) or options.column or options.normalize or options.graphemes
+    if steps or may_hold_others(head):
+        return False
+    return told_codec(path, head, options) is None and choose(head).NAME == utf8.NAME

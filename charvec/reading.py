@@ -88,6 +88,7 @@ class Options:
         errors: "" counts damaged texts without their damage and leaves out files that are not UTF-8 at all; ``"skip"``
             counts of every file what can be decoded; ``"strict"`` leaves out every file with an undecodable byte.
         field: dotted path to the text in JSON Lines; "" to read them as plain text.
+        fields: glob pattern and such a path, the first that matches; ``field`` is for files that no pattern matches.
         column: name or number of the text column in CSV, TSV, Parquet and Arrow; "" to read CSV and TSV as plain text.
         normalize: ``NFC``, ``NFD``, ``NFKC``, ``NFKD`` or "".
         graphemes: whether to count grapheme clusters as well.
@@ -99,6 +100,7 @@ class Options:
     encodings: tuple[tuple[str, str], ...] = ()
     errors: str = ""
     field: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
     column: str = ""
     normalize: str = ""
     graphemes: bool = False

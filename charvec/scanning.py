@@ -42,7 +42,7 @@ def scan(
     extensions: str | Iterable[str] | None = (),
     encoding: str | Mapping[str, str] | None = None,
     errors: str = "",
-    field: str | None = "",
+    field: str | Mapping[str, str] | None = "",
     column: str | int | None = "",
     normalize: str | None = "",
     unit: str = "codepoint",
@@ -73,7 +73,8 @@ def scan(
         errors: what to do with bytes that cannot be decoded. "" leaves them out of texts that are UTF-8 otherwise, and
             leaves out files that are not UTF-8 at all; ``"skip"`` leaves them out of any file and lists every place;
             ``"strict"`` leaves out every file that has any.
-        field: dotted path to the text in JSON Lines.
+        field: dotted path to the text in JSON Lines, as which every file is read then; or glob pattern -> path, the
+            first that matches, and files that none matches are read as if there were no field.
         column: name or number, from 1 on, of the text column in CSV, TSV, Parquet and Arrow. By its number it is looked
             for, inside folders and archives, only in files called .csv, .tsv, .tab or .psv, or of ``extensions``.
         normalize: normalise the text to this form first: ``NFC``, ``NFD``, ``NFKC`` or ``NFKD``.
@@ -109,15 +110,15 @@ def scan(
     ratio = integer(max_ratio)
     if ratio is None or ratio < 1:
         raise UsageError("E-ARGUMENT", f"max_ratio is {max_ratio!r}", help="say a whole number from 1 on")
-    field, column = "" if field is None else field, "" if column is None else column
-    if not isinstance(field, str):
-        raise UsageError("E-ARGUMENT", f"field is {field!r}", help="name a field of JSON Lines")
+    column = "" if column is None else column
+    fields = _fields(field)
     if not isinstance(column, str) and integer(column) is None:
         raise UsageError("E-ARGUMENT", f"column is {column!r}", help="name a column, or give its number from 1 on")
     options = Options(
         encodings=_encodings(encoding),
         errors=_one_of("errors", errors, ("", "skip", "strict")),
-        field=field,
+        field=next((path for glob, path in fields if not glob), ""),
+        fields=tuple(pair for pair in fields if pair[0]),
         column=str(column),
         normalize=_form(normalize),
         graphemes=_one_of("unit", unit, _UNITS) == "grapheme",
@@ -385,6 +386,16 @@ def _encodings(encoding: str | Mapping[str, str] | None) -> tuple[tuple[str, str
     return tuple(sorted(pairs, key=lambda pair: {"": 2, "*": 1}.get(pair[0], 0)))
 
 
+def _fields(field: str | Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    """Glob pattern and dotted path, in the order they are tried; the pattern "" stands for all other files."""
+    pairs = list(field.items()) if isinstance(field, Mapping) else [("", "" if field is None else field)]
+    if not all(isinstance(glob, str) and isinstance(path, str) for glob, path in pairs):
+        raise UsageError(
+            "E-ARGUMENT", f"field is {field!r}", help="name a field of JSON Lines, or give a dictionary: glob -> name"
+        )
+    return tuple(pairs)
+
+
 def _inside(extensions: Iterable[str]) -> tuple[str, ...]:
     """Suffixes of the files to read inside archives; those of the archives themselves say nothing about these."""
     suffixes = ["." + extension.lower().lstrip("*.") for extension in extensions]
@@ -399,7 +410,7 @@ def _settings(options: Options) -> dict[str, str]:
     asked = {
         "encoding": ", ".join(f"{glob}={codec}" if glob else codec for glob, codec in options.encodings),
         "errors": options.errors,
-        "field": options.field,
+        "field": ", ".join([*(f"{glob}={path}" for glob, path in options.fields), *filter(None, [options.field])]),
         "column": options.column,
         "normalize": options.normalize,
     }

@@ -21,7 +21,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import charvec
-from charvec.errors import Note
+from charvec import cli
+from charvec.errors import Note, UsageError
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.dotted import split
 from charvec.plumbing.text.json_array import Elements
@@ -1066,3 +1067,31 @@ def test_nothing_foreign_is_raised(kind: str, blocks: list[bytes]) -> None:
             sink.add_text(block.decode("utf-8", "ignore"))
     sink.end()
     sink.finish(Outcome())
+
+
+def test_a_field_of_some_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By a pattern, JSON Lines and plain text are read together; messages call a compressed file by its own name."""
+    (tmp_path / "a.txt").write_text("文\n", "utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "\\u5b57", "url": "x"}\n', "utf-8")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress('{"body": {"de": "é"}}\n{'.encode()))
+    patterns = {"b.*": "text", "*.jsonl": "body.de"}
+    counts = charvec.scan(tmp_path, field=patterns)
+    assert dict(counts) == {"\n": 1, "é": 1, "字": 1, "文": 1}
+    assert [note.path for note in counts.samples.problems] == [str(tmp_path / "c.jsonl.gz")]
+    assert counts.samples.problems[0].message.startswith(str(tmp_path / "c.jsonl.gz"))
+    assert counts.samples.settings["field"] == "b.*=text, *.jsonl=body.de"
+    assert dict(charvec.scan(tmp_path, field=patterns, jobs=2)) == dict(counts)
+    journal = tmp_path / "journal"
+    again = [charvec.scan(tmp_path, field=patterns, resume=journal, extensions=("txt", "jsonl", "gz")) for _ in "ab"]
+    assert dict(again[0]) == dict(again[1]) == dict(counts)
+    with pytest.raises(UsageError, match="other options"):
+        charvec.scan(tmp_path, field="text", resume=journal)
+    # what no pattern names has the field without one
+    assert dict(charvec.scan(tmp_path / "b.jsonl", field={"*.gz": "x", "": "url"})) == {"x": 1}
+    with pytest.raises(UsageError, match="E-ARGUMENT"):
+        charvec.scan(tmp_path, field={"*": 1})  # type: ignore[dict-item]
+    arguments = ["scan", str(tmp_path), "--ext", "txt", "jsonl", "--json"]
+    assert cli.main([*arguments, "--field", "*.jsonl=text", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {"U+000A": 1, "U+5B57": 1, "U+6587": 1}
+    assert cli.main([*arguments, "--field", "jsonl=text"]) == 2
+    assert "'jsonl' is no pattern of files" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from charvec.errors import Note
+from charvec.errors import Note, UsageError
 from charvec.plumbing.terminal import complain, count, escape, number, size
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ def add_sample_arguments(parser: ArgumentParser) -> None:
         help="undecodable bytes: skip leaves them out of any file and locates each; strict leaves the file out",
     )
     group.add_argument(
-        "--field", default="", metavar="PATH", help="JSON Lines: count this field, e.g. text or doc.body"
+        "--field",
+        action="append",
+        default=[],
+        metavar="[GLOB=]PATH",
+        help="JSON Lines: count this field, e.g. text or doc.body; or only of the files that match: '*.jsonl=text'",
     )
     group.add_argument(
         "--column", default="", metavar="NAME", help="CSV, TSV, Parquet, Arrow: count this column; a name or a number"
@@ -99,7 +103,6 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
     import os
     import time
 
-    from charvec.errors import UsageError
     from charvec.extraction import refuse_incomplete
     from charvec.plumbing.progress import bar
     from charvec.scanning import scan
@@ -119,7 +122,7 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
                 extensions=args.ext,
                 encoding=_encodings(args),
                 errors=args.errors,
-                field=args.field,
+                field=_fields(args),
                 column=args.column,
                 normalize=args.normalize,
                 unit=getattr(args, "unit", "codepoint"),
@@ -164,6 +167,23 @@ def _encodings(args: Namespace) -> dict[str, str] | None:
         glob, _, codec = each.rpartition("=")
         pairs[glob] = codec
     return pairs or None
+
+
+def _fields(args: Namespace) -> dict[str, str]:
+    """``--field`` as glob pattern -> dotted path; the pattern "" stands for all other files.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` where a name stands for a pattern, which no file would match: all would be plain text.
+    """
+    pairs = {}
+    for each in args.field:
+        glob, _, path = each.rpartition("=")
+        if glob and not any(char in glob for char in "*?[./"):
+            raise UsageError(
+                "E-ARGUMENT", f"--field {each}: {glob!r} is no pattern of files", help="write --field '*.jsonl=text'"
+            )
+        pairs[glob] = path
+    return pairs
 
 
 def sample_notes(counts: Counts) -> list[Note]:
