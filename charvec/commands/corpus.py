@@ -173,7 +173,7 @@ def _fields(args: Namespace) -> dict[str, str]:
     """``--field`` as glob pattern -> dotted path; the pattern "" stands for all other files.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` where a name stands for a pattern, which no file would match: all would be plain text.
+        UsageError: ``E-ARGUMENT`` where a name stands for a pattern: all files would be plain text.
     """
     pairs = {}
     for each in args.field:
