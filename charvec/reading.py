@@ -47,6 +47,7 @@ _MAGIC = (
     (b"GIF8", "a GIF picture"),
     (b"%PDF-", "a PDF document"),
 )
+_FIRST = frozenset(mark[:1] for mark, _ in _MAGIC)
 #: What is taken for such a file only with a zero byte near its beginning.
 _HAS_ZERO = ("a GIF picture", "arrow stream")
 #: Bytes searched for a zero byte, which no text has; as git and ripgrep do.
@@ -55,8 +56,8 @@ _LOOK = 8192
 
 def magic(head: bytes) -> str:
     """What a file is by its first bytes: a name of the table above, ``"a binary file"``, or "" for plain text."""
-    zero = b"\0" in head[:_LOOK]
-    for mark, name in _MAGIC:
+    zero = head.find(b"\0", 0, _LOOK) >= 0
+    for mark, name in _MAGIC if head[:1] in _FIRST else ():
         if not head.startswith(mark):
             continue
         # a text may begin with these letters, and damage with these bytes

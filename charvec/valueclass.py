@@ -54,16 +54,17 @@ def _init(owner: str, fields: dict[str, Any], post: bool) -> Callable[..., None]
     def __init__(self: Any, /, *args: Any, **named: Any) -> None:
         if len(args) > len(names):
             raise TypeError(f"{owner}() takes {len(names)} arguments, but {len(args)} were given")
-        for name in names[: len(args)] if named else ():
-            if name in named:
-                raise TypeError(f"{owner}() got two values for the argument {name!r}")
-        if not known.issuperset(named):
-            raise TypeError(f"{owner}() has no argument {next(name for name in named if name not in known)!r}")
         values = self.__dict__
         values.update(defaults)
         values.update(zip(names, args, strict=False))
-        values.update(named)
-        for name in required:
+        if named:
+            for name in names[: len(args)]:
+                if name in named:
+                    raise TypeError(f"{owner}() got two values for the argument {name!r}")
+            if not known.issuperset(named):
+                raise TypeError(f"{owner}() has no argument {next(name for name in named if name not in known)!r}")
+            values.update(named)
+        for name in required[len(args) :]:  # they come first
             if name not in values:
                 raise TypeError(f"{owner}() lacks the argument {name!r}")
         for name, factory in factories.items():

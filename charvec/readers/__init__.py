@@ -44,11 +44,17 @@ MEMBERS = ("utf8", "unicode_bom", "parquet", "arrow", "binary")
 #: Names of those that read running text, which can hold records.
 TEXTS = ("utf-8", "unicode-bom")
 
+_imported: dict[str, Member] = {}
+
 
 def members() -> Iterator[Member]:
     """Every member, imported when its turn comes."""
     for name in MEMBERS:
-        yield cast(Member, import_module(f"charvec.readers.{name}"))
+        # importing what is there already takes longer than a short file
+        module = _imported.get(name)
+        if module is None:
+            module = _imported[name] = cast(Member, import_module(f"charvec.readers.{name}"))
+        yield module
 
 
 def choose(head: bytes) -> Member:
