@@ -34,6 +34,13 @@ MIN_RANGE, MAX_RANGE = 1 << 26, 1 << 28
 WORKERS, AHEAD = 16, 4
 #: How often a batch is given to such an executor before its failure ends everything.
 TRIES = 3
+#: What modern Korean and Japanese text has only where it was taken apart: vowels and final consonants of syllables, the
+#: marks that make が of か. Fewer are taken for examples in a text about such things.
+_PARTS = {
+    "parts of Hangul syllables": (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)),
+    "voicing marks of kana": (0x3099, 0x309A),
+}
+_MANY_PARTS = 10
 
 
 def scan(
@@ -455,12 +462,15 @@ def _with_remarks(report: Samples, total: Total) -> Samples:
     """The report, with what only the counts of all can tell."""
     counts = total.counts()
     report = replace(report, characters=int(counts.occurrences.sum()))
-    marks = counts.get("\ufeff", 0)
-    if not marks:
-        return report
-    inside = f"U+FEFF occurs {marks} times inside texts and was counted"
-    note = Note("N-MIDDLE-BOM", f"{inside}; only one at the beginning is a mark")
-    return replace(report, remarks=(*report.remarks, note))
+    notes = []
+    if marks := counts.get("\ufeff", 0):
+        inside = f"U+FEFF occurs {marks} times inside texts and was counted"
+        notes.append(Note("N-MIDDLE-BOM", f"{inside}; only one at the beginning is a mark"))
+    taken_apart = [sum(counts.get(chr(code), 0) for code in codes) for codes in _PARTS.values()]
+    if sum(taken_apart) >= _MANY_PARTS and "normalize" not in report.settings:
+        what = " and ".join(f"{number:,} {name}" for name, number in zip(_PARTS, taken_apart, strict=True) if number)
+        notes.append(Note("W-DECOMPOSED", f"texts are taken apart (NFD): {what}; --normalize NFC puts them together"))
+    return replace(report, remarks=(*report.remarks, *notes)) if notes else report
 
 
 def _shown(name: str) -> str:

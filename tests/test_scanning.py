@@ -1148,3 +1148,19 @@ def test_memory_does_not_grow_with_the_sample(monkeypatch: pytest.MonkeyPatch) -
             tracemalloc.stop()
             assert counts.samples.bytes > (size - 1) << 20
         assert abs(peaks[1] - peaks[0]) < 1 << 20 and max(peaks) < 32 << 20
+
+
+def test_text_that_is_taken_apart() -> None:
+    """Syllables and voiced kana in parts are named, since models know the whole; normalised or a few, they are not."""
+    import unicodedata
+
+    Path("ko.txt").write_text(unicodedata.normalize("NFD", "한글 코퍼스는 말뭉치다"), "utf-8")
+    Path("ja.txt").write_text(unicodedata.normalize("NFD", "ガギグゲゴパピプペポ"), "utf-8")
+    Path("few.txt").write_text("か\u3099 ᄀ ᅡ ᆨ", "utf-8")
+    said = {name: [note.message for note in scan(name).samples.remarks] for name in ("ko.txt", "ja.txt", "few.txt")}
+    assert "15 parts of Hangul syllables;" in said["ko.txt"][0] and "--normalize NFC" in said["ko.txt"][0]
+    assert ": 10 voicing marks of kana;" in said["ja.txt"][0] and said["few.txt"] == []
+    both = scan(["ko.txt", "ja.txt"])
+    assert codes(both) == ["W-DECOMPOSED"] and both.samples.complete
+    for form in ("NFC", "NFD"):
+        assert codes(scan(["ko.txt", "ja.txt"], normalize=form)) == []
