@@ -6,9 +6,10 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
+from unicodedata import is_normalized, normalize
 
 from charvec.errors import NotFound, OutputError, UsageError
-from charvec.plumbing.folders import fixed_part, is_pattern, matches
+from charvec.plumbing.folders import fixed_part, is_pattern, matches, spelt_otherwise
 from charvec.searching import STDIN, Found, Search, identity
 
 if TYPE_CHECKING:
@@ -170,9 +171,22 @@ def _expand(name: str) -> list[str]:
         found = sorted(matches(name))
         if found:
             return found
+        for form in ("NFD", "NFC"):
+            if matches(normalize(form, name)):
+                message = f"nothing matches {name} but what is spelt {_FORMS[form]}"
+                raise NotFound("E-NOT-FOUND", message, path=name, help=_OTHERWISE)
         raise NotFound("E-NOT-FOUND", f"nothing matches {name}", path=name, help="check the pattern")
+    if (alike := spelt_otherwise(name)) is not None:
+        form = "NFC" if is_normalized("NFC", alike) else "NFD"
+        message = f"{name} does not exist, but a name that reads the same does, spelt {_FORMS[form]}"
+        raise NotFound("E-NOT-FOUND", message, path=name, help=_OTHERWISE)
     message = f"{name} does not exist" if name else "an empty name was given as a sample"
     raise NotFound("E-NOT-FOUND", message, path=name, help="check the path")
+
+
+#: How the names of files are spelt that read like the one asked for.
+_FORMS = {"NFD": "in parts (NFD), as macOS does", "NFC": "with whole letters (NFC)"}
+_OTHERWISE = "name its folder, or let the shell complete the name; convmv --nfc renames such files"
 
 
 def _refuse_output(paths: list[str], output: tuple[int, int]) -> None:

@@ -557,3 +557,26 @@ assert names == {set() if setting == "nothing" else {"charvec.plumbing.text.igno
 """
     path = os.pathsep.join(path for path in sys.path if path)
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
+
+
+def test_names_in_parts() -> None:
+    """A name that reads the same as one that is there is told from it; a file system that finds both has no need."""
+    from unicodedata import normalize
+
+    whole = "한글/がく é.txt"
+    for there, asked, form in (("NFD", "NFC", "NFD"), ("NFC", "NFD", "NFC")):
+        path = Path(there, normalize(there, whole))
+        path.parent.mkdir(parents=True)
+        path.write_text("a")
+        name = os.path.join(there, normalize(asked, whole))
+        for wanted in (name, os.path.join(os.path.dirname(name), normalize(asked, "が*"))):
+            if os.path.exists(name):
+                assert len(list(find_samples(wanted))) == 1
+                continue
+            with pytest.raises(NotFound, match=form) as caught:
+                list(find_samples(wanted))
+            assert "its folder" in caught.value.help
+        for wanted in (name + "x", name + "/x", os.path.join(there, "없다*"), "없다.txt"):
+            with pytest.raises(NotFound) as caught:
+                list(find_samples(wanted))
+            assert "spelt" not in caught.value.message and "its folder" not in caught.value.help

@@ -46,6 +46,12 @@ def test_refusals(tmp_path: Path) -> None:
     assert refused(tmp_path / "old.h5") == ("E-OUTPUT-EXISTS", 73)
     assert refused(tmp_path / "pipe.h5", overwrite=True) == ("E-OUTPUT-SPECIAL", 73)
     assert refused("/dev/null", format="hdf5", overwrite=True) == ("E-OUTPUT-SPECIAL", 73)
+    reading, writing = os.pipe()  # as /dev/stdout may be one
+    try:
+        assert refused(f"/dev/fd/{writing}", format="hdf5", overwrite=False) == ("E-OUTPUT-SPECIAL", 73)
+    finally:
+        os.close(reading)
+        os.close(writing)
     assert refused(tmp_path / "a.doc") == ("E-SUFFIX", 2)
     assert refused(tmp_path / "a.h5", format="docx") == ("E-FORMAT-NAME", 2)
     assert (tmp_path / "old.h5").read_bytes() == b"old"

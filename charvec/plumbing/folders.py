@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-__all__ = ["FILE", "FOLDER", "LINK", "SPECIAL", "fixed_part", "is_pattern", "kind_of", "matches"]
+__all__ = ["FILE", "FOLDER", "LINK", "SPECIAL", "fixed_part", "is_pattern", "kind_of", "matches", "spelt_otherwise"]
 
 FILE, FOLDER, LINK, SPECIAL = "file", "folder", "link", "special"
 
@@ -53,6 +53,31 @@ def matches(pattern: str) -> set[str]:
         for folder in _folders(top)
         for match in matches(os.path.join(glob.escape(folder) if folder != os.curdir else "", *rest))
     }
+
+
+def spelt_otherwise(path: str) -> str | None:
+    """A path that is there and reads the same, with letters in parts that are whole in this one, or the reverse.
+
+    macOS stores names in parts (NFD) and finds them by either spelling; where they were copied to, only one is found.
+    """
+    from unicodedata import normalize
+
+    if path.isascii():
+        return None
+    found, differs = os.sep if path.startswith(os.sep) else "", False
+    for part in filter(None, path.split(os.sep)):
+        here = os.path.join(found, part)
+        if not os.path.lexists(here):
+            try:
+                names = os.listdir(found or os.curdir)
+            except OSError:
+                return None
+            alike = [name for name in names if normalize("NFC", name) == normalize("NFC", part)]
+            if len(alike) != 1:
+                return None
+            here, differs = os.path.join(found, alike[0]), True
+        found = here
+    return found if differs else None
 
 
 def _folders(top: str) -> Iterator[str]:

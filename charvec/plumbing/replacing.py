@@ -39,6 +39,13 @@ def check_target(path: str, *, overwrite: bool = False, inputs: Iterable[str] = 
             ``E-OUTPUT-IS-INPUT``.
         PermissionDenied: ``E-PERMISSION`` when its folder cannot be written to.
     """
+    with contextlib.suppress(OSError, ValueError):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            # asked before links are followed: what /dev/stdout leads to may be a pipe, which has no path
+            raise OutputError(
+                "E-OUTPUT-SPECIAL", f"{path} is no regular file", path=path, help="name a file, which is written whole"
+            )
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if os.path.isdir(target):
@@ -49,8 +56,6 @@ def check_target(path: str, *, overwrite: bool = False, inputs: Iterable[str] = 
         )
     if os.path.exists(target):
         status = os.stat(target)
-        if not stat.S_ISREG(status.st_mode):
-            raise OutputError("E-OUTPUT-SPECIAL", f"{path} is no regular file", path=path, help="name another file")
         for each in inputs:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.stat(each), status):
