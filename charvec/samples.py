@@ -52,12 +52,12 @@ def find_samples(
         ignore_files: whether ``.gitignore`` and ``.ignore`` files in the folders named and below are respected, as git
             does, in a repository or not. Those of the folders above are not looked at, for a corpus is often itself
             ignored by the project around it; nor are the user's own and ``.git/info/exclude``.
-        not_this: a file that is left out, because it is the output.
+        not_this: the output. Found inside a folder it is left out, if it is what charvec wrote there before.
         not_these: files that are passed over inside folders, because they are the model; read when they are named.
 
     Raises:
         NotFound: ``E-NOT-FOUND`` when a name, pattern or URL matches nothing.
-        OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
+        OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named, or is a sample inside a folder.
         UsageError: ``E-PATTERN`` when a pattern of ``exclude`` is malformed.
         CharvecError: as :func:`charvec.plumbing.remote.remote_samples.find_remote` for URLs.
     """

@@ -96,7 +96,7 @@ def scan(
         executor: counts the batches instead, e.g. that of a Dask client. Its workers must see the same files.
         resume: a file that keeps the counts of the files that are done. A scan that finds it goes on from there; one
             that was finished only counts what is new. Standard input and pipes are not kept.
-        not_this: a file to leave out, because it is the output.
+        not_this: the output. Found inside a folder it is left out, if it is what charvec wrote there before.
         not_these: files to pass over inside folders, because they are the model.
         progress: is told about the bytes done.
 
@@ -105,7 +105,7 @@ def scan(
 
     Raises:
         NotFound: ``E-NOT-FOUND`` when a name or pattern matches nothing; ``E-NO-FILES`` when folders hold no file.
-        OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named.
+        OutputError: ``E-OUTPUT-IS-INPUT`` when ``not_this`` is itself named, or is a sample inside a folder.
         UsageError: ``E-CODEC`` when Python has no such codec; ``E-ARGUMENT``.
         InputError: ``E-ENCODING`` when not one character could be read and some file is not UTF-8; ``E-SPECIAL`` or
             ``E-READ`` when not one could be read and a file named by itself failed so.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from charvec.errors import CharvecError, Note
+from charvec.errors import CharvecError, Note, OutputError
 from charvec.plumbing.folders import FILE, FOLDER, LINK, SPECIAL, kind_of
 from charvec.valueclass import dataclass, field
 
@@ -236,7 +237,10 @@ class Search:
             if not stat.S_ISREG(mode):
                 yield Found(problem=_special(path, mode))
                 return
-        if real in self.single or (self.output is not None and identity(path) == self.output):
+        if real in self.single:
+            return
+        if self.output is not None and identity(path) == self.output:
+            _refuse_sample(path)
             return
         name = os.path.basename(path)
         if name in self.model and identity(path) == self.model[name]:
@@ -338,6 +342,33 @@ def _special(path: str, mode: int) -> Note:
     kinds = ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
     kind = next((name for test, name in kinds if test(mode)), "special file")
     return Note("W-SPECIAL", f"{path} is a {kind}, not a file; it was not read", path)
+
+
+def _refuse_sample(path: str) -> None:
+    """Refuse an output found in a folder, unless it is what charvec wrote there before, which no one wants to count.
+
+    Raises:
+        OutputError: ``E-OUTPUT-IS-INPUT``.
+    """
+    from charvec import formats
+    from charvec.plumbing.files import File
+
+    try:
+        with File(path) as file:
+            head = file.head
+    except CharvecError:
+        return  # what cannot be read is no sample
+    if head and not re.match(_WRITTEN, head, re.DOTALL) and formats.sniff(head) is None:
+        raise OutputError(
+            "E-OUTPUT-IS-INPUT",
+            f"{path} is both a sample and the output",
+            path=path,
+            help="write to another file, or leave it out of the samples with --exclude",
+        )
+
+
+#: How what `scan` and `coverage` write begins: a table, JSON, a page.
+_WRITTEN = rb'U\+[0-9A-F]{4}[0-9A-F U+]*\t[^\t\n]*\t\d+\n|\{\n  "files": \d|<!DOCTYPE html>\n.*<title>Coverage of \d'
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from charvec.cli import main
 from charvec.errors import CharvecError, NotFound, OutputError, UsageError
 from charvec.samples import STDIN, Found, find_samples
 
@@ -182,6 +183,32 @@ def test_the_output_is_left_out() -> None:
         raises("E-OUTPUT-IS-INPUT", names, OutputError, not_this="d/out")
     with pytest.raises(OutputError):
         next(iter(find_samples(["d/a", "d/out"], not_this="d/out")))
+
+
+@pytest.mark.parametrize("command", ["dump -o d/out.h5", "dump -o d/out.txt", "dump -o d/out.pkl", "scan -o d/out.tsv"])
+def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What charvec wrote before is, when it is found in a folder of samples; anything else there is a sample."""
+    make("d/a")
+    Path("d/a").write_text("水火", "utf-8")
+    name, _, out = command.split()
+    for _ in range(2):
+        assert main([name, "d", "-o", out, "-f", "-q"]) == 0
+    assert find("d", not_this=out) == ["d/a"]
+    for text in ("水火土", "U+6C34 is water\n", "{}", "<!DOCTYPE html>\n<title>Water</title>"):
+        Path(out).write_text(text, "utf-8")
+        assert main([name, "d", "-o", out, "-f", "-q"]) == 73
+        assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err and Path(out).read_text("utf-8") == text
+        assert main([name, "d", "-o", out, "-f", "-q", "--exclude", Path(out).name]) == 0
+
+
+@pytest.mark.parametrize("options", ["scan -o d/out --json", "scan -o d/out --unit grapheme", "coverage --html d/out"])
+def test_other_outputs_that_were_written_before(options: str) -> None:
+    """They are no samples either."""
+    make("d/a")
+    Path("d/a").write_text("é水", "utf-8")
+    name, *rest = options.split()
+    for _ in range(2):
+        assert main([name, "d", *rest, "-f", "-q"]) == 0
 
 
 @posix
