@@ -195,6 +195,10 @@ def test_every_source_is_proven_against_its_own_model(tmp_path: Path, run: Run, 
     assert out.count("source ") == 2
     code, _, err = run("verify", tmp_path / "c.h5", "--against", MODEL)
     assert code == 1 and "source 2" in err and "not proven" in err
+    code, out, err = run("verify", tmp_path / "c.h5", "--against", MODEL, "--json")
+    first, second = json.loads(out)["compared"]
+    assert (code, err) == (1, "") and (first["source"], first["against"], first["proven"]) == (1, str(MODEL), True)
+    assert (second["source"], second["against"], second["proven"]) == (2, None, False)
     merged = charvec.load(tmp_path / "c.h5")
     stored = merged.stored.copy()
     stored[merged.chars.index("가"), -1] += 1

@@ -110,6 +110,26 @@ def test_verify_against_another_model(file: Path, tmp_path: Path, run: Run) -> N
     assert code == 0 and "made with another vocabulary" in out and "7 x 4, the model's is 8 x 4" in out
 
 
+def test_verify_json(file: Path, model: Path, tmp_path: Path, run: Run) -> None:
+    """What the lines say, with every character; the exit code stays."""
+    alone = {"file": str(file), "vectors": 5, "whole_by": "BLAKE2b-256", "proven": None, "compared": [], "notes": []}
+    code, out, err = run("verify", file, "--json", "-q")
+    assert (code, json.loads(out), err) == (0, alone, "")
+    against = {"against": str(model), "vectors": 5, "proven": True, "differ": [], "remarks": []}
+    code, out, _ = run("verify", file, "--against", model, "--json")
+    assert (code, json.loads(out)) == (0, {**alone, "proven": True, "compared": [against]})
+    other = make_model(tmp_path / "other", columns=5)
+    code, out, err = run("verify", file, "--against", other, "--json")
+    (said,) = json.loads(out)["compared"]
+    assert (code, err, said["proven"], len(said["differ"])) == (1, "", False, 5)
+    assert {"char": "水", "codepoint": "U+6C34"} in said["differ"] and "5" in said["remarks"][0]
+    text = tmp_path / "a.txt"
+    run("convert", file, text)
+    assert json.loads(run("verify", text, "--json")[1])["whole_by"] is None
+    code, out, err = run("verify", tmp_path / "none.h5", "--json")
+    assert (code, out, json.loads(err)["id"]) == (66, "", "E-NOT-FOUND")
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".vec", ".pkl"])
 def test_info_of_converted(file: Path, tmp_path: Path, run: Run, suffix: str) -> None:
     """Files without statuses are not said to be covered."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from charvec.commands.common import add_remote_arguments, open_model, say, warn
+from charvec.commands.common import add_remote_arguments, open_model, print_json, say, warn
 from charvec.errors import UsageError
-from charvec.plumbing.terminal import complain, escape, number, shown
+from charvec.plumbing.terminal import codepoint, complain, escape, number, shown
+from charvec.valueclass import dataclass
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -38,6 +40,58 @@ def arguments(parser: ArgumentParser) -> None:
         help="the tokenizer keeps case (default: as when the file was made)",
     )
     casing.add_argument("--uncased", dest="lowercase", action="store_true", help="the tokenizer lower-cases")
+    parser.add_argument("--json", action="store_true", help="JSON, with every character whose vector differs")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Vectors held against the model they are said to come from.
+
+    Attributes:
+        vectors: how many there are.
+        against: the model; None when none was named that is theirs.
+        equal: what they are where none differs: ``bit-equal to``.
+        wrong: characters whose vectors differ.
+        source: of a merged file, which of its sources they come from, and its files.
+        remarks: in what the model is another one than the file names.
+    """
+
+    vectors: int
+    against: str | None
+    equal: str = ""
+    wrong: Sequence[str] = ()
+    source: tuple[int, Sequence[str]] | None = None
+    remarks: Sequence[str] = ()
+
+    @property
+    def proven(self) -> bool:
+        """Whether every vector is the model's."""
+        return self.against is not None and not self.wrong
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            **({"source": self.source[0], "files": list(self.source[1])} if self.source else {}),
+            "against": self.against,
+            "vectors": self.vectors,
+            "proven": self.proven,
+            "differ": [{"char": char, "codepoint": codepoint(char)} for char in self.wrong],
+            "remarks": list(self.remarks),
+        }
+
+    def __str__(self) -> str:
+        whose = ""
+        if self.source:
+            whose = escape(f"source {self.source[0]} ({', '.join(self.source[1]) or 'unknown'}): ")
+        remarks = escape("".join(f"; {each}" for each in self.remarks))
+        all_of_them = number(self.vectors)
+        if self.against is None:
+            return f"{whose}{all_of_them} vectors are not proven: no --against names their model"
+        if not self.wrong:
+            return f"{whose}{all_of_them} of {all_of_them} vectors are {self.equal} {escape(self.against)}{remarks}"
+        named = ", ".join(map(shown, self.wrong[:8])) + (" ..." if len(self.wrong) > 8 else "")
+        of = "" if self.source else f" from {escape(self.against)}"
+        return f"{whose}{number(len(self.wrong))} of {all_of_them} vectors differ{of}: {named}{remarks}"
 
 
 def run(args: Namespace) -> int:
@@ -46,63 +100,81 @@ def run(args: Namespace) -> int:
     from charvec.storage import format_of, load
 
     vectors, proof = load(args.file), format_of(args.file).PROOF
-    warn(notes_on(vectors), args)
+    notes = notes_on(vectors)
+    warn(notes, args)
+    if not args.quiet and not args.json:
+        _say_whole(vectors, proof, args)
+    compared = []
+    for each in _compared(vectors, args):
+        compared.append(each)
+        if args.json:
+            continue
+        if not each.proven:
+            complain(str(each))
+        elif not args.quiet:
+            say(str(each))
+    proven = all(each.proven for each in compared)
+    if args.json:
+        report = {
+            "file": args.file,
+            "vectors": len(vectors),
+            "whole_by": proof or None,
+            "proven": proven if compared else None,
+            "compared": [each.as_dict() for each in compared],
+            "notes": [note.as_dict() for note in notes],
+        }
+        print_json(report)
+    return 0 if proven else 1
+
+
+def _say_whole(vectors: CharVectors, proof: str, args: Namespace) -> None:
     said = (
         f"whole, by its {proof}"
         if proof
         else "well-formed; its format has no checksum, so a changed number goes unnoticed"
     )
+    more = "" if args.against else " (not compared with a checkpoint: --against MODEL does that)"
+    say(f"{escape(args.file)}: {number(len(vectors))} vectors, {said}{more}")
+
+
+def _compared(vectors: CharVectors, args: Namespace) -> Iterator[Compared]:
+    """What comes of ``--against``; nothing without it."""
     if args.against is None:
-        if not args.quiet:
-            say(f"{_vectors(vectors, args)}, {said} (not compared with a checkpoint: --against MODEL does that)")
-        return 0
-    if not args.quiet:
-        say(f"{_vectors(vectors, args)}, {said}")
+        return
     if vectors.sources is not None:
-        return _verify_parts(vectors, args)
+        yield from _parts(vectors, args)
+        return
     if len(args.against) > 1:
         raise UsageError("E-USAGE", "--against was given twice", help="only a merged file comes from several models")
-    return _verify(vectors, args, args.against[0])
+    yield _whole(vectors, args, args.against[0])
 
 
-def _verify_parts(vectors: CharVectors, args: Namespace) -> int:
-    """Compare each source of a merged file with the model it names."""
+def _parts(vectors: CharVectors, args: Namespace) -> Iterator[Compared]:
+    """Each source of a merged file, held against the model it names."""
     from charvec.dtypes import DTYPES
     from charvec.extraction import identity, verify_rows
     from charvec.provenance import parts_of, same_model
 
     said = args.lowercase
     side_by_side = vectors.source["merged"]["how"] == "concat"
-    answer = 0
     for place, part in enumerate(parts_of(vectors), 1):
-        files = ", ".join(part.source.get("source", {}).get("files", {})) or "unknown"
-        whose = escape(f"source {place} ({files})")
+        source = place, tuple(part.source.get("source", {}).get("files", {}))
         args.lowercase = _lowercase(part) if said is None else said
         args.space = _space(part)
         models = ((name, open_model(args, name)) for name in args.against)
         against = next((each for each in models if same_model(part.source, identity(each[1]))), None)
         if against is None:
-            problem = f"{number(len(part))} vectors are not proven: no --against names their model"
-        else:
-            rounded = part.source.get("options", {}).get("dtype")
-            rounded = rounded if rounded in DTYPES else None
-            wrong = verify_rows(part, against[1], rounded_to=rounded, statuses=not side_by_side)
-            problem = f"{number(len(wrong))} of {number(len(part))} vectors differ: {_listed(wrong)}" if wrong else ""
-        if problem or against is None:
-            complain(f"{whose}: {problem}")
-            answer = 1
-        elif not args.quiet:
-            equal = "bit-equal to" if rounded in (None, "float32") else f"equal after rounding to {rounded} to"
-            say(f"{whose}: {number(len(part))} of {number(len(part))} vectors are {equal} {escape(against[0])}")
-    return answer
+            yield Compared(len(part), None, source=source)
+            continue
+        rounded = part.source.get("options", {}).get("dtype")
+        rounded = rounded if rounded in DTYPES else None
+        wrong = verify_rows(part, against[1], rounded_to=rounded, statuses=not side_by_side)
+        equal = "bit-equal to" if rounded in (None, "float32") else f"equal after rounding to {rounded} to"
+        yield Compared(len(part), against[0], equal, wrong, source)
 
 
-def _listed(chars: list[str]) -> str:
-    return ", ".join(map(shown, chars[:8])) + (" ..." if len(chars) > 8 else "")
-
-
-def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
-    """Compare a file of one model with it."""
+def _whole(vectors: CharVectors, args: Namespace, against: str) -> Compared:
+    """A file of one model, held against it."""
     from charvec.extraction import verify_rows
 
     if args.lowercase is None:
@@ -110,22 +182,7 @@ def _verify(vectors: CharVectors, args: Namespace, against: str) -> int:
     args.space = _space(vectors)
     model = open_model(args, against)
     wrong = verify_rows(vectors, model)
-    remarks = "".join(f"; {each}" for each in _differences(vectors, model))
-    if not wrong:
-        if not args.quiet:
-            equal = _equal(vectors)
-            count = number(len(vectors))
-            say(f"{count} of {count} vectors are {equal} {escape(against)}{escape(remarks)}")
-        return 0
-    complain(
-        f"{number(len(wrong))} of {number(len(vectors))} vectors differ from {escape(against)}: "
-        f"{_listed(wrong)}{escape(remarks)}"
-    )
-    return 1
-
-
-def _vectors(vectors: CharVectors, args: Namespace) -> str:
-    return f"{escape(args.file)}: {number(len(vectors))} vectors"
+    return Compared(len(vectors), against, _equal(vectors), wrong, None, _differences(vectors, model))
 
 
 def _lowercase(vectors: CharVectors) -> bool | None:
