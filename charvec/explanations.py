@@ -183,6 +183,7 @@ EXPLANATIONS: dict[str, str] = {
     "different dimensions can be merged side by side (--how concat).",
     "E-REDUCED": "Vectors that were made smaller (PCA, leading dimensions, product quantisation, a stored mean) lie in a space of their own, so that "
     "they cannot be merged, compared across axes, or reduced again. Do it with the file they were made of, or restore them first (convert --restore).",
+    "E-NO-DIRECTION": "No vector can be drawn: there are none, or each is zeros or holds NaN or infinity, as its checkpoint does.",
     "E-NO-MEAN": "Centring was asked for, and the file stores no mean. `charvec convert IN OUT --center` stores one.",
     "E-BASIS": "Axes, mean or codebooks in the vector file do not fit its vectors, are not described in its provenance, or hold NaN or infinity.",
     "E-CONFLICT": "Two files that name one model as their source give a character different vectors; one of them was changed. "
@@ -255,6 +256,7 @@ EXPLANATIONS: dict[str, str] = {
     "of it. Copy it yourself, if the model needs it.",
     "W-NOT-STORED": "The output keeps rows alone. The mean of --center, the axes of --pca, without which rows cannot be restored, or what --sif "
     "stored are not in it. Keep a .h5, .npz or .safetensors file beside it.",
+    "W-NO-DIRECTION": "Vectors of zeros, or with NaN or infinity, have no direction and no cosine to others, so they are not on the map.",
     "W-NO-VECTOR": "Some characters of the texts have no vector in the file. They were passed over; a text of such characters alone is zeros.",
     "W-PAIR": "A line of standard input is not two texts with one tab between them, or holds a code point that does not exist. Its cosine is "
     "nan (null in JSON); all other lines were compared.",

@@ -23,6 +23,7 @@ EXECUTED = (
     "README.md",
     "README.zh.md",
     "docs/files.md",
+    "docs/map.md",
     "docs/profiles.md",
     "docs/sentences.md",
     "docs/small.md",

@@ -25,7 +25,7 @@ LAYERS = (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
         *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage"),
         *("output_folder", "exporting"),
-        *("reducing", "surveying", "merging", "updating", "comparing", "trimming"),
+        *("reducing", "surveying", "merging", "updating", "comparing", "trimming", "drawing"),
     ),
     ("__init__",),
     (

@@ -49,6 +49,7 @@ MEMBERS = (
     "encode",
     "similar",
     "nearest",
+    "map",
     "explain",
     "env",
 )

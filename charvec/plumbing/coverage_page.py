@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from charvec.plumbing.terminal import codepoint, count, escape, number, visible
+from charvec.plumbing.html_text import html_text
+from charvec.plumbing.terminal import codepoint, count, number, visible
 
 __all__ = ["MISSED", "coverage_page"]
 
@@ -46,10 +47,10 @@ def coverage_page(comparison: Mapping[str, Any], samples: str, percent: Any) -> 
         '<meta name="viewport" content="width=device-width">',
         f"<title>Coverage of {count(len(models), 'model')}</title><style>{_STYLE}</style></head><body>",
         "<h1>How much of the samples each model knows</h1>",
-        f"<p>{_text(samples)}, {number(comparison['distinct'])} distinct</p>",
+        f"<p>{html_text(samples)}, {number(comparison['distinct'])} distinct</p>",
         "<p><small>Shares are of what a model sees, without what it deletes; only those of what all see are of one "
         "whole. "
-        f"Covered: {_text(', '.join(models[0]['keep']))}. "
+        f"Covered: {html_text(', '.join(models[0]['keep']))}. "
         "Completeness: 1 / pieces, 0 for an unknown character, averaged.</small></p>",
     ]
     for title, key in (("Of the text", "occurrences"), ("Of its distinct characters", "distinct")):
@@ -63,22 +64,14 @@ def coverage_page(comparison: Mapping[str, Any], samples: str, percent: Any) -> 
     rows = [_missed(each, models) for each in shown]
     parts += [_table(rows, ["character", "code point", "count", "block", *names]) if rows else "<p>nothing</p>"]
     parts += [
-        f"<p><small>Scripts and blocks of Unicode {_text(comparison['unicode'])}.</small></p>",
+        f"<p><small>Scripts and blocks of Unicode {html_text(comparison['unicode'])}.</small></p>",
         "</body></html>\n",
     ]
     return "\n".join(parts)
 
 
-def _text(text: str) -> str:
-    """Any text as HTML text that shows it and nothing else."""
-    shown = escape(text)
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
-        shown = shown.replace(char, entity)
-    return shown
-
-
 def _table(rows: Sequence[str], head: Sequence[str]) -> str:
-    cells = "".join(f"<th>{_text(each)}</th>" for each in head)
+    cells = "".join(f"<th>{html_text(each)}</th>" for each in head)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
 
 
@@ -99,7 +92,7 @@ def _statuses(comparison: Mapping[str, Any], models: Sequence[Mapping[str, Any]]
         numbers = [each["by_status"][status][key] for each in models]
         if any(numbers):
             seen = [each["seen_" + key] for each in models]
-            rows.append(_row([_text(status), *map(_of(status, percent), numbers, seen)]))
+            rows.append(_row([html_text(status), *map(_of(status, percent), numbers, seen)]))
     complete = "completeness" if key == "distinct" else "text_completeness"
     rows.append(
         _row(["completeness", *(percent(each[complete]) if each["seen_" + key] else "none" for each in models)])
@@ -128,14 +121,14 @@ def _group(group: Mapping[str, Any], percent: Any) -> str:
         for covered, seen in zip(group["covered"], group["seen"], strict=True)
     ]
     name = group["name"].replace("_", " ")
-    return _row([_text(name), number(group["distinct"]), number(group["occurrences"]), *shares])
+    return _row([html_text(name), number(group["distinct"]), number(group["occurrences"]), *shares])
 
 
 def _missed(missed: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> str:
     statuses = [
-        f'<td class="{"good" if status in model["keep"] else "bad"}">{_text(status)}</td>'
+        f'<td class="{"good" if status in model["keep"] else "bad"}">{html_text(status)}</td>'
         for status, model in zip(missed["statuses"], models, strict=True)
     ]
     char = missed["char"]
-    cells = [f'<td class="char"><bdi>{_text(visible(char))}</bdi></td>', codepoint(char), number(missed["count"])]
-    return _row([*cells, _text(missed["block"].replace("_", " ")), *statuses])
+    cells = [f'<td class="char"><bdi>{html_text(visible(char))}</bdi></td>', codepoint(char), number(missed["count"])]
+    return _row([*cells, html_text(missed["block"].replace("_", " ")), *statuses])
