@@ -110,6 +110,21 @@ class Counts(Mapping[str, int]):
         return Counts(codepoints, table[codepoints].astype(np.uint64), samples or Samples())
 
     @staticmethod
+    def of_text(text: str) -> Counts:
+        """Each character of a text once, however often it stands there.
+
+        Raises:
+            ValueError: for a surrogate.
+        """
+        text = "".join(dict.fromkeys(text))
+        try:
+            encoded = text.encode("utf-32-le")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{text[error.start]!r} is not one character") from None
+        codepoints = np.sort(np.frombuffer(encoded, "<u4").astype(np.uint32))
+        return Counts(codepoints, np.ones(len(codepoints), np.uint64), Samples(characters=len(codepoints)))
+
+    @staticmethod
     def from_mapping(counts: Mapping[str, int]) -> Counts:
         """From e.g. a ``collections.Counter`` of characters; zero counts are dropped.
 

@@ -140,6 +140,8 @@ def _counts(counts: Counts | Mapping[str, int] | Iterable[str]) -> Counts:
     if path or isinstance(counts, Mapping):
         return as_counts(counts, "lookup(model, counts)")
     try:
+        if isinstance(counts, str):
+            return Counts.of_text(counts)
         return Counts.from_mapping(dict.fromkeys((char for text in counts for char in text), 1))
     except (OverflowError, TypeError, ValueError) as error:
         raise UsageError("E-COUNTS", str(error), help="keys are single characters, values are counts") from None

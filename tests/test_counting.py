@@ -191,11 +191,21 @@ def test_counts_are_a_mapping(numbers: dict[str, int]) -> None:
     assert counts + counts == Counts.from_mapping({char: 2 * number for char, number in expected.items()})
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_counts_of_a_text(text: str) -> None:
+    """Each character once, as from a mapping of all of them to one."""
+    counts = Counts.of_text(text)
+    assert counts == Counts.from_mapping(dict.fromkeys(text, 1)) and counts.codepoints.dtype == np.uint32
+    assert counts.samples == Counts.from_mapping(dict.fromkeys(text, 1)).samples
+
+
 def test_counts_refuse_what_is_no_character() -> None:
     """Strings of several, surrogates, negative numbers; and look-ups of such find nothing."""
     for bad in ({"ab": 1}, {"": 1}, {"\ud800": 1}, {"a": -1}):
         with pytest.raises(ValueError):
             Counts.from_mapping(bad)
+    with pytest.raises(ValueError, match=r"'\\udc80' is not one character"):
+        Counts.of_text("a𠮷\udc80b")
     counts = Counts.from_mapping({"a": 1})
     for key in ("", "ab", "b", "\U0010ffff", "\ud800", None, 7):
         assert key not in counts

@@ -170,7 +170,9 @@ def test_strings_are_cut_where_their_lengths_say(order: str, monkeypatch: pytest
         )
         found = header.values["a"]
         assert list(found) == strings and header.values["z"] == "end"
-        assert found.are_text() is all(string.decode("utf-8", "ignore").encode() == string for string in strings)
+        is_text = all(string.decode("utf-8", "ignore").encode() == string for string in strings)
+        assert found.are_text() is is_text
+        assert found.texts() == ([string.decode() for string in strings] if is_text else None)
 
 
 def test_a_header_is_handed_on_once_and_never_for_another_file(tmp_path: Path) -> None:
@@ -200,6 +202,26 @@ def test_strings_are_a_sequence() -> None:
         strings[4]
     assert strings == Strings(bytearray(raw), 0, gguf_file.array("q", ends)) != words
     assert list(Strings(b"", 0, gguf_file.array("q"))) == []
+
+
+def test_strings_as_text() -> None:
+    """Whatever they hold: nothing, parts of a character, and what stands between them while they are decoded."""
+    mark = gguf_file._MARK
+    for words in (
+        [],
+        [""],
+        ["", "字", "", "\0"],
+        ["a" + mark + "b", "c"],
+        [mark, mark[:4], mark[4:], ""],
+        [mark[:-1], mark[-1:] + mark],
+    ):
+        raw = b"".join(L.string(word.encode()) for word in words)
+        ends = np.cumsum([8 + len(word.encode()) for word in words], dtype=np.int64).tolist()
+        strings = Strings(raw, 0, gguf_file.array("q", ends))
+        assert strings.texts() == words and strings.are_text()
+    cut = "字".encode()
+    raw = L.string(cut[:2]) + L.string(cut[2:])
+    assert Strings(raw, 0, gguf_file.array("q", [10, 19])).texts() is None
 
 
 def test_long_headers_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,16 +267,18 @@ class Squares:
     """A source: row i holds i squared, in every column."""
 
     columns: int
+    dtype: str = "float32"
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:
         assert (np.diff(ids) > 0).all(), "ascending, each once"
-        return np.repeat(ids.astype(np.float32)[:, None] ** 2, self.columns, axis=1)
+        return np.repeat(ids.astype(self.dtype)[:, None] ** 2, self.columns, axis=1)
 
 
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
 @pytest.mark.parametrize("columns", (1, 3, 40_000))
-def test_rows_from_a_source(columns: int) -> None:
+def test_rows_from_a_source(columns: int, dtype: str) -> None:
     """A source is asked for distinct rows in ascending order, in portions; its rows go where they are wanted."""
-    tensor = Tensor("squares", (5000, columns), "text", source=Squares(columns))
+    tensor = Tensor("squares", (5000, columns), "text", source=Squares(columns, dtype))
     assert tensor.readable
     ids = np.random.default_rng(0).integers(0, 5000, 300)
     rows, digest = read_rows(tensor, ids)

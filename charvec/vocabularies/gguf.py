@@ -13,6 +13,7 @@ character has the row that the model's own tokenizer gives it:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -74,14 +75,14 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     settings: dict[str, bool | str | None] = {"model": str(kind)[:80]}
     if kind in ("llama", "t5"):
         refuse_casing(path, f"GGUF {kind!r}", lowercase)
-        speller = _sentencepiece(values, list(tokens), UNIGRAM if kind == "t5" else BPE, path)
+        speller = _sentencepiece(values, tokens, UNIGRAM if kind == "t5" else BPE, path)
     elif kind == "gpt2":
         refuse_casing(path, "GGUF 'gpt2'", lowercase)
         pre = str(values.get("tokenizer.ggml.pre", ""))[:80]
         settings |= {"pre": pre, "normalizer": "NFC" if pre in COMPOSED else None}
         speller = _byte_level(values, tokens, pre, path)
     elif kind == "bert":
-        rows = _wordpieces(values, list(tokens), path)
+        rows = _wordpieces(values, tokens, path)
         normalizer = Normalizer()
         why = decide_casing(normalizer, rows, lowercase)
         settings |= normalizer.settings
@@ -117,6 +118,12 @@ def _text(piece: bytes) -> str | None:
         return None
 
 
+def _texts(tokens: Strings) -> list[str]:
+    """All tokens as text, empty where they are none."""
+    texts = tokens.texts()
+    return [_text(piece) or "" for piece in tokens] if texts is None else texts
+
+
 def _damaged(path: str, problem: str) -> DamagedFile:
     return DamagedFile(
         "E-GGUF",
@@ -136,9 +143,9 @@ def _numbers(values: Any, key: str, count: int, default: int, path: str) -> list
     return list(found.tolist())
 
 
-def _sentencepiece(values: Any, pieces: list[bytes], model: int, path: str) -> Speller:
-    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
-    scores = _numbers(values, "scores", len(pieces), 0, path)
+def _sentencepiece(values: Any, tokens: Strings, model: int, path: str) -> Speller:
+    types = _numbers(values, "token_type", len(tokens), NORMAL, path)
+    scores = _numbers(values, "scores", len(tokens), 0, path)
     if not np.all(np.abs(scores) < MAX_SCORE):
         raise _damaged(path, "a score is no number, or far too large")
     blob = values.get("tokenizer.ggml.precompiled_charsmap")
@@ -146,7 +153,7 @@ def _sentencepiece(values: Any, pieces: list[bytes], model: int, path: str) -> S
         raise _damaged(path, "precompiled_charsmap is no array of bytes")
     charsmap = Charsmap(b"" if blob is None else blob.tobytes(), path)
 
-    result = sort_pieces([_text(piece) or "" for piece in pieces], scores, types)
+    result = sort_pieces(_texts(tokens), scores, types)
     result.rows.pop("", None)
     return result.speller(model, charsmap)
 
@@ -192,15 +199,20 @@ def _byte_level(values: Any, tokens: Strings, pre: str, path: str) -> Speller:
     return ByteSpeller(row_of, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
 
 
-def _wordpieces(values: Any, pieces: list[bytes], path: str) -> dict[str, int]:
+def _wordpieces(values: Any, tokens: Strings, path: str) -> dict[str, int]:
     """Row ids of the pieces as ``vocab.txt`` spells them."""
-    types = _numbers(values, "token_type", len(pieces), NORMAL, path)
-    rows = {}
-    for row, (piece, kind) in enumerate(zip(map(_text, pieces), types, strict=True)):
-        if piece is None:
-            continue
-        if kind == CONTROL or (piece.startswith("[") and piece.endswith("]") and len(piece) > 2):
-            rows[piece] = row
-        else:
-            rows[piece[1:] if piece.startswith(SPACE) else "##" + piece] = row
-    return rows
+    types = _numbers(values, "token_type", len(tokens), NORMAL, path)
+    places: Sequence[int] = range(len(tokens))
+    pieces = tokens.texts()
+    if pieces is None:  # what is no text has no row
+        decoded = [(row, text) for row, text in enumerate(map(_text, tokens)) if text is not None]
+        places, pieces = [row for row, _ in decoded], [text for _, text in decoded]
+        types = [types[row] for row in places]
+    # every piece as an ordinary one, then those that are not: half the time of telling them apart one by one
+    spelt = [piece[1:] if piece[:1] == SPACE else "##" + piece for piece in pieces]
+    special = [place for place, piece in enumerate(pieces) if piece[:1] == "[" and piece[-1:] == "]" and len(piece) > 2]
+    if CONTROL in types:
+        special += [place for place, kind in enumerate(types) if kind == CONTROL]
+    for place in special:
+        spelt[place] = pieces[place]
+    return dict(zip(spelt, places, strict=True))
