@@ -13,7 +13,7 @@ import pytest
 from vector_samples import build
 
 from charvec import cli, reduce
-from charvec.errors import DamagedFile, UnsafeFile
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile
 from charvec.plumbing.text import text_lines
 
 Run = Callable[..., tuple[int, str, str]]
@@ -227,3 +227,15 @@ def test_cosines_with_an_a_of_ones_own(file: Path, run: Run, a: float) -> None:
         assert float(out) == pytest.approx(cosine, abs=1e-4)
         code, out, err = run("similar", file, *arguments, "-a", a, stdin="水水火\t一火\n")
         assert (code, out) == (2, "") and "--pooling sif" in err
+
+
+@pytest.mark.parametrize("end", [b"\xff\n", b"x" * 200])
+def test_lines_before_a_bad_one_are_answered(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    """What can be answered does not depend on how many lines were read at once."""
+    monkeypatch.setattr(text_lines, "LONGEST", 100)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("水\n火\n".encode() + end)))
+    lines: list[str] = []
+    with pytest.raises(CharvecError, match="line 3"):
+        for batch in text_lines.batches("-"):
+            lines += batch
+    assert lines == ["水", "火"]

@@ -37,16 +37,14 @@ def batches(path: str) -> Iterator[list[str]]:
     characters = 0
     for block in _blocks(path):
         *lines, rest = (rest + block).split(b"\n")
-        if len(rest) > LONGEST:
-            raise UnsafeFile(
-                "E-TOO-LARGE",
-                f"{name}, line {number + len(lines) + 1}: longer than {LONGEST >> 20} MiB",
-                path=path,
-                help="one text a line is read",
-            )
         for line in lines:
             number += 1
-            batch.append(_decoded(line, name, number))
+            try:
+                batch.append(_decoded(line, name, number))
+            except DamagedFile:
+                if batch:
+                    yield batch  # what came before is answered, however the lines came
+                raise
             characters += len(batch[-1])
             if characters >= CHARACTERS or len(batch) >= LINES:
                 yield batch
@@ -54,6 +52,13 @@ def batches(path: str) -> Iterator[list[str]]:
         if batch:
             yield batch
             batch, characters = [], 0
+        if len(rest) > LONGEST:
+            raise UnsafeFile(
+                "E-TOO-LARGE",
+                f"{name}, line {number + 1}: longer than {LONGEST >> 20} MiB",
+                path=path,
+                help="one text a line is read",
+            )
     if rest:
         yield [_decoded(rest, name, number + 1)]
 
