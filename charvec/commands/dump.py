@@ -52,7 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--out",
         default="charvec.h5",
         metavar="OUT",
-        help="vector file; the suffix says the format: .h5 .npz .safetensors .txt .vec .bin .pkl (default: %(default)s)",
+        help="vector file; its suffix is the format: .h5 .npz .safetensors .txt .vec .bin .pkl (default: %(default)s)",
     )
     group.add_argument("--format", metavar="NAME", help="format, when the suffix does not say it")
     group.add_argument("--dtype", default="float32", metavar="TYPE", help="float32 (default), float16, int8, pq, pq:M")
