@@ -22,6 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "be
 EXECUTED = (
     "README.md",
     "README.zh.md",
+    "docs/devices.md",
     "docs/files.md",
     "docs/map.md",
     "docs/profiles.md",
