@@ -72,7 +72,7 @@ class Search:
         hidden: whether hidden entries are read.
         exclude: what is left out inside folders.
         ignore_files: whether ignore files are respected.
-        output: device and inode of the output file, None when there is none.
+        output: device and inode of the output, a file or folder; None when there is none.
         model: device and inode of the model's files, by name.
         several: whether more than one path was named, so that a file could come up twice.
         prefixes: of folders that a pattern matched, their paths as ``exclude`` sees them.
@@ -181,6 +181,8 @@ class Search:
                     excluded += 1
                 elif rules is not None and rules.ignore(path, kind == FOLDER):
                     ignored += 1
+                elif kind == FOLDER and self.output is not None and identity(os.path.join(folder, name)) == self.output:
+                    pass  # a folder is only replaced where all files in it are charvec's
                 elif kind == FOLDER:
                     folders.append((os.path.join(folder, name), inner, path + b"/", rules))
                 else:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from vector_samples import ROOT
 
 from charvec.cli import main
 from charvec.errors import CharvecError, NotFound, OutputError, UsageError
@@ -199,6 +200,16 @@ def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[
         assert main([name, "d", "-o", out, "-f", "-q"]) == 73
         assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err and Path(out).read_text("utf-8") == text
         assert main([name, "d", "-o", out, "-f", "-q", "--exclude", Path(out).name]) == 0
+
+
+def test_a_folder_that_is_replaced_holds_no_samples() -> None:
+    """A model that was trimmed for samples among these gives the same model once more."""
+    make("d/a")
+    Path("d/a").write_text("水火", "utf-8")
+    trim = ["trim", str(ROOT / "samples" / "tiny-bert-zh"), "d", "-o", "d/small", "-q"]
+    assert main(trim) == 0
+    before = Path("d/small/id_map.tsv").read_bytes()
+    assert main([*trim, "-f"]) == 0 and Path("d/small/id_map.tsv").read_bytes() == before
 
 
 @pytest.mark.parametrize("options", ["scan -o d/out --json", "scan -o d/out --unit grapheme", "coverage --html d/out"])
