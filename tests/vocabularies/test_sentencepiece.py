@@ -472,10 +472,11 @@ FAIRSEQ = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
                 "added_tokens_decoder": {str(row): {"content": token} for token, row in FAIRSEQ.items()}
             }
         },
+        {"tokenizer_config": {"added_tokens_decoder": {"9" * 5000: {"content": "<s>"}}}},
         {"special_tokens_map": {"bos_token": {"content": "<s>"}}, "config": {"bos_token_id": 0}},
         {"tokenizer_config": {"unk_token": "<unk>"}, "config": {"model_type": "something-new", "unk_token_id": 3}},
     ],
-    ids=["added", "decoder", "map", "config"],
+    ids=["added", "decoder", "more digits than Python reads", "map", "config"],
 )
 def test_ids_that_are_no_places(beside: dict[str, Any], tmp_path: Path) -> None:
     """An unknown tokenizer whose configuration gives a piece another id than its place is refused."""

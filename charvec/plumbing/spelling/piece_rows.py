@@ -249,7 +249,7 @@ def _agreeing(
     sources = {"added_tokens.json": _read_object(places.join(folder, "added_tokens.json"), result)}
     decoder = tokenizer_config.get("added_tokens_decoder")
     sources["tokenizer_config.json"] = {
-        token["content"]: int(number)
+        token["content"]: int(number[:19])
         for number, token in (decoder.items() if isinstance(decoder, dict) else ())
         if isinstance(token, dict) and isinstance(token.get("content"), str) and number.isdecimal()
     }
