@@ -22,11 +22,10 @@ version wrote it, the library reads. The tests hold one against the other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.digests import ThreadedDigest, blake2b
+from charvec.plumbing.digests import ThreadedDigest
 
 if TYPE_CHECKING:
     from charvec.vectors import CharVectors
@@ -93,19 +92,14 @@ def read(path: str, data: bytes, check: bool = True) -> CharVectors:
         UnsafeFile: ``E-H5-EXTERNAL`` when data would come from another file, ``E-BOMB`` when more data is declared than
             present.
     """
-    digest = blake2b(digest_size=32)
-    hashing = Thread(target=digest.update, args=(memoryview(data)[HEADER:],))
     check = check and data.startswith(MAGIC)
-    if check:
-        hashing.start()
-    try:
+    with ThreadedDigest() as digest:
+        if check:
+            digest.update(memoryview(data)[HEADER:])
         # in a fresh process this imports NumPy, which takes longer than the hashing of 25 MB, where a core is free for
         # that: it does not hold the interpreter's lock
         from charvec.plumbing.arrays.layout import from_columns
         from charvec.plumbing.hdf5.hdf5_columns import columns
-    finally:
-        if check:
-            hashing.join()
     _check_header(path, data, digest.digest() if check else None)
     return from_columns(columns(path, data, HEADER), path)
 
