@@ -189,7 +189,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return _fail(problem, debug, as_json)
     except OSError as error:
-        from charvec.errors import from_os_error
+        from charvec.errors import NotFound, from_os_error
+
+        if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
+            problem = NotFound("E-NOT-FOUND", "the current folder is gone", help="change to one that is there: cd ...")
+            return _fail(problem, debug, as_json)
 
         name = error.filename if isinstance(error.filename, str) else "standard output"
         problem_io = from_os_error(error, name, "writing" if error.filename is None else "reading")
@@ -223,6 +227,15 @@ def _fail(error: CharvecError, debug: bool, as_json: bool) -> int:
     except OSError:
         _drop_stdout()
     return error.exit_code
+
+
+def _has_folder() -> bool:
+    """Whether the current folder is there: relative paths mean nothing in one that was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _end_at_once() -> None:

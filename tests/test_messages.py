@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import traceback
+import unicodedata
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ from test_embedding import save
 import charvec
 from charvec.cli import main
 from charvec.errors import CharvecError, UsageError
-from charvec.plumbing.terminal import json_text, print_json_text, table, width, wrapped
+from charvec.plumbing.terminal import escape, json_text, print_json_text, table, width, wrapped
 from tests.vector_samples import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +43,17 @@ def test_long_lines_are_broken_at_spaces() -> None:
     assert all(width(line) <= 30 for line in lines if "longer" not in line)
     assert lines[0].startswith("  help: ") and all(line.startswith(" " * 6) for line in lines[1:])
     assert wrapped(text, None) == text and wrapped("a  b", 4) == "a  b"
+
+
+def test_what_is_escaped() -> None:
+    """Controls, reading order, blanks but U+0020, halves of characters, what is unassigned or private; nothing else."""
+    unsafe = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp", "Zs"}
+    order = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+    for code in (*range(0x3100), *range(0xD000, 0x10000), *range(0x1F000, 0x1FB00), *range(0xE0000, 0xE0200)):
+        bad = code in order or (code != 0x20 and unicodedata.category(chr(code)) in unsafe)
+        shown = escape(f"水{chr(code)}")
+        assert (shown == f"水{chr(code)}") is not bad, hex(code)
+        assert not bad or (shown.startswith("水\\") and shown.isprintable())
 
 
 def test_tables_on_a_narrow_terminal() -> None:

@@ -1010,6 +1010,16 @@ def test_a_closed_standard_error() -> None:
     assert (alone.stdout, alone.stderr, alone.returncode) == (whole.stdout, b"", whole.returncode)
 
 
+@linux
+def test_a_current_folder_that_is_gone() -> None:
+    """It is named, and not what nobody asked for."""
+    Path("gone").mkdir()
+    line = f'cd gone && rmdir ../gone && "{sys.executable}" -c "from charvec.cli import run; run()" scan .'
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, env=environment, check=False)
+    assert done.returncode == 66 and b"error[E-NOT-FOUND]: the current folder is gone" in done.stderr, done.stderr
+
+
 @posix
 def test_typed_text_ends_at_the_first_ctrl_d() -> None:
     """A terminal says once that a text is over; who asks it again keeps the user waiting for a second Ctrl-D."""

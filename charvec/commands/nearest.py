@@ -75,8 +75,9 @@ def _lines(vectors: CharVectors, args: Namespace) -> int:
             if args.json:
                 print_json_line({"query": query, "nearest": None if neighbours is None else _as_json(neighbours)})
                 continue
+            asked = escape(query)
             for char, cosine in neighbours or []:
-                print(f"{escape(query)}\t{shown(char)}\t{cosine:.4f}")
+                print(f"{asked}\t{shown(char)}\t{cosine:.4f}")
         sys.stdout.flush()
     warn(watched.notes(), args)
     if unknown:

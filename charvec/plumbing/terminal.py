@@ -41,7 +41,7 @@ _UNSAFE = frozenset(("Cc", "Cs", "Cn", "Co", "Zl", "Zp"))
 
 def escape(text: str) -> str:
     """The text with everything unsafe to print written as an escape."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # which leaves out all that is unsafe, and format characters, of which some are safe
         return text
     return "".join(char if _safe(char) else _escaped(char) for char in text)
 
