@@ -75,20 +75,22 @@ def _best(
     vectors: CharVectors, own: NDArray[np.int64], unit: NDArray[np.float64], rough: NDArray[np.float64], k: int
 ) -> list[tuple[str, float]]:
     """The k best of all rows but its own."""
-    others = np.ones(len(vectors), np.bool_)
-    others[own] = False
-    places = np.flatnonzero(others)
-    k = max(0, min(k, len(places)))
+    k = max(0, min(k, len(vectors) - len(set(own.tolist()))))
     if not k:
         return []
-    rough = rough[places]
+    rough = rough.copy()
+    rough[own] = -np.inf  # which no other is
     # the last bits of a float32 product depend on where a row lies: whatever may belong to the first k is done anew
-    near = places[rough >= np.partition(rough, -k)[-k] - _MARGIN]
+    near = np.flatnonzero(rough >= np.partition(rough, -k)[-k] - _MARGIN)
     with np.errstate(invalid="ignore"):
-        cosines = np.nan_to_num(np.einsum("ij,j->i", vectors.matrix[near], unit) / vectors.norms[near])
+        cosines = np.einsum("ij,j->i", vectors.matrix[near], unit) / vectors.norms[near]
+    if not np.isfinite(cosines).all():
+        cosines = np.nan_to_num(cosines)
     # cosines that are equal differ by rounding, on whichever side of a decimal they lie
     order = np.argsort(-cosines, kind="stable")
-    rank = np.cumsum(np.diff(cosines[order], prepend=cosines[order[0]]) < -_EQUAL)
-    best = order[np.lexsort((near[order], rank))][:k]
-    cosines = np.clip(cosines, -1.0, 1.0)
-    return [(chr(int(vectors.codepoints[near[place]])), float(cosines[place])) for place in best]
+    near, cosines = near[order], cosines[order]
+    rank = np.zeros(len(near), np.int64)
+    np.cumsum(cosines[1:] - cosines[:-1] < -_EQUAL, out=rank[1:])
+    best = np.lexsort((near, rank))[:k]
+    chars = vectors.codepoints[near[best]].tolist()
+    return list(zip(map(chr, chars), np.clip(cosines[best], -1.0, 1.0).tolist(), strict=True))
