@@ -152,13 +152,28 @@ def _threads(jobs: int, progressed: Progressed) -> Iterator[Submit]:
             progressed(count)
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="charvec")
+
+    def submit(batch: Batch) -> Future[Part]:
+        return _counted(batch, advance) if _waits(batch) else pool.submit(count_batch, batch, advance)
+
     try:
-        yield lambda batch: pool.submit(count_batch, batch, advance)
+        yield submit
     except BaseException:
         stopped.set()  # threads end at their next block
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _waits(batch: Batch) -> bool:
+    """Whether a batch may wait for others to write it; it is counted by the thread that Ctrl-C reaches."""
+    return any(found.path == STDIN or found.pipe for found in batch.samples)
+
+
+def _counted(batch: Batch, progressed: Progressed) -> Future[Part]:
+    done: Future[Part] = Future()
+    done.set_result(count_batch(batch, progressed))
+    return done
 
 
 class _Stopped(Exception):
@@ -168,10 +183,8 @@ class _Stopped(Exception):
 @contextmanager
 def _elsewhere(pool: Executor, progressed: Progressed, *, ours: bool) -> Iterator[Submit]:
     def submit(batch: Batch) -> Future[Part]:
-        if any(found.path == STDIN or found.pipe for found in batch.samples):
-            here: Future[Part] = Future()  # other processes have their own standard input, or none
-            here.set_result(count_batch(batch, progressed))
-            return here
+        if _waits(batch):  # other processes have their own standard input, or none
+            return _counted(batch, progressed)
         future = pool.submit(count_batch, batch)
         future.add_done_callback(done)
         return future

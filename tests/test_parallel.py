@@ -216,6 +216,21 @@ def test_a_worker_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert set(threading.enumerate()) <= before
 
 
+@pytest.mark.parametrize("kernel", [None, object()], ids=["processes", "threads"])
+def test_what_may_wait_is_read_by_the_thread_that_is_interrupted(kernel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a scan that waits for standard input or a pipe: no worker is left that waits for them."""
+
+    def interrupted(batch: Batch, progressed: Any) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "count_batch", interrupted)
+    monkeypatch.setattr(counting, "KERNEL", kernel)
+    for found in (Found("-"), Found("pipe", pipe=True)):
+        with pytest.raises(KeyboardInterrupt), parallel.submitting(2, None, lambda count: None) as submit:
+            submit(Batch(0, (found,), Options())).result()
+
+
 @pytest.mark.usefixtures("small_shares")
 def test_progress_is_told_of_every_byte(tmp_path: Path, path_of_counting: str) -> None:
     """Bytes are reported from threads and from processes, and add up to the files' sizes where all are read."""
