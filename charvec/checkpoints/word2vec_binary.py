@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, WrongFile
 from charvec.plumbing.arrays.entries import CHUNK, EntryIndex
-from charvec.plumbing.arrays.word_vectors import kind_of, vocabulary_of, words_header
+from charvec.plumbing.arrays.word_vectors import Header, kind_of, vocabulary_of, words_header
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.spelling.dictionary import is_utf8, one_character
@@ -27,6 +27,8 @@ NAME = "word2vec-binary"
 
 #: Longest word; the tools that write such files cut words at 100 bytes, or at none.
 MAX_WORD = 1 << 16
+#: Bytes of a file on this machine that are read at once; a request to a server should bring more.
+PORTION = 1 << 18
 
 
 def sniff(file: File) -> bool:
@@ -47,58 +49,92 @@ def read(file: File) -> Checkpoint:
     width = 4 * header.dim
     if header.count * (1 + width) > file.size - header.end:
         raise cut_short(path, file.size, f": {header.count:,} vectors of {header.dim:,} values do not fit into it")
-    index, rows = EntryIndex(), dict[str, int]()
-    digest = blake2b(b"%d %d\n" % (header.count, header.dim), digest_size=32)
-    undecodable = doubles = 0
-    buffer, base, place = b"", header.end, 0  # the buffer holds the bytes from `base` on; `place` is in the buffer
-    for row in range(header.count):
-        while (space := buffer.find(b" ", place)) < 0 or space + 1 + width > len(buffer):
-            if space - place > MAX_WORD or (space < 0 and len(buffer) - place > MAX_WORD):
-                raise DamagedFile(
-                    "E-WORD2VEC",
-                    f"{path}: no word ends where that of row {row:,} should",
-                    path=path,
-                    offset=base + place,
-                    help="download the file again; if gensim wrote it, one of the words may hold a space",
-                )
-            base, buffer, place = base + place, buffer[place:], 0
-            portion = min(max(CHUNK, width), file.size - base - len(buffer))
-            if not portion:
-                raise cut_short(path, file.size, "", f"{row:,} of {header.count:,} vectors present")
-            buffer += file.pread(base + len(buffer), portion)
-        word = buffer[place:space].lstrip(b"\n")
-        digest.update(word + b"\n")
-        index.mark(row, base + place)
-        if char := one_character(word):
-            if rows.setdefault(char, row) == row:
-                index.keep(row, base + space + 1, base + space + 1 + width)
-            else:
-                doubles += 1
-        elif not word.isascii() and not is_utf8(word):
-            undecodable += 1
-        place = space + 1 + width
-    index.end = base + place
-    if file.pread(index.end, min(2, file.size - index.end)).strip(b"\n") or file.size - index.end > 2:
+    words = _Words(header)
+    position, portion = header.end, CHUNK if file.remote else PORTION
+    length = portion
+    while words.count < header.count:
+        data = file.pread(position, min(length, file.size - position))
+        taken = words.take(position, data)
+        position += taken  # what is left is read once more: it is less than an entry
+        if taken:
+            length = portion
+        elif len(data) > MAX_WORD and b" " not in data[: MAX_WORD + 1]:
+            raise DamagedFile(
+                "E-WORD2VEC",
+                f"{path}: no word ends where that of row {words.count:,} should",
+                path=path,
+                offset=position,
+                help="download the file again; if gensim wrote it, one of the words may hold a space",
+            )
+        elif position + len(data) == file.size:
+            raise cut_short(path, file.size, "", f"{words.count:,} of {header.count:,} vectors present")
+        else:
+            length = min(2 * length, MAX_WORD + 1 + width)
+    if file.pread(position, min(2, file.size - position)).strip(b"\n") or file.size - position > 2:
         raise DamagedFile(
             "E-TRAILING",
-            f"{path} has {file.size - index.end:,} bytes after the last of its {header.count:,} vectors",
+            f"{path} has {file.size - position:,} bytes after the last of its {header.count:,} vectors",
             path=path,
-            offset=index.end,
+            offset=position,
             help="download the file again; if gensim wrote it, one of the words may hold a space",
         )
-    source = BinaryRows(path, header.dim, index)
+    words.index.end = position
+    source = BinaryRows(path, header.dim, words.index)
     tensor = Tensor("vectors", (header.count, header.dim), "float32", source=source, files=(path,))
+    digest = words.digest.hexdigest()
     return Checkpoint(
         path,
         NAME,
         {path: file.size},
         {tensor.name: tensor},
-        digest.hexdigest(),
+        digest,
         embedding=(tensor.name, "all that the file holds"),
         vocabulary=vocabulary_of(
-            path, header.count, digest.hexdigest(), rows, bytes_words=undecodable, doubles=doubles
+            path, header.count, digest, words.rows, bytes_words=words.undecodable, doubles=words.doubles
         ),
     )
+
+
+class _Words:
+    """What is kept of a pass through the entries."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self.count = self.undecodable = self.doubles = 0
+        self.rows: dict[str, int] = {}
+        self.index = EntryIndex()
+        self.digest = blake2b(b"%d %d\n" % (header.count, header.dim), digest_size=32)
+
+    def take(self, base: int, data: bytes) -> int:
+        """Take the entries that begin at byte ``base`` of the file, as far as they are whole; gives their bytes."""
+        width, index = 4 * self.header.dim, self.index
+        end = max(0, len(data) - width)  # before it the space has to stand
+        place = 0
+        words, behind = [], []
+        for _ in range(self.header.count - self.count):
+            space = data.find(b" ", place, end)
+            if not 0 <= space - place <= MAX_WORD:
+                break
+            words.append(data[place:space].lstrip(b"\n"))
+            behind.append(space + 1)
+            place = space + 1 + width
+        if not words:
+            return 0
+        index.mark(self.count, base)
+        for row, word, start in zip(range(self.count, self.header.count), words, behind, strict=False):
+            if len(word) <= 4 and (char := one_character(word)):
+                if self.rows.setdefault(char, row) == row:
+                    index.keep(row, base + start, base + start + width)
+                else:
+                    self.doubles += 1
+        self.count += len(words)
+        text = b"\n".join(words)
+        self.digest.update(text + b"\n")
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.undecodable += sum(not is_utf8(word) for word in words)
+        return place
 
 
 @dataclass(frozen=True)
@@ -117,11 +153,9 @@ class BinaryRows:
 
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
         """float32 [n, dim]: the rows of ``ids`` (int64 [n], ascending), bit for bit as stored."""
-        result = np.empty((len(ids), self.dim), "<f4")
         with File(self.path) as file:
-            for place, raw in enumerate(self.index.read(file, ids.tolist(), self._cut)):
-                result[place] = np.frombuffer(raw, "<f4")
-        return result.astype(np.float32, copy=False)
+            raw = b"".join(self.index.read(file, ids.tolist(), self._cut))
+        return np.frombuffer(raw, "<f4").reshape(len(ids), self.dim).astype(np.float32, copy=False)
 
     def _cut(self, run: bytes) -> list[bytes]:
         vectors, place, width = [], 0, 4 * self.dim

@@ -123,6 +123,8 @@ def test_generated_texts(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """With and without header, blanks behind the line, tabs, and CR; read in small portions."""
     generator = random.Random(seed)
     monkeypatch.setattr(entries, "CHUNK", generator.choice((1, 64, 1000)))
+    monkeypatch.setattr(entries, "GAP", generator.choice((0, 30, 1000)))
+    monkeypatch.setattr(entries, "RUN", generator.choice((1, 100, 1000)))
     monkeypatch.setattr(word2vec_text, "PORTION", generator.choice((7, 200, 4000)))
     separator, lead = generator.choice(((" ", " "), (" ", " "), ("\t", "\t"), (" ", "\t")))
     header = generator.random() < 0.6
@@ -154,7 +156,9 @@ def test_generated_binaries(seed: int, tmp_path: Path, monkeypatch: pytest.Monke
     """With and without a line end behind each vector; read in small portions."""
     generator = random.Random(seed)
     monkeypatch.setattr(entries, "CHUNK", generator.choice((1, 64, 1000)))
-    monkeypatch.setattr(word2vec_binary, "CHUNK", generator.choice((7, 200, 4000)))
+    monkeypatch.setattr(entries, "GAP", generator.choice((0, 30, 1000)))
+    monkeypatch.setattr(entries, "RUN", generator.choice((1, 100, 1000)))
+    monkeypatch.setattr(word2vec_binary, "PORTION", generator.choice((7, 200, 4000)))
     words = random_words(generator, spaces=False)
     matrix = random_matrix(generator, len(words), generator.randrange(4, 12))
     behind = generator.choice((b"", b"\n"))
@@ -262,6 +266,22 @@ def test_damage(data: bytes, code: str | None, tmp_path: Path) -> None:
     with pytest.raises(CharvecError) as caught:
         charvec.open(path)
     assert (caught.value.code, caught.value.exit_code) == (code, 65)
+
+
+@pytest.mark.parametrize("first", [b"a", b"a" * 70, b"a" * 4000])
+def test_the_longest_word(first: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word of 65,536 bytes is one, one byte more is none, wherever it stands and however much is read at once."""
+    path = tmp_path / "w.bin"
+    for portion in (7, 1 << 16, 1 << 18):
+        monkeypatch.setattr(word2vec_binary, "PORTION", portion)
+        for length in (65_536, 65_537):
+            path.write_bytes(b"2 2\n" + first + b" " + bytes(8) + b"b" * length + b" " + bytes(8))
+            if length == 65_536:
+                assert charvec.open(path).vocabulary.size == 2
+                continue
+            with pytest.raises(CharvecError) as caught:
+                charvec.open(path)
+            assert caught.value.code == "E-WORD2VEC" and caught.value.offset == 4 + len(first) + 9
 
 
 @pytest.mark.parametrize(

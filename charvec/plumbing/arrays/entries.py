@@ -18,6 +18,8 @@ __all__ = ["CHUNK", "EntryIndex"]
 
 #: Bytes read at once, and from mark to mark.
 CHUNK = 1 << 20
+#: Kept entries with so little between them are read together, as long as all take no more than that.
+GAP, RUN = 1 << 15, 1 << 18
 
 
 def _numbers() -> array[int]:
@@ -58,21 +60,44 @@ class EntryIndex:
 
         Args:
             file: the file.
-            ids: rows, ascending.
+            ids: rows, ascending, each once.
             cut: takes the bytes from one mark to the next apart into what :meth:`keep` would have kept of each entry.
 
         Raises:
             CharvecError: as :meth:`charvec.plumbing.files.File.pread`.
             IndexError: when the file has fewer entries than it had.
         """
-        run, entries = -1, []
-        for row in ids:
-            place = bisect_left(self.rows, row)
-            if place < len(self.rows) and self.rows[place] == row:
-                yield file.pread(self.starts[place], self.ends[place] - self.starts[place])
+        run, entries = -1, list[bytes]()
+        for row, places in self._together(ids):
+            if places:
+                base = self.starts[places[0]]
+                data = file.pread(base, self.ends[places[-1]] - base)
+                for place in places:
+                    yield data[self.starts[place] - base : self.ends[place] - base]
                 continue
             mark = bisect_right(self.mark_rows, row) - 1
             if mark != run:
                 end = self.mark_starts[mark + 1] if mark + 1 < len(self.mark_starts) else self.end
                 run, entries = mark, cut(file.pread(self.mark_starts[mark], end - self.mark_starts[mark]))
             yield entries[row - self.mark_rows[mark]]
+
+    def _together(self, ids: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
+        """Each row whose place is not known; in between, of kept rows, the places of those that are read together."""
+        rows, starts, ends = self.rows, self.starts, self.ends
+        places: list[int] = []
+        low = reach = limit = 0
+        for row in ids:
+            place = bisect_left(rows, row, low)
+            known = place < len(rows) and rows[place] == row
+            if places and not (known and starts[place] <= reach and ends[place] <= limit):
+                yield -1, places
+                places = []
+            if known:
+                if not places:
+                    limit = starts[place] + RUN
+                places.append(place)
+                low, reach = place + 1, ends[place] + GAP
+            else:
+                yield row, []
+        if places:
+            yield -1, places

@@ -29,14 +29,14 @@ class Dictionary:
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
-        entries: list[tuple[Status, tuple[int, ...]]] = []
-        for char in map(chr, codepoints.tolist()):
-            row = self.rows.get(char)
-            if row is not None:
-                entries.append((Status.EXACT, (row,)))
-            else:
-                entries.append((Status.REMOVED if char in self.separators else Status.UNKNOWN, ()))
-        return Spelling.of(entries)
+        chars = list(map(chr, codepoints.tolist()))
+        rows = np.array([self.rows.get(char, -1) for char in chars], np.int64)
+        others: dict[int, tuple[Status, tuple[int, ...]]] = {}
+        if self.separators:
+            for place in np.flatnonzero(rows < 0).tolist():
+                if chars[place] in self.separators:
+                    others[place] = (Status.REMOVED, ())
+        return Spelling.of_single(rows, others)
 
 
 def one_character(word: bytes) -> str | None:

@@ -34,8 +34,8 @@ def decide_casing(normalizer: Normalizer, pieces: Mapping[str, int], lowercase: 
     if not any(chr(letter) in pieces for letter in range(ord("A"), ord("Z") + 1)):
         has = "no"
         # lower-casing takes Hangul syllables apart, so that none of them would ever be seen whole
-        whole = any(len(piece) == 1 and "\uac00" <= piece <= "\ud7a3" for piece in pieces)
-        if whole and not any(chr(jamo) in pieces for jamo in range(0x1100, 0x1113)):
+        parts = any(chr(jamo) in pieces for jamo in range(0x1100, 0x1113))
+        if not parts and any(len(piece) == 1 and "\uac00" <= piece <= "\ud7a3" for piece in pieces):
             has, what = "a", "for a whole Hangul syllable, and none for its parts"
     settings["lowercase"] = has == "no"
     return f"inferred, it has {has} piece {what} (use --cased or --uncased if that is wrong)"
