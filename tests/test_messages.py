@@ -27,7 +27,7 @@ from test_embedding import save
 import charvec
 from charvec.cli import main
 from charvec.errors import CharvecError, UsageError
-from charvec.plumbing.terminal import escape, json_text, print_json_text, table, width, wrapped
+from charvec.plumbing.terminal import escape, json_text, print_json_text, shown, table, width, wrapped
 from tests.vector_samples import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,6 +54,21 @@ def test_what_is_escaped() -> None:
         shown = escape(f"水{chr(code)}")
         assert (shown == f"水{chr(code)}") is not bad, hex(code)
         assert not bad or (shown.startswith("水\\") and shown.isprintable())
+
+
+def test_parts_of_syllables_on_a_terminal() -> None:
+    """A vowel or final consonant has no column of its own; alone it stands on a dotted circle, as other marks do."""
+    assert [width(text) for text in ("한", "\u1112\u1161\u11ab", "\u1112", "\u115f\u1161", "\ud7b0\ud7fb")] == [
+        2,
+        2,
+        2,
+        2,
+        0,
+    ]
+    assert shown("\u1161") == "\u25cc\u1161 U+1161" and shown("\u11ab").startswith("\u25cc")
+    assert shown("\u1112") == "\u1112 U+1112" and shown("ㅏ") == "ㅏ U+314F"
+    rows = table([[shown(char), "x"] for char in "한\u1161ㅏ"]).split("\n")
+    assert len({width(row) for row in rows}) == 1
 
 
 def test_tables_on_a_narrow_terminal() -> None:

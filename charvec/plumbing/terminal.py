@@ -131,7 +131,7 @@ def visible(char: str) -> str:
     if char in _BLANKS:
         return _BLANKS[char]
     category = unicodedata.category(char)
-    if category in ("Mn", "Me", "Mc"):
+    if category in ("Mn", "Me", "Mc") or _is_inner_jamo(char):
         return f"\u25cc{char}"
     return _escaped(char) if category == "Cf" else escape(char)
 
@@ -142,13 +142,18 @@ def count(number_of: int, noun: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns a text takes on a terminal: two for wide and fullwidth characters, none for combining ones."""
+    """Columns a text takes on a terminal: two for wide and fullwidth characters, none for what is drawn into them."""
     columns = 0
     for char in text:
-        if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        if unicodedata.category(char) in ("Mn", "Me", "Cf") or _is_inner_jamo(char):
             continue
         columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
     return columns
+
+
+def _is_inner_jamo(char: str) -> bool:
+    """A vowel or final consonant of Hangul, which terminals draw into the consonant before it."""
+    return "\u1160" <= char <= "\u11ff" or "\ud7b0" <= char <= "\ud7fb"
 
 
 def complain(text: str) -> None:
