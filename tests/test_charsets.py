@@ -82,9 +82,14 @@ def test_damage_does_not_hide_the_encoding(name: str, encoding: str, wanted: str
 
 
 def test_vendors_characters() -> None:
-    """Circled digits are in Windows' Shift_JIS only, so that codec is named."""
+    """Circled digits are in Windows' Shift_JIS only, so that codec is named; and in no EUC-JP that Python calls so."""
     data = ("①" + TEXTS["japanese-diary"]).encode("cp932")
     assert candidates(data)[0] == "cp932"
+    for text in ("①" + TEXTS["japanese-diary"], "①㈱明日はラーメンを\n" * 20):
+        named = candidates(text.encode("euc_jis_2004", "ignore"))
+        assert named[0] == "euc_jis_2004" and "euc_jp" not in named
+    rare = TEXTS["japanese-diary"] + "丂仡"  # of JIS X 0212, which the other lacks
+    assert candidates(rare.encode("euc_jp", "ignore"))[0] == "euc_jp"
 
 
 @pytest.mark.parametrize("text", [text for text in EUROPEAN if text[0] not in "Đ"])
@@ -143,6 +148,17 @@ def test_hz(name: str) -> None:
 def test_iso_2022(name: str, codec: str) -> None:
     """Japanese and Korean mail."""
     assert escaped_encoding(TEXTS[name].encode(codec, "ignore")) == codec
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"), [("半角ﾊﾝｶｸ", "iso2022_jp_ext"), ("丂丄", "iso2022_jp_ext"), ("①㈱の俱", "iso2022_jp_2004")]
+)
+def test_variants_of_iso_2022_jp(text: str, codec: str) -> None:
+    """The one is named that reads the whole text, also when a character is cut in two at the end of what is seen."""
+    for more in ("", "\n明日は雨です\n" * 9):
+        data = (text + more).encode(codec)
+        assert escaped_encoding(data) == escaped_encoding(data[:-4]) == codec
+        assert data.decode(escaped_encoding(data)) == text + more
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ _LADDER: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("cp950", "big5", frozenset(_TRADITIONAL)),
     ("big5hkscs", "big5hkscs", frozenset(_TRADITIONAL + "嘅係唔咗喺佢哋啲")),
     ("cp932", "shift_jis", frozenset(_KANA)),
-    ("euc_jp", "euc_jp", frozenset(_KANA)),
+    ("euc_jis_2004", "euc_jp", frozenset(_KANA)),  # has the ① and ㈱ of Windows and Unix vendors, and more
     ("cp949", "cp949", frozenset(_HANGUL)),
 )
 _FREQUENT = frozenset(_SIMPLIFIED + _TRADITIONAL + _KANA + _HANGUL)
@@ -254,18 +254,20 @@ def _common(codec: str, sample: bytes, frequent: frozenset[str]) -> float:
 
 
 #: Escape sequences of ISO 2022 that announce two-byte characters (RFC 1468, RFC 1557, RFC 1922).
-_ISO_2022 = rb"\x1b\$(?:([@B]|\([@BD])|(\)C)|(\)[AGE]|\*H))"
+_ISO_2022 = rb"\x1b\$(?:([@B]|\([@BDQOP])|(\)C)|(\)[AGE]|\*H))"
+#: The standard, the one with half-width kana and JIS X 0212, and that of JIS X 0213; the first that takes a text is it.
+_ISO_2022_JP = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004")
 #: Stretches of HZ text (RFC 1843): pairs of bytes between ``~{`` and ``~}``.
 _HZ = rb"~\{((?:[!-w][!-~]){2,}?)~\}"
 
 
 def escaped_encoding(head: bytes) -> str:
-    """``hz``, ``iso2022_jp`` or ``iso2022_kr`` when a text of nothing but ASCII bytes is written in it; else ""."""
+    """The codec of a text of nothing but ASCII bytes that is written in HZ or a variant of ISO 2022; else ""."""
     if not head.isascii():
         return ""
     found = re.search(_ISO_2022, head)
     if found:
-        return "iso2022_kr" if found[2] else "iso2022_jp"
+        return "iso2022_kr" if found[2] else min(_ISO_2022_JP, key=lambda codec: _decoded(codec, head)[1])
     leads = b"".join(stretch[::2] for stretch in re.findall(_HZ, head))
     # rows 0x30 to 0x57 are the common characters; code and formulas between such braces are mostly lower-case letters
     common = sum(0x30 <= lead <= 0x57 or lead in b"!#" for lead in leads)
