@@ -1170,7 +1170,7 @@ def test_text_that_is_taken_apart() -> None:
     said = {name: [note.message for note in scan(name).samples.remarks] for name in ("ko.txt", "ja.txt", "few.txt")}
     assert "15 parts of Hangul syllables;" in said["ko.txt"][0] and "--normalize NFC" in said["ko.txt"][0]
     assert ": 10 voicing marks of kana;" in said["ja.txt"][0] and said["few.txt"] == []
-    both = scan(["ko.txt", "ja.txt"])
+    both = scan("ko.txt", "ja.txt")
     assert codes(both) == ["W-DECOMPOSED"] and both.samples.complete
     for form in ("NFC", "NFD"):
-        assert codes(scan(["ko.txt", "ja.txt"], normalize=form)) == []
+        assert codes(scan("ko.txt", "ja.txt", normalize=form)) == []
