@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from charvec.comparing import diff
     from charvec.counts import Counts
     from charvec.coverage import Coverage
+    from charvec.dumping import dump
     from charvec.embedding import TokenEmbedding, open
     from charvec.errors import CharvecError, CharvecWarning
     from charvec.exporting import export
-    from charvec.extraction import cover, dump, lookup
+    from charvec.extraction import cover, lookup
     from charvec.merging import merge
     from charvec.reducing import reduce
     from charvec.scanning import count, scan
@@ -91,7 +92,7 @@ _HOMES = {
     "count": "charvec.scanning",
     "cover": "charvec.extraction",
     "diff": "charvec.comparing",
-    "dump": "charvec.extraction",
+    "dump": "charvec.dumping",
     "export": "charvec.exporting",
     "flax": None,
     "gensim": None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     # charvec.formats.hdf5 imports NumPy beside its other work
     from charvec.vectors import CharVectors
 
-__all__ = ["as_vectors", "check_output", "load", "not_stored", "put", "save"]
+__all__ = ["as_vectors", "check_output", "left_out_notes", "load", "not_stored", "put", "save"]
 
 
 def load(path: str | os.PathLike[str], *, check: bool = True) -> CharVectors:
@@ -179,6 +179,16 @@ def not_stored(vectors: CharVectors, path: str, what: str) -> list[Note]:
         return []
     message = f"{path}: {what} keeps rows, but not {' and '.join(gone)}; a .h5, .npz or .safetensors file keeps all"
     return [Note("W-NOT-STORED", message, path)]
+
+
+def left_out_notes(path: str, left_out: list[str]) -> list[Note]:
+    """What to say of characters that a format cannot hold; nothing when it holds all."""
+    if not left_out:
+        return []
+    from charvec.plumbing.terminal import shown
+
+    named = ", ".join(map(shown, left_out[:5])) + (" ..." if len(left_out) > 5 else "")
+    return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
 
 
 def check_output(

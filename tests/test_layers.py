@@ -23,7 +23,7 @@ LAYERS = (
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles"),
     (
         *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
-        *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage"),
+        *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage", "dumping"),
         *("output_folder", "exporting"),
         *("reducing", "surveying", "merging", "updating", "comparing", "trimming", "drawing"),
     ),

@@ -99,7 +99,7 @@ def run(args: Namespace) -> int:
     if args.profile and left_out:
         notes.append(_lost(args, left_out))
     elif left_out:
-        from charvec.extraction import left_out_notes
+        from charvec.storage import left_out_notes
 
         notes += left_out_notes(args.out, list(left_out))
     warn([*notes, *dropped], args)

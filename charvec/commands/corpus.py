@@ -103,7 +103,6 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
     import os
     import time
 
-    from charvec.extraction import refuse_incomplete
     from charvec.plumbing.progress import bar
     from charvec.scanning import scan
 
@@ -142,6 +141,8 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
                 complain(f"charvec: what is finished is in {escape(args.resume)}; the same command goes on from there")
             raise
     if args.strict:
+        from charvec.dumping import refuse_incomplete
+
         refuse_incomplete(counts)
     if args.stats:
         complain(_statistics(counts, time.perf_counter() - begun))

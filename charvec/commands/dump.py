@@ -67,9 +67,9 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.dtypes import check_dtype
-    from charvec.extraction import left_out_notes, lookup, lookup_ahead, notes_on, refuse_empty
+    from charvec.extraction import lookup, lookup_ahead, notes_on
     from charvec.status import parse_keep
-    from charvec.storage import check_output, put
+    from charvec.storage import check_output, left_out_notes, put
 
     keep = parse_keep(args.keep)
     check_dtype(args.dtype)
@@ -86,6 +86,8 @@ def run(args: Namespace) -> int:
     else:
         vectors, complete = lookup_ahead(model, counts, keep=keep, dtype=args.dtype)
     if not len(vectors):
+        from charvec.dumping import refuse_empty
+
         warn([*model.notes, *sample_notes(counts)], args)
         refuse_empty(vectors, counts, args.out)
     left_out, dropped = put(vectors, args.out, format=args.format, overwrite=args.force, complete=complete)

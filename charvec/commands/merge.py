@@ -47,10 +47,10 @@ def run(args: Namespace) -> int:
 
     import numpy as np
 
-    from charvec.extraction import left_out_notes, notes_on
+    from charvec.extraction import notes_on
     from charvec.fidelity import describe
     from charvec.merging import merge, mixed_spaces
-    from charvec.storage import check_output, put
+    from charvec.storage import check_output, left_out_notes, put
 
     check_output(args.out, format=args.format, overwrite=args.force, inputs=args.files)
     vectors = merge(args.files, how=args.how, counts=args.counts, missing=args.missing, dtype=args.dtype)

@@ -44,8 +44,7 @@ def run(args: Namespace) -> int:
     import os
 
     from charvec.comparing import diff
-    from charvec.extraction import left_out_notes
-    from charvec.storage import check_output, format_of, load, put
+    from charvec.storage import check_output, format_of, left_out_notes, load, put
     from charvec.updating import update
 
     out = args.out or args.file

@@ -21,9 +21,9 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 from vocabulary_samples import DATA, LLAMA_2, MINILM, MODEL2VEC, installed
 
 from charvec import vocabularies
+from charvec.dumping import dump
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecError
-from charvec.extraction import dump
 from charvec.plumbing.protobuf import fields
 from charvec.plumbing.spelling import byte_alphabet, tokenizer_document, tokenizer_model
 from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
