@@ -9,7 +9,13 @@ from typing import Any
 
 from charvec.errors import UsageError
 
-__all__ = ["among", "flag", "integer", "listed", "path_of", "real"]
+__all__ = ["among", "an", "flag", "integer", "listed", "path_of", "real"]
+
+
+def an(value: object) -> str:
+    """What something is, by its type: ``a list``, ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
 
 
 def integer(value: object) -> int | None:
@@ -70,9 +76,7 @@ def listed(several: Iterable[Any], what: str) -> list[Any]:
     try:
         each = iter(several)
     except TypeError:
-        raise UsageError(
-            "E-ARGUMENT", f"a {type(several).__name__} is no list of {what}", help=f"give a list of {what}"
-        ) from None
+        raise UsageError("E-ARGUMENT", f"{an(several)} is no list of {what}", help=f"give a list of {what}") from None
     return list(each)
 
 
@@ -91,9 +95,7 @@ def path_of(path: object, call: str) -> str:
     except TypeError:
         name = None
     if not isinstance(name, str):
-        raise UsageError(
-            "E-ARGUMENT", f"{call}: a {type(path).__name__} is no path", help="give a str or a pathlib.Path"
-        )
+        raise UsageError("E-ARGUMENT", f"{call}: {an(path)} is no path", help="give a str or a pathlib.Path")
     try:
         if b"\0" not in os.fsencode(name):
             return name

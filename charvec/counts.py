@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.arguments import an
 from charvec.errors import Note, UsageError
 from charvec.valueclass import dataclass, field
 
@@ -204,7 +205,7 @@ def as_counts(counts: object, call: str) -> Counts:
     if not isinstance(counts, Mapping):
         raise UsageError(
             "E-ARGUMENT",
-            f"{call}: a {type(counts).__name__} holds no counts",
+            f"{call}: {an(counts)} holds no counts",
             help=f"the order is {call}; charvec.scan(SAMPLES) counts files and folders, charvec.count(TEXTS) texts",
         )
     try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from charvec import checkpoints, vocabularies
-from charvec.arguments import among, flag, path_of
+from charvec.arguments import among, an, flag, path_of
 from charvec.errors import CharvecError, DamagedFile, Note, NotFound, UsageError
 from charvec.finding import Choice, find_embedding
 from charvec.plumbing import places
@@ -260,6 +260,6 @@ def as_model(model: object, call: str) -> TokenEmbedding:
         return open(model)
     raise UsageError(
         "E-ARGUMENT",
-        f"{call}: a {type(model).__name__} is no model",
+        f"{call}: {an(model)} is no model",
         help=f"the order is {call}; the model is what charvec.open() gives, or a path",
     )

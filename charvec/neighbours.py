@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.arguments import integer
+from charvec.arguments import an, integer
 from charvec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def nearest(vectors: CharVectors, query: str | NDArray[np.floating], k: int) -> 
     except (TypeError, ValueError):
         raise UsageError(
             "E-ARGUMENT",
-            f"a {type(query).__name__} is no query",
+            f"{an(query)} is no query",
             help="give a character, a text, or a vector of numbers",
         ) from None
     if vector.shape != (vectors.dim,):

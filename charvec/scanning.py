@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from charvec.arguments import among, flag, integer, listed, path_of
+from charvec.arguments import among, an, flag, integer, listed, path_of
 from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
@@ -138,9 +138,7 @@ def scan(
         raise UsageError("E-ARGUMENT", f"jobs is {jobs!r}", help="a number of cores, or 0 for all")
     if executor is not None:
         if not callable(getattr(executor, "submit", None)):
-            raise UsageError(
-                "E-ARGUMENT", f"a {type(executor).__name__} is no executor", help="give one of concurrent.futures"
-            )
+            raise UsageError("E-ARGUMENT", f"{an(executor)} is no executor", help="give one of concurrent.futures")
         cores = WORKERS if jobs is None else cores or WORKERS
     named = [samples] if isinstance(samples, (str, os.PathLike)) else listed(samples, "samples")
     for each in named:
@@ -154,9 +152,7 @@ def scan(
     not_these = _names("not_these", not_these)
     bar = Silent() if progress is None else progress
     if not all(callable(getattr(bar, step, None)) for step in ("start", "advance", "close")):
-        raise UsageError(
-            "E-ARGUMENT", f"a {type(bar).__name__} shows no progress", help="give it start, advance and close"
-        )
+        raise UsageError("E-ARGUMENT", f"{an(bar)} shows no progress", help="give it start, advance and close")
 
     def find() -> Iterator[Found]:
         return find_samples(
@@ -228,7 +224,7 @@ def _gathered(texts: Iterable[str]) -> Iterator[list[str]]:
         if not isinstance(text, str):
             raise UsageError(
                 "E-ARGUMENT",
-                f"count(texts): a {type(text).__name__} is no text",
+                f"count(texts): {an(text)} is no text",
                 help="give it strings; charvec.scan() reads files",
             )
         some.append(text)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from charvec import formats
-from charvec.arguments import flag, path_of
+from charvec.arguments import an, flag, path_of
 from charvec.errors import CharvecWarning, Note, UsageError, WrongFile
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.replacing import check_target, replacing
@@ -63,7 +63,7 @@ def as_vectors(vectors: object, call: str) -> CharVectors:
         return load(vectors)
     raise UsageError(
         "E-ARGUMENT",
-        f"{call}: a {type(vectors).__name__} holds no vectors",
+        f"{call}: {an(vectors)} holds no vectors",
         help=f"the order is {call}; vectors are what charvec.load() gives, or the path of a vector file",
     )
 

@@ -188,6 +188,18 @@ class CharVectors:
     def __iter__(self) -> Iterator[str]:
         return iter(self.chars)
 
+    def keys(self) -> list[str]:
+        """The characters, by code point, as :attr:`chars`: ``dict(vectors)`` has each with its vector."""
+        return self.chars
+
+    def items(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Each character with its row of :attr:`matrix`, float32 [dim]."""
+        return zip(self.chars, self.matrix, strict=True)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """:attr:`matrix`, so that ``np.asarray(vectors)`` is one; NumPy would make an array of the characters."""
+        return np.array(self.matrix, dtype=dtype) if copy else np.asarray(self.matrix, dtype=dtype)
+
     # -- what is not there --------------------------------------------------------------------------------------------
 
     @cached_property

@@ -224,7 +224,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], list[Any], str]] = [
     (
         "nearest",
         lambda x: VECTORS.nearest(x),
-        [b"x", ["水"], {}, object(), 1j, (x for x in "水"), VECTORS],
+        [b"x", ["水"], {}, object(), 1j, (x for x in "水")],
         "E-ARGUMENT",
     ),
     ("nearest k", lambda x: VECTORS.nearest("水", x), [True, 2.0, "2", None, float("inf")], "E-ARGUMENT"),

@@ -1031,17 +1031,20 @@ def test_typed_text_ends_at_the_first_ctrl_d() -> None:
         [sys.executable, "-m", "charvec", "scan", "-"],
         stdin=theirs,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=theirs,
         env=environment,
     )
     os.close(theirs)
     try:
         os.write(ours, "水火\n水\n".encode() + b"\x04")  # what is typed ahead waits in the terminal
-        out, err = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=60)
+        seen = os.read(ours, 1 << 16)
     finally:
         process.kill()
         os.close(ours)
-    assert rows(out) == {"\n": 2, "水": 2, "火": 1} and process.returncode == 0, err
+    assert rows(out) == {"\n": 2, "水": 2, "火": 1} and process.returncode == 0, seen
+    # no bar runs through what is typed
+    assert b"1 file, 11 bytes" in seen and b"scan:" not in seen, seen
 
 
 @posix

@@ -393,6 +393,21 @@ def test_what_the_values_went_through() -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8", "pq"])
+def test_as_a_dictionary_and_as_an_array(dtype: str) -> None:
+    """Keys, items and what NumPy makes of it fit each other; a copy is one."""
+    vectors = build("一水火", np.array([[1, 2, 0, 1], [0.1, -1, 3, 1], [1e-8, 5, 1, 1]], np.float32)).astype(dtype)
+    assert vectors.keys() == list(vectors) == ["一", "水", "火"]
+    rows = {char: row.tolist() for char, row in vectors.items()}
+    assert rows == dict(zip(vectors.chars, vectors.matrix.tolist(), strict=True))
+    assert {char: row.tolist() for char, row in dict(vectors).items()} == rows
+    assert np.asarray(vectors).dtype == np.float32 and np.array_equal(np.asarray(vectors), vectors.matrix)
+    assert np.asarray(vectors, np.float64).dtype == np.float64
+    copied = np.array(vectors)
+    copied[:] = 9
+    assert not (vectors.matrix == 9).any()
+
+
 @pytest.mark.parametrize("texts", [[1], 1, ["a", None], [b"a"], None])
 @pytest.mark.parametrize("pooling", ["mean", None])
 def test_what_is_no_text(texts: Any, pooling: Any) -> None:

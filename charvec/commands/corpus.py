@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -133,7 +134,7 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
                 resume=args.resume,
                 not_this=not_this,
                 not_these=not_these,
-                progress=bar(quiet=args.quiet),
+                progress=bar(quiet=args.quiet or _is_typed(args)),
                 **further,
             )
         except KeyboardInterrupt:
@@ -151,6 +152,11 @@ def scan_samples(args: Namespace, *, not_this: str | None = None, not_these: Ite
 
         counts = select(counts, only=args.only, min_count=args.min_count, top=args.top)
     return counts
+
+
+def _is_typed(args: Namespace) -> bool:
+    """Whether somebody types a sample, through which a bar would run."""
+    return "-" in args.samples and sys.stdin is not None and sys.stdin.isatty()
 
 
 def _executor(args: Namespace) -> AbstractContextManager[Executor | None]:
