@@ -40,7 +40,7 @@ def cluster(address: str = "local", *, workers: int | None = None) -> Iterator[E
         raise MissingPackage(
             "E-PACKAGE", "--scheduler needs dask.distributed", help='pip install "charvec[dask]"'
         ) from None
-    from charvec.scanning import available_cores, own_workers
+    from charvec.sharing import available_cores, own_workers
 
     if address == "local":
         with (

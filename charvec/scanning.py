@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import itertools
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from charvec.arguments import among, an, flag, integer, listed, path_of
-from charvec.batches import Batch, Part, count_batch, is_plain_utf8, open_sample, shown_name, steps
+from charvec.batches import Part, count_batch, shown_name, steps
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWriteError, UsageError
 from charvec.plumbing.progress import Progress, Silent
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import add_texts, is_text_codec
 from charvec.reading import BLOCK, Limits, Options
-from charvec.samples import STDIN, Found, find_samples
+from charvec.samples import Found, find_samples
+from charvec.sharing import available_cores, own_workers, shared_out, size_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["available_cores", "count", "own_workers", "scan"]
+__all__ = ["count", "scan"]
 
-#: Bytes counted together, when the work is shared out. So much takes a second at worst, and a tenth with the kernel.
-BATCH_BYTES = 1 << 25
-#: Files counted together.
-BATCH_FILES = 512
-#: A file is cut into ranges no smaller, and none larger, than these.
-MIN_RANGE, MAX_RANGE = 1 << 26, 1 << 28
 #: Workers an executor is taken to have that does not say, and batches that may wait for each.
 WORKERS, AHEAD = 16, 4
 #: How often a batch is given to such an executor before its failure ends everything.
@@ -167,7 +161,7 @@ def scan(
 
     if not isinstance(bar, Silent):
         # the remaining time needs the total; looking twice needs less memory than a list of a million files
-        bar.start(sum(map(_size, find())))
+        bar.start(sum(map(size_of, find())))
     total = Total()
     reports: dict[int, Samples] = {}
     evidence: dict[str, bytes] = {}
@@ -239,22 +233,6 @@ _FORMS = ("", "NFC", "NFD", "NFKC", "NFKD")
 _UNITS = ("codepoint", "grapheme")
 
 
-def available_cores() -> int:
-    """Number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def own_workers(jobs: int) -> int:
-    """How many threads or processes are started for so many jobs: beyond the cores they only take memory."""
-    return min(jobs, max(_FEW, _A_CORE * available_cores()))
-
-
-#: Threads or processes that are never too many, and those for each core.
-_FEW, _A_CORE = 32, 8
-
-
 def _names(argument: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
     """One name or several, or None for none."""
     names = [given] if isinstance(given, str) else [] if given is None else listed(given, "texts")
@@ -308,7 +286,7 @@ def _counted(
     if executor is None:
         jobs = own_workers(jobs)
     shared = jobs > 1 or executor is not None
-    work = _batches(found, options, jobs, sized=shared or finely)
+    work = shared_out(found, options, jobs, sized=shared or finely)
     if shared:
         first = list(itertools.islice(work, 2))
         shared = executor is not None or sum(map(len, first)) > 1
@@ -323,52 +301,6 @@ def _counted(
     with parallel.submitting(jobs, executor, bar.advance) as submit:
         ahead, tries = (AHEAD, TRIES) if executor is not None else (2, 1)
         yield from parallel.several_at_once(work, submit, jobs * ahead, tries=tries)
-
-
-def _batches(found: Iterator[Found], options: Options, jobs: int, *, sized: bool) -> Iterator[list[Batch]]:
-    """Share out what was found; a large file as several ranges, everything else as one batch.
-
-    Args:
-        found: in the order of the reports.
-        options: for every batch.
-        jobs: number of workers; for one alone nothing is cut.
-        sized: whether batches are bounded in bytes, for which the size of every file is asked for.
-    """
-    numbers = itertools.count()
-    together: list[Found] = []
-    size = 0
-    for each in found:
-        length = _size(each) if sized else 0
-        large = jobs > 1 and length >= 2 * MIN_RANGE and not each.remote
-        ranges = _ranges(each, length, options, jobs) if large else []
-        # what is not the same for sure when it is read again is counted here, and not kept for later
-        alone = bool(ranges) or each.path == STDIN or each.pipe or (each.remote and not each.version)
-        if together and (alone or size >= BATCH_BYTES or len(together) >= BATCH_FILES):
-            yield [Batch(next(numbers), tuple(together), options)]
-            together, size = [], 0
-        if ranges:
-            number = next(numbers)
-            yield [Batch(number, (each,), options, start, end) for start, end in ranges]
-        elif alone:
-            yield [Batch(next(numbers), (each,), options)]
-        else:
-            together.append(each)
-            size += length
-    if together:
-        yield [Batch(next(numbers), tuple(together), options)]
-
-
-def _ranges(found: Found, size: int, options: Options, jobs: int) -> list[tuple[int, int]]:
-    """Ranges to cut a file into; none when it must be read from the beginning."""
-    try:
-        with open_sample(found.path, wait=False) as stream:
-            head = stream.read(BLOCK)
-    except OSError:
-        return []  # it will be opened once more, to say what is wrong
-    if not is_plain_utf8(found.path, head, options):
-        return []
-    step = min(max(MIN_RANGE, -(-size // (2 * jobs))), MAX_RANGE)
-    return [(start, min(size, start + step)) for start in range(0, size, step)]
 
 
 def _encodings(encoding: str | Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
@@ -418,17 +350,6 @@ def _settings(options: Options) -> dict[str, str]:
         "normalize": options.normalize,
     }
     return {name: value for name, value in asked.items() if value}
-
-
-def _size(found: Found) -> int:
-    """Bytes of a file; 0 where that cannot be known."""
-    if found.remote or not found.path:
-        return found.size or 0
-    try:
-        status = os.stat(found.path)
-    except OSError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _with_candidates(report: Samples, evidence: Mapping[str, bytes]) -> Samples:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import charvec
-from charvec import scanning
+from charvec import sharing
 from charvec.cli import main
 from charvec.dask import cluster
 
@@ -45,9 +45,9 @@ def processes() -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Much work for so little text."""
-    monkeypatch.setattr(scanning, "BATCH_FILES", 4)
-    monkeypatch.setattr(scanning, "MIN_RANGE", 30_000)
-    monkeypatch.setattr(scanning, "MAX_RANGE", 30_000)
+    monkeypatch.setattr(sharing, "BATCH_FILES", 4)
+    monkeypatch.setattr(sharing, "MIN_RANGE", 30_000)
+    monkeypatch.setattr(sharing, "MAX_RANGE", 30_000)
 
 
 def test_the_same_counts_and_report(corpus: Path, processes: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from damaging import overwrite
 
 import charvec
-from charvec import batches, scanning
+from charvec import batches, scanning, sharing
 from charvec.batches import Part
 from charvec.cli import main
 from charvec.counts import Counts
@@ -25,7 +25,7 @@ from charvec.reading import Options
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twelve files, one damaged, one not UTF-8, counted three at a time."""
-    monkeypatch.setattr(scanning, "BATCH_FILES", 3)
+    monkeypatch.setattr(sharing, "BATCH_FILES", 3)
     root = tmp_path / "corpus"
     root.mkdir()
     for number in range(10):

@@ -22,7 +22,7 @@ LAYERS = (
     ("plumbing",),
     ("checkpoints", "vocabularies", "containers", "readers", "records", "formats", "profiles"),
     (
-        *("searching", "samples", "batches", "parallel", "journal", "scanning", "selection"),
+        *("searching", "samples", "batches", "parallel", "journal", "sharing", "scanning", "selection"),
         *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage", "dumping"),
         *("output_folder", "exporting"),
         *("reducing", "surveying", "merging", "updating", "comparing", "trimming", "drawing"),

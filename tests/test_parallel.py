@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charvec
-from charvec import batches, parallel, scanning
+from charvec import batches, parallel, scanning, sharing
 from charvec.batches import Batch, count_batch
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import UsageError
@@ -42,10 +42,10 @@ def path_of_counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits so small that a few kilobytes are shared out."""
-    monkeypatch.setattr(scanning, "MIN_RANGE", 100)
-    monkeypatch.setattr(scanning, "MAX_RANGE", 150)
-    monkeypatch.setattr(scanning, "BATCH_BYTES", 200)
-    monkeypatch.setattr(scanning, "BATCH_FILES", 3)
+    monkeypatch.setattr(sharing, "MIN_RANGE", 100)
+    monkeypatch.setattr(sharing, "MAX_RANGE", 150)
+    monkeypatch.setattr(sharing, "BATCH_BYTES", 200)
+    monkeypatch.setattr(sharing, "BATCH_FILES", 3)
 
 
 def counted(data: bytes, cuts: list[int]) -> tuple[bool, dict[str, int]]:
@@ -257,7 +257,7 @@ def test_progress_is_told_of_every_byte(tmp_path: Path, path_of_counting: str) -
 
 def test_a_file_that_grows_between_its_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was there when the work was shared out is counted, and the rest is told."""
-    monkeypatch.setattr(scanning, "MIN_RANGE", 100)
+    monkeypatch.setattr(sharing, "MIN_RANGE", 100)
     path = tmp_path / "a.txt"
     path.write_bytes(b"a" * 400)
     real = count_batch
@@ -320,7 +320,7 @@ def test_no_more_workers_than_help(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for number in range(4):
         (tmp_path / f"{number}.txt").write_text("水火" * number, "utf-8")
     monkeypatch.setattr(parallel, "submitting", submitting)
-    monkeypatch.setattr(scanning, "BATCH_FILES", 1)
+    monkeypatch.setattr(sharing, "BATCH_FILES", 1)
     for jobs in (3, 99_999, 10**30):
         assert charvec.scan(tmp_path, jobs=jobs) == charvec.scan(tmp_path)
-    assert asked[0] == 3 and asked[1] == asked[2] == max(32, 8 * scanning.available_cores())
+    assert asked[0] == 3 and asked[1] == asked[2] == max(32, 8 * sharing.available_cores())

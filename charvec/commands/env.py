@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
     from importlib.metadata import PackageNotFoundError, version
 
     from charvec.plumbing.text import counting, scripts
-    from charvec.scanning import available_cores
+    from charvec.sharing import available_cores
     from charvec.version import __version__
 
     installed: dict[str, str | None] = {}
