@@ -193,6 +193,10 @@ def test_every_source_is_proven_against_its_own_model(tmp_path: Path, run: Run, 
     code, out, err = run("verify", tmp_path / "c.h5", "--against", MODEL, "--against", other)
     assert (code, err) == (0, ""), err
     assert out.count("source ") == 2
+    # both have one name; what else tells them apart is said
+    lines = [line for line in run("info", tmp_path / "c.h5")[1].splitlines() if line.startswith("source ")]
+    assert "model.safetensors (2.8 MiB), 8128 x 128" in lines[0] and "x 128, 128 dimensions" in lines[1]
+    assert lines[0].split()[2:] != lines[1].split()[2:]
     code, _, err = run("verify", tmp_path / "c.h5", "--against", MODEL)
     assert code == 1 and "source 2" in err and "not proven" in err
     code, out, err = run("verify", tmp_path / "c.h5", "--against", MODEL, "--json")

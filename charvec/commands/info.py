@@ -137,11 +137,22 @@ def _origin(source: Mapping[str, Any]) -> list[list[str]]:
         how = {"first": "each character from the first source that has it", "concat": "vectors side by side"}
         rows.append(["merged", how[source["merged"]["how"]]])
         for place, part in enumerate(source["sources"], 1):
-            named = ", ".join(part.get("source", {}).get("files", {})) or "a file that does not name its model"
-            rows.append([f"source {place}", f"{named}, {part['dim']} dimensions"])
+            rows.append([f"source {place}", f"{_part(part.get('source', {}))}, {part['dim']} dimensions"])
     if "converted" in source:
         rows.append(["origin", f"converted from {source['converted']['from']}; no counts, no rows"])
     return [[name, escape(text)] for name, text in rows]
+
+
+def _part(origin: Mapping[str, Any]) -> str:
+    """What a part of a merged file comes from. Most checkpoints have the same name: size and shape tell them apart."""
+    files = ", ".join(
+        f"{name} ({size(bytes_)})" if type(bytes_) is int else str(name)
+        for name, bytes_ in origin.get("files", {}).items()
+    )
+    if not files:
+        return "a file that does not name its model"
+    shape = origin.get("shape")
+    return f"{files}, {' x '.join(map(str, shape))}" if isinstance(shape, list) else files
 
 
 def _not_selected(left_out: Any) -> str:

@@ -16,7 +16,7 @@ HELP = "characters on a plane, near to which others they lie: one page for a bro
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("file", metavar="FILE", help="vector file")
-    parser.add_argument("-o", "--output", metavar="OUT", default="map.html", help="the page (default: %(default)s)")
+    parser.add_argument("-o", "--out", metavar="OUT", default="map.html", help="the page (default: %(default)s)")
     parser.add_argument("--top", type=int, default=3000, metavar="N", help="the N commonest (default: %(default)s)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument("--json", action="store_true", help="places and neighbours as JSON to stdout instead of a page")
@@ -30,7 +30,7 @@ def run(args: Namespace) -> int:
     from charvec.storage import load
 
     if not args.json:
-        check_target(args.output, overwrite=args.force, inputs=[args.file])
+        check_target(args.out, overwrite=args.force, inputs=[args.file])
     vectors = load(args.file)
     drawn = draw(vectors, top=args.top)
     warn(list(_notes(drawn.flat, args.file)), args)
@@ -38,11 +38,11 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(plain)
         return 0
-    write_whole(args.output, map_page(plain, args.file).encode("utf-8", "backslashreplace"), overwrite=args.force)
+    write_whole(args.out, map_page(plain, args.file).encode("utf-8", "backslashreplace"), overwrite=args.force)
     if not args.quiet:
         of = "" if len(drawn.chars) == drawn.of else f" of {number(drawn.of)}"
         along = sum(drawn.shares[:2].tolist())
-        print(f"{escape(args.output)}: {count(len(drawn.chars), 'character')}{of}, {along:.0%} of the variance in view")
+        print(f"{escape(args.out)}: {count(len(drawn.chars), 'character')}{of}, {along:.0%} of the variance in view")
     return 0
 
 
