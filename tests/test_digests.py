@@ -5,13 +5,19 @@ from __future__ import annotations
 import random
 import threading
 from hashlib import blake2b
+from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
+from vector_samples import ROOT, assert_same, build
 
+from charvec import load, lookup
 from charvec.plumbing.digests import SMALL, WAITING, ThreadedDigest
 
 LARGE = SMALL + 1
+MODEL = ROOT / "samples" / "tiny-bert-zh"
+TEXT = "".join(map(chr, range(0x4E00, 0x9000)))
 
 
 def no_memory() -> NoReturn:
@@ -36,6 +42,22 @@ def test_every_portion_in_its_order(seed: int) -> None:
             digest.update(rng.choice(ways))
     assert digest.digest() == of(b"".join(portions))
     assert digest.hexdigest() == digest.digest().hex()
+
+
+def test_a_system_that_allows_no_more_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then all is done one after the other: rows are read, files written and loaded as ever."""
+
+    def refused(thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    vectors = build(range(0x4E00, 0x4E00 + 200), np.ones((200, 256), np.float32))
+    vectors.save(tmp_path / "a.h5")
+    expected = lookup(MODEL, TEXT)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    vectors.save(tmp_path / "b.h5")
+    assert (tmp_path / "b.h5").read_bytes() == (tmp_path / "a.h5").read_bytes()
+    assert_same(load(tmp_path / "b.h5"), vectors)
+    assert lookup(MODEL, TEXT).source == expected.source
 
 
 def test_nothing() -> None:

@@ -55,12 +55,16 @@ class ThreadedDigest:
 
         The latter two take no memory while they wait.
         """
-        if self._thread is None and not callable(data) and len(data) < SMALL:
-            self._hash.update(data)  # quicker than it takes to start a thread
-            return
-        if self._thread is None:
+        # few bytes are hashed quicker than it takes to start a thread
+        if self._thread is None and (callable(data) or len(data) >= SMALL):
             self._thread = Thread(target=self._work, daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the system allows no more threads
+                self._thread = None
+        if self._thread is None:
+            self._hash.update(data() if callable(data) else data)
+            return
         if isinstance(data, bytes):
             self._room.acquire()
         self._portions.append(data)

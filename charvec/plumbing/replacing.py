@@ -141,14 +141,18 @@ class _Output(io.RawIOBase):
                 faults.append(error)
 
         waiting = Thread(target=synchronise)
-        waiting.start()
+        try:
+            waiting.start()
+        except RuntimeError:  # the system allows no more threads
+            synchronise()
         try:
             self._file.seek(sum(length for length, _ in self._portions[: 1 + self._same]))
             for portion in self._portions[1 + self._same :]:
                 self._compare(*portion)
                 self._same += 1
         finally:
-            waiting.join()
+            if waiting.ident is not None:
+                waiting.join()
         if faults:
             raise faults[0]
 
