@@ -92,7 +92,7 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
     if batch.end:
         return _count_range(batch, tally, progressed)
     sink, graphemes = steps(tally, batch.options)
-    search = Samples.together(map(_report_of_search, batch.samples))
+    search = Samples.together(map(_report_of_search, filter(_has_news, batch.samples)))
     reports = []
     evidence: dict[str, bytes] = {}
     finished = []
@@ -125,6 +125,11 @@ def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | Non
 
         sink = Normalising(sink, options.normalize)
     return sink, clusters
+
+
+def _has_news(found: Found) -> bool:
+    """Whether the search has anything to say of it; of most files it has not."""
+    return bool(found.problem or found.remark or found.hidden or found.ignored or found.excluded)
 
 
 def _report_of_search(found: Found) -> Samples:
