@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from charvec.commands import MEMBERS, Member, member
@@ -98,7 +99,18 @@ def _parse(parser: _Parser, argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError(
             "E-USAGE", f"{argv[0]} stands before the command", help=f"put it behind: charvec COMMAND {argv[0]}"
         )
-    args, unknown = parser.parse_known_args(argv)
+    try:
+        args, unknown = parser.parse_known_args(argv)
+    except UsageError as error:
+        if "SAMPLE" in error.message and "--ext" in argv:
+            taken = list(takewhile(lambda word: not word.startswith("-"), argv[argv.index("--ext") + 1 :]))
+            if len(taken) > 1:
+                raise UsageError(
+                    "E-USAGE",
+                    f"no sample is named: --ext takes all that follows it for suffixes, {taken[-1]} too",
+                    help=f"put it behind the samples: charvec {argv[0]} {taken[-1]} --ext {' '.join(taken[:-1])}",
+                ) from None
+        raise
     if isinstance(getattr(args, "model", None), str) and sum(word in ("-m", "--model") for word in argv) > 1:
         raise UsageError("E-USAGE", "-m was given twice", help="only `charvec coverage` compares several models")
     if unknown:

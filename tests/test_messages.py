@@ -440,3 +440,13 @@ def test_dead_ends_show_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["merge", plain, small, "-o", str(tmp_path / "m.h5")]) == 65
     said = capsys.readouterr().err
     assert f"{small}: such vectors" in said and "made with center" in said
+
+
+def test_suffixes_take_no_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    """--ext before the samples takes them too; that is said, with the command that was meant."""
+    assert main(["dump", "--ext", "txt", "csv", "corpus", "-o", "a.h5"]) == 2
+    said = capsys.readouterr().err
+    assert "corpus too" in said and "charvec dump corpus --ext txt csv" in said
+    for arguments in (["--ext", "txt"], ["--ext", "txt", "-o", "a"], []):
+        assert main(["scan", *arguments]) == 2
+        assert "required: SAMPLE" in capsys.readouterr().err
