@@ -1095,3 +1095,29 @@ def test_a_field_of_some_files(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["counts"] == {"U+000A": 1, "U+5B57": 1, "U+6587": 1}
     assert cli.main([*arguments, "--field", "jsonl=text"]) == 2
     assert "'jsonl' is no pattern of files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", ["NFC", "NFD"])
+def test_names_in_parts(tmp_path: Path, there: str) -> None:
+    """A field or column is found under a name that reads the same; an exact one goes before it."""
+    from unicodedata import normalize
+
+    asked = normalize({"NFC": "NFD", "NFD": "NFC"}[there], "ガイド한")
+    name = normalize(there, asked)
+    (tmp_path / "a.jsonl").write_text(json.dumps({"body": {name: "文"}}, ensure_ascii=False), "utf-8")
+    (tmp_path / "a.csv").write_text(f"id,{name}\n1,文\n", "utf-8")
+    (tmp_path / "b.csv").write_text(f"{name},{asked}\n1,文\n", "utf-8")
+    assert dict(charvec.scan(tmp_path / "a.jsonl", field=f"body.{asked}")) == {"文": 1}
+    assert dict(charvec.scan(tmp_path / "a.csv", column=asked)) == {"文": 1}
+    assert dict(charvec.scan(tmp_path / "b.csv", column=asked)) == {"文": 1}
+    assert codes_of(charvec.scan(tmp_path / "a.jsonl", field="body.ガイ")) == ["W-FIELD"]
+    assert codes_of(charvec.scan(tmp_path / "a.csv", column="ガイ")) == ["W-COLUMN"]
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"id": ["a"], name: ["文"]}), tmp_path / "a.parquet")
+    assert dict(charvec.scan(tmp_path / "a.parquet", column=asked)) == {"文": 1}
+
+
+def codes_of(counts: charvec.Counts) -> list[str]:
+    """Of everything that was noted."""
+    return [note.code for note in (*counts.samples.problems, *counts.samples.remarks)]

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
+from unicodedata import normalize
 
 from charvec.errors import Note
 from charvec.plumbing.terminal import count
@@ -58,6 +59,10 @@ def wrap(path: str, head: bytes, inner: Sink, wanted: str, sure: bool = True) ->
 def is_table(path: str) -> bool:
     """Whether a file is a table by its name."""
     return _TABLE.search(path) is not None
+
+
+def _whole(name: str) -> str:
+    return name.strip() if name.isascii() else normalize("NFC", name.strip())
 
 
 @dataclass
@@ -294,6 +299,8 @@ class Delimited:
         state.width = len(row)
         named = [index for index, name in enumerate(row) if name == wanted]
         named = named or [index for index, name in enumerate(row) if name.strip() == wanted.strip()]
+        # a name may be spelt in parts (NFD), as macOS does, and reads the same
+        named = named or [index for index, name in enumerate(row) if _whole(name) == _whole(wanted)]
         if len(named) == 1:
             state.index = named[0]
             return True

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -443,9 +444,19 @@ def _strings(value: Any, steps: tuple[Step, ...]) -> Iterator[str]:
                 break
             elif isinstance(value, dict) and steps[at][0] in value:
                 value = value[steps[at][0]]
+            elif isinstance(value, dict) and (key := _spelt_otherwise(value, steps[at][0])) is not None:
+                value = value[key]
             else:
                 break
             at += 1
+
+
+def _spelt_otherwise(record: dict[str, Any], wanted: str) -> str | None:
+    """A key that reads the same, but is spelt in parts (NFD), as macOS does, or the reverse; None for none."""
+    if wanted.isascii():
+        return None
+    whole = normalize("NFC", wanted)
+    return next((key for key in record if not key.isascii() and normalize("NFC", key) == whole), None)
 
 
 def _fields(value: Any) -> Iterator[str]:

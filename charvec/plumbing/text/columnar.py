@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
+from unicodedata import normalize
 
 from charvec.errors import Note
 from charvec.plumbing.terminal import count
@@ -241,6 +242,9 @@ def _named(schema: Any, names: list[str], wanted: str) -> Column | str:
     if not found:
         steps = split(wanted) or ((wanted, None),)
         found = [Column(index, name, steps[1:]) for index, name in enumerate(names) if name == steps[0][0]]
+    if not found and not wanted.isascii():  # a name may be spelt in parts (NFD), as macOS does, and reads the same
+        whole = normalize("NFC", wanted)
+        found = [Column(index, name) for index, name in enumerate(names) if normalize("NFC", name) == whole]
     if not found and wanted.isascii() and wanted.isdigit() and len(wanted) < 10 and 0 < int(wanted) <= len(names):
         found = [Column(int(wanted) - 1, names[int(wanted) - 1])]
     if len(found) > 1:
