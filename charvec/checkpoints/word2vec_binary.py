@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile, WrongFile
-from charvec.plumbing.arrays.entries import CHUNK, EntryIndex
-from charvec.plumbing.arrays.word_vectors import Header, kind_of, vocabulary_of, words_header
-from charvec.plumbing.digests import blake2b
+from charvec.plumbing.arrays.entries import CHUNK, EntryIndex, Words
+from charvec.plumbing.arrays.word_vectors import kind_of, vocabulary_of, words_header
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.spelling.dictionary import is_utf8, one_character
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 
@@ -49,12 +47,12 @@ def read(file: File) -> Checkpoint:
     width = 4 * header.dim
     if header.count * (1 + width) > file.size - header.end:
         raise cut_short(path, file.size, f": {header.count:,} vectors of {header.dim:,} values do not fit into it")
-    words = _Words(header)
+    words = Words(b"%d %d\n" % (header.count, header.dim))
     position, portion = header.end, CHUNK if file.remote else PORTION
     length = portion
     while words.count < header.count:
         data = file.pread(position, min(length, file.size - position))
-        taken = words.take(position, data)
+        taken = _take(words, position, data, header.count - words.count, width)
         position += taken  # what is left is read once more: it is less than an entry
         if taken:
             length = portion
@@ -95,46 +93,20 @@ def read(file: File) -> Checkpoint:
     )
 
 
-class _Words:
-    """What is kept of a pass through the entries."""
-
-    def __init__(self, header: Header) -> None:
-        self.header = header
-        self.count = self.undecodable = self.doubles = 0
-        self.rows: dict[str, int] = {}
-        self.index = EntryIndex()
-        self.digest = blake2b(b"%d %d\n" % (header.count, header.dim), digest_size=32)
-
-    def take(self, base: int, data: bytes) -> int:
-        """Take the entries that begin at byte ``base`` of the file, as far as they are whole; gives their bytes."""
-        width, index = 4 * self.header.dim, self.index
-        end = max(0, len(data) - width)  # before it the space has to stand
-        place = 0
-        words, behind = [], []
-        for _ in range(self.header.count - self.count):
-            space = data.find(b" ", place, end)
-            if not 0 <= space - place <= MAX_WORD:
-                break
-            words.append(data[place:space].lstrip(b"\n"))
-            behind.append(space + 1)
-            place = space + 1 + width
-        if not words:
-            return 0
-        index.mark(self.count, base)
-        for row, word, start in zip(range(self.count, self.header.count), words, behind, strict=False):
-            if len(word) <= 4 and (char := one_character(word)):
-                if self.rows.setdefault(char, row) == row:
-                    index.keep(row, base + start, base + start + width)
-                else:
-                    self.doubles += 1
-        self.count += len(words)
-        text = b"\n".join(words)
-        self.digest.update(text + b"\n")
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            self.undecodable += sum(not is_utf8(word) for word in words)
-        return place
+def _take(words: Words, base: int, data: bytes, most: int, width: int) -> int:
+    """Take the entries that begin at byte ``base`` of the file, as far as they are whole; gives their bytes."""
+    last = max(0, len(data) - width)  # before it the space has to stand
+    place = 0
+    found, starts = [], []
+    for _ in range(most):
+        space = data.find(b" ", place, last)
+        if not 0 <= space - place <= MAX_WORD:
+            break
+        found.append(data[place:space].lstrip(b"\n"))
+        starts.append(space + 1)
+        place = space + 1 + width
+    words.add(base, found, starts, [start + width for start in starts])
+    return place
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.arrays.decimals import rows_of
-from charvec.plumbing.arrays.entries import CHUNK, EntryIndex
+from charvec.plumbing.arrays.entries import CHUNK, EntryIndex, Words
 from charvec.plumbing.arrays.word_vectors import BLANK, Layout, kind_of, layout_of, numbers, vocabulary_of, words_header
-from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.spelling.dictionary import is_utf8, one_character
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 
@@ -58,9 +56,9 @@ def read(file: File) -> Checkpoint:
         raise cut_short(path, file.size, f": {header.count:,} lines of {header.dim:,} values do not fit into it")
     if layout is None:
         _refuse(path, 2, header.end if header else 0, f"it is no word and {header.dim if header else 'some'} numbers")
-    words = _Words(path, layout, first=2 if header else 1)
+    words, line = Words(), 2 if header else 1
     for portion in _portions(file, layout.start):
-        words.take(*portion)
+        line = _take(words, layout, path, line, *portion)
     words.index.end = file.size
     if header and words.count < header.count:
         raise cut_short(path, file.size, "", f"{words.count:,} of {header.count:,} lines present")
@@ -122,60 +120,38 @@ def _portions(file: File, position: int) -> Iterator[tuple[int, bytes, int]]:
             length = min(2 * length, MAX_LINE + 1)
 
 
-class _Words:
-    """What is kept of a pass through the lines."""
-
-    def __init__(self, path: str, layout: Layout, first: int) -> None:
-        self.path, self.layout, self.line = path, layout, first
-        self.count = self.undecodable = self.doubles = 0
-        self.rows: dict[str, int] = {}
-        self.index = EntryIndex()
-        self.digest = blake2b(digest_size=32)
-
-    def take(self, base: int, data: bytes, size: int) -> None:
-        """Take the lines of a portion of the file, ``size`` bytes from byte ``base``."""
-        layout, index, rows = self.layout, self.index, self.rows
-        separators = layout.dim - (layout.separator != layout.lead)
-        # bytes.count takes four times as long
-        is_separator = np.frombuffer(data, np.uint8, size) == ord(layout.separator)
-        words = []
-        index.mark(self.count, base)
-        start = 0
-        while start <= size:
-            end = data.find(b"\n", start, size)
-            if end < 0:
-                end = size
-            stop = end
-            while stop > start and data[stop - 1] in BLANK:
-                stop -= 1
-            if stop > start:
-                found = int(np.count_nonzero(is_separator[start:stop]))
-                place = data.find(layout.lead, start, stop) if found == separators else -1
-                if place >= 0:
-                    word = data[start:place]
-                else:
-                    parts = layout.split(data[start:stop])
-                    if parts is None:
-                        self._refuse_line(base + start, found)
-                    word = parts[0]
-                words.append(word)
-                if len(word) <= 4 and (char := one_character(word)):
-                    if rows.setdefault(char, self.count) == self.count:
-                        index.keep(self.count, base + start, base + end)
-                    else:
-                        self.doubles += 1
-                self.count += 1
-            self.line += 1
-            start = end + 1
-        text = b"\n".join(words)
-        self.digest.update(b"%s\n" % text if words else b"")
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            self.undecodable += sum(not is_utf8(word) for word in words)
-
-    def _refuse_line(self, start: int, found: int) -> NoReturn:
-        _refuse(self.path, self.line, start, f"{found:,} values or fewer instead of {self.layout.dim:,}")
+def _take(words: Words, layout: Layout, path: str, line: int, base: int, data: bytes, size: int) -> int:
+    """Take the lines of a portion of the file, ``size`` bytes from byte ``base``; gives the number of the next line."""
+    separators = layout.dim - (layout.separator != layout.lead)
+    # bytes.count takes four times as long
+    is_separator = np.frombuffer(data, np.uint8, size) == ord(layout.separator)
+    found, starts, ends = [], [], []
+    start = 0
+    while start <= size:
+        end = data.find(b"\n", start, size)
+        if end < 0:
+            end = size
+        stop = end
+        while stop > start and data[stop - 1] in BLANK:
+            stop -= 1
+        if stop > start:
+            count = int(np.count_nonzero(is_separator[start:stop]))
+            place = data.find(layout.lead, start, stop) if count == separators else -1
+            if place >= 0:
+                word = data[start:place]
+            else:
+                parts = layout.split(data[start:stop])
+                if parts is None:
+                    problem = f"{count:,} values or fewer instead of {layout.dim:,}"
+                    _refuse(path, line, base + start, problem)
+                word = parts[0]
+            found.append(word)
+            starts.append(start)
+            ends.append(end)
+        line += 1
+        start = end + 1
+    words.add(base, found, starts, ends)
+    return line
 
 
 @dataclass(frozen=True)

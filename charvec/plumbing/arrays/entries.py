@@ -11,10 +11,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
+from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
+from charvec.plumbing.spelling.dictionary import is_utf8, one_character
 from charvec.valueclass import dataclass, field
 
-__all__ = ["CHUNK", "EntryIndex"]
+__all__ = ["CHUNK", "EntryIndex", "Words"]
 
 #: Bytes read at once, and from mark to mark.
 CHUNK = 1 << 20
@@ -102,3 +104,49 @@ class EntryIndex:
                 yield row, []
         if places:
             yield -1, places
+
+
+class Words:
+    """What is kept of one pass through the words of a file.
+
+    Attributes:
+        count: words so far.
+        rows: character -> row, of words that are one character; of one that stands twice the first row.
+        doubles: words of one character that stood there before.
+        undecodable: words that are no UTF-8.
+        index: where the entries lie.
+        digest: of the words, each with a line end behind it.
+    """
+
+    def __init__(self, head: bytes = b"") -> None:
+        """Begin the digest with ``head``."""
+        self.count = self.doubles = self.undecodable = 0
+        self.rows: dict[str, int] = {}
+        self.index = EntryIndex()
+        self.digest = blake2b(head, digest_size=32)
+
+    def add(self, base: int, words: list[bytes], starts: list[int], ends: list[int]) -> None:
+        """Add the words of a portion.
+
+        Args:
+            base: where in the file the portion begins, and with it the first entry.
+            words: the words.
+            starts: where, from there, the bytes begin that are kept of each entry.
+            ends: where they end.
+        """
+        if not words:
+            return
+        self.index.mark(self.count, base)
+        joined = b"\n".join(words)
+        self.digest.update(joined + b"\n")
+        try:
+            joined.decode()
+        except UnicodeDecodeError:
+            self.undecodable += sum(not is_utf8(word) for word in words)
+        for row, (word, start, end) in enumerate(zip(words, starts, ends, strict=True), self.count):
+            if len(word) <= 4 and (char := one_character(word)):
+                if self.rows.setdefault(char, row) == row:
+                    self.index.keep(row, base + start, base + end)
+                else:
+                    self.doubles += 1
+        self.count += len(words)
