@@ -364,15 +364,24 @@ def _with_candidates(report: Samples, evidence: Mapping[str, bytes]) -> Samples:
     names: dict[str, list[str]] = {}
     for paths in folders.values():
         names.update(zip(paths, candidates_together([evidence[path] for path in paths]), strict=True))
-    problems = [_with_guess(note, names) for note in report.problems]
+    # where no name is among the candidates of all, one for all would be wrong for some
+    guessed = [set(each) for each in names.values() if each]
+    differ = len(guessed) > 1 and not set.intersection(*guessed)
+    problems = [_with_guess(note, names, differ) for note in report.problems]
     return replace(report, problems=tuple(problems))
 
 
-def _with_guess(note: Note, names: Mapping[str, list[str]]) -> Note:
+def _with_guess(note: Note, names: Mapping[str, list[str]], differ: bool) -> Note:
     if note.code != "E-ENCODING" or not note.path or note.path not in names:
         return note
     guess = f"; it may be {' or '.join(names[note.path])}" if names[note.path] else ""
-    return note._replace(message=f"{note.message}{guess}: say so with --encoding NAME")
+    how = "NAME"
+    if differ and guess:
+        from charvec.containers import inner_name
+
+        pattern = os.path.basename(inner_name(note.path))
+        how = f"'{pattern}={names[note.path][0]}'" if set(pattern).isdisjoint("*?['") else "GLOB=NAME"
+    return note._replace(message=f"{note.message}{guess}: say so with --encoding {how}")
 
 
 def _with_remarks(report: Samples, total: Total) -> Samples:

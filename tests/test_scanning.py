@@ -1177,3 +1177,20 @@ def test_text_that_is_taken_apart() -> None:
     assert codes(both) == ["W-DECOMPOSED"] and both.samples.complete
     for form in ("NFC", "NFD"):
         assert codes(scan("ko.txt", "ja.txt", normalize=form)) == []
+
+
+def test_files_of_several_encodings() -> None:
+    """Where one name for all would be wrong, each message has the option that reads its file."""
+    text = "明日はラーメンを食べに行く予定です。カタカナ、ひらがな、漢字。"
+    Path("one").mkdir()
+    Path("two").mkdir()
+    Path("one/a.txt").write_bytes(text.encode("cp932"))
+    Path("two/b.txt.gz").write_bytes(gzip.compress(text.encode("euc_jp")))
+    Path("two/c.txt").write_text("é", "utf-8")
+    notes = scan("one", "two").samples.problems
+    options = [re.findall("--encoding '([^']+)=(\\w+)'", note.message) for note in notes]
+    assert options == [[("a.txt", "shift_jis")], [("b.txt", "euc_jp")]]
+    counts = scan("one", "two", encoding=dict(option[0] for option in options))
+    assert counts.samples.complete and counts["明"] == 2 and counts["é"] == 1
+    Path("two/b.txt.gz").write_bytes(Path("one/a.txt").read_bytes())
+    assert all(note.message.endswith("--encoding NAME") for note in scan("one", "two").samples.problems)
