@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charvec.errors import NotFound, WrongFile
+from charvec.errors import NotFound, UnsafeFile, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.arrays import gathering
 from charvec.plumbing.digests import ThreadedDigest
@@ -24,6 +24,11 @@ from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, READABLE, Block, RowSource, Tensor
 
 __all__ = ["READABLE", "read_and_hash", "read_rows", "sample_rows"]
+
+#: Rows that are so many times as large as the files are no model's: 4 bits are the least that a value takes. Small ones
+#: harm nobody.
+MAX_RATIO = 1024
+SWELLS_FROM = 1 << 30
 
 
 def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
@@ -41,6 +46,7 @@ def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float3
 
     Raises:
         WrongFile: ``E-QUANTISED`` for another element type.
+        UnsafeFile: ``E-BOMB`` when many GiB would be made out of a small file.
         NotFound: ``E-SHARD-MISSING`` when a file of the tensor is not there.
         DamagedFile: ``E-TRUNCATED`` when a file ends before the rows do.
     """
@@ -73,6 +79,7 @@ def _read(tensor: Tensor, ids: NDArray[np.int64], digest: ThreadedDigest | _NoDi
         )
     if len(ids) and (ids.min() < 0 or ids.max() >= tensor.rows):
         raise IndexError(f"row ids reach from {ids.min()} to {ids.max()}, the tensor has {tensor.rows} rows")
+    _refuse_swelling(tensor, ids)
     # zeros: of a bfloat16 only the upper half is filled in. The system hands out zeroed memory in either case
     result = np.zeros((len(ids), tensor.columns), np.float32)
     order = np.argsort(ids, kind="stable")
@@ -94,6 +101,28 @@ def _read(tensor: Tensor, ids: NDArray[np.int64], digest: ThreadedDigest | _NoDi
                 files[block.path] = stack.enter_context(File(block.path))
             _read_block(files[block.path], block, tensor.dtype, ids, order, result, digest)
     return result
+
+
+def _refuse_swelling(tensor: Tensor, ids: NDArray[np.int64]) -> None:
+    """Refuse rows that are many times as large as the files: views may show one element as any number of them.
+
+    Raises:
+        UnsafeFile: ``E-BOMB``.
+    """
+    if 4 * len(ids) * tensor.columns <= SWELLS_FROM:
+        return
+    size = 0
+    for path in filter(places.exists, tensor.paths):
+        with File(path) as file:
+            size += file.size
+    count = len(np.unique(ids))
+    if 4 * count * tensor.columns > max(SWELLS_FROM, MAX_RATIO * size):
+        raise UnsafeFile(
+            "E-BOMB",
+            f"tensor {tensor.name!r} would make {count:,} rows of {tensor.columns:,} values out of {size:,} bytes",
+            path=next(iter(tensor.paths), None),
+            help="do not use this file unless you know who made it",
+        )
 
 
 def _read_source(
@@ -158,12 +187,12 @@ def _read_block(
     whole = whole and width > 0 and sys.byteorder == "little"
     for start, end, raw, local in gathering.batches(file, block.offset, block.row_stride, width, wanted):
         count = int(local[-1]) + 1
+        rows: NDArray[np.uint8]
         if dense:
             rows = np.ndarray((count, width), np.uint8, raw, strides=(block.row_stride, 1))
         else:
             strides = (block.row_stride, block.column_stride, 1)
-            cells: NDArray[np.uint8] = np.ndarray((count, block.columns, item), np.uint8, raw, strides=strides)
-            rows = cells.reshape(count, block.columns * item)
+            rows = np.ndarray((count, block.columns, item), np.uint8, raw, strides=strides)
         distinct = _first_of_each(wanted[start:end])
         if start and wanted[start] == wanted[start - 1]:
             distinct[0] = False
@@ -176,6 +205,7 @@ def _read_block(
             digest.update(target.reshape(-1).view(np.uint8).data)
             continue
         picked = rows if all_distinct and count == end - start else rows[local]
+        picked = picked.reshape(end - start, block.columns * item)
         if dtype == "bfloat16" and sys.byteorder == "little":
             # straight into the upper halves: widening first takes 6 times as long, most of it for fresh memory
             halves = result.view(np.uint16)[:, 1::2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 import warnings
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charvec.errors import CharvecError
+from charvec.errors import CharvecError, UnsafeFile
 from charvec.plumbing.arrays import gathering
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import ITEM_BYTES, Block, Tensor
@@ -157,6 +158,31 @@ def test_repeated_storage(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_rows(unfolded, ids)[0], [values[row : row + 4] for row in ids])
     constant = Tensor("t", (5, 4), "float32", (Block(str(path), 36, 5, 4, 0, 0),))
     np.testing.assert_array_equal(read_rows(constant, ids)[0], np.full((3, 4), 9))
+
+
+def test_memory_of_views_that_repeat_what_is_stored(tmp_path: Path) -> None:
+    """Of rows that all are one element, far from each other, only the wanted ones take memory."""
+    path = tmp_path / "file"
+    path.write_bytes(b"\0\0\x80\x3f")
+    tensor = Tensor("t", (5000, 10_000), "float32", (Block(str(path), 0, 5000, 10_000, 0, 0),))
+    tracemalloc.start()
+    try:
+        rows, _ = read_rows(tensor, np.array([0, 4999]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (rows == 1).all() and peak < 10 * rows.nbytes
+
+
+@pytest.mark.parametrize("columns", [1 << 22, 1 << 40])
+def test_views_that_swell(tmp_path: Path, columns: int) -> None:
+    """A few bytes shown as rows of gigabytes are refused before any memory is taken."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4096))
+    tensor = Tensor("t", (1000, columns), "float32", (Block(str(path), 0, 1000, columns, 0, 0),))
+    with pytest.raises(UnsafeFile) as caught:
+        read_rows(tensor, np.arange(1000))
+    assert caught.value.code == "E-BOMB"
 
 
 @pytest.fixture
