@@ -5,8 +5,8 @@ Layout (``word2vec.c``, GloVe's ``glove.c``, gensim's ``save_word2vec_format``):
 files have tabs instead, or one behind the word. Lines end at ``\n`` only and are split from the right, because words
 may be or hold any other kind of white space: U+00A0, U+3000 and U+2028 are words of many published files.
 
-The file is passed through once; a row is parsed when it is asked for, by Python's ``float`` and then to the nearest
-float32, as gensim does.
+The file is passed through once; a row is parsed when it is asked for, to what Python's ``float`` gives and then to the
+nearest float32, as gensim does.
 """
 
 from __future__ import annotations

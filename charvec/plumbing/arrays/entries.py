@@ -1,4 +1,4 @@
-"""Plumbing: where the entries of a long file of word vectors lie, without keeping a place for each of them.
+"""Plumbing: the words of a long file of word vectors, and where its entries lie, without a place kept for each of them.
 
 Files of word vectors have no index; one pass from the beginning to the end finds every entry. What is kept of it are
 the places of one-character words, the rows that are asked for, and one mark a mebibyte, from where any other entry is
