@@ -347,12 +347,12 @@ def test_strange_urls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("url", "module", "package"),
     [
-        ("s3://b/x", "s3fs", "s3fs"),
-        ("gs://b/x", "gcsfs", "gcsfs"),
-        ("https://127.0.0.1:1/x", "aiohttp", "aiohttp"),
+        ("s3://b/x", "s3fs", '"charvec[s3]"'),
+        ("gs://b/x", "gcsfs", '"charvec[gcs]"'),
+        ("https://127.0.0.1:1/x", "aiohttp", '"charvec[http]"'),
         ("zip://a::abfs://b/x", "adlfs", "adlfs"),
         ("sftp://h/x", "paramiko", "paramiko"),
-        ("hf://datasets/a/b", "huggingface_hub", "huggingface_hub"),
+        ("hf://datasets/a/b", "huggingface_hub", '"charvec[hub]"'),
         ("memory://x", "fsspec", "fsspec"),
     ],
 )

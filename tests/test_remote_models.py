@@ -902,7 +902,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line to type; nothing is needed for what is on this machine."""
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     error = fails(MissingPackage, "E-PACKAGE", lambda: charvec.open("org/tiny"))
-    assert error.help.startswith("pip install huggingface_hub") and error.exit_code == 69
+    assert error.help == 'pip install "charvec[hub]"' and error.exit_code == 69
     assert charvec.open(TINY).dim == 128
 
 

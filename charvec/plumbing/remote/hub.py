@@ -128,7 +128,7 @@ def _library(name: str) -> Any:
             "E-PACKAGE",
             f"nothing here is called {name}; reading it as a model from the hub needs the package huggingface_hub",
             path=name,
-            help="pip install huggingface_hub aiohttp",
+            help='pip install "charvec[hub]"',
         ) from None
     return huggingface_hub
 

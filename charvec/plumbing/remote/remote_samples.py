@@ -240,13 +240,18 @@ _PACKAGES = {
 }
 
 
+#: Packages that an extra of ours brings, with all that goes with them.
+_EXTRAS = {"aiohttp": "http", "s3fs": "s3", "gcsfs": "gcs", "huggingface_hub": "hub"}
+
+
 def _missing(scheme: str, error: ImportError) -> MissingPackage:
     missing = next((each.name for each in causes(error) if isinstance(each, ImportError) and each.name), None)
     package = "fsspec" if missing == "fsspec" else _PACKAGES.get(scheme, (missing or "").partition(".")[0])
     if not package:
         return MissingPackage("E-PACKAGE", f"reading {scheme}:// failed: {error}", help="install what it names")
+    install = f'"charvec[{_EXTRAS[package]}]"' if package in _EXTRAS else package
     return MissingPackage(
-        "E-PACKAGE", f"reading {scheme}:// needs the package {package}", help=f"pip install {package}"
+        "E-PACKAGE", f"reading {scheme}:// needs the package {package}", help=f"pip install {install}"
     )
 
 
