@@ -235,7 +235,8 @@ EXPLANATIONS: dict[str, str] = {
     "are of different models.",
     "W-DECODE": "Some bytes are not valid in the encoding that was named. They were left out; the first is located.",
     "W-DECOMPOSED": "Texts hold Hangul syllables or voiced kana in parts (NFD), as macOS writes file names and some programs texts. They are "
-    "counted as they stand, and most models have vectors only for what is whole. `--normalize NFC` puts them together before they are counted.",
+    "counted as they stand, and most models have vectors only for what is whole. `--normalize NFC` puts them together before they are counted; Old Hangul, which has no "
+    "whole syllables, stays as it is.",
     "W-ESCAPED-ENCODING": "The text looks like HZ or ISO-2022, legacy encodings made of ASCII characters. Say so with --encoding.",
     "W-GREW": "A file grew while it was read. What it held when it was opened was counted.",
     "W-IGNORE-FILE": "A .gitignore or .ignore file is damaged, far too large, or has malformed patterns. What is sound in a damaged one "
