@@ -42,6 +42,7 @@ class Batch:
         options: how to read them.
         start: first byte of the range, when it is a range of a single file.
         end: byte behind the last of the range; 0 for whole files.
+        again: whether it was read before in ranges, of which one was not valid.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Batch:
     options: Options
     start: int = 0
     end: int = 0
+    again: bool = False
 
 
 #: What tells whether a file is still the same: its name, its size in bytes, and the time of the last change in
@@ -180,9 +182,10 @@ def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
         stream.seek(batch.start)
         # three bytes more, for a character that reaches over the end
         source = Source(stream, _ignore, batch.end - batch.start + 3)
-        if not utf8.read_range(source, batch.start, batch.end, tally):
+        sound = utf8.read_range(source, batch.start, batch.end, tally)
+        progressed(batch.end - batch.start)
+        if not sound:
             return Part(batch.number, sound=False)
-    progressed(batch.end - batch.start)
     first = batch.start == 0
     remarks = tuple(utf8.remarks(path, source.head)) if first else ()
     counts = Counts.from_table(tally.table)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Event, Lock
 
 from charvec.batches import Batch, FileState, Part, count_batch, grew
@@ -68,7 +69,7 @@ def several_at_once(work: Iterable[list[Batch]], submit: Submit, window: int, *,
                 yield ranges.part(batch)
             else:
                 # one reading from the beginning finds what is wrong, where, and in which line
-                start(replace(batch, start=0, end=0))
+                start(replace(batch, start=0, end=0, again=True))
 
     try:
         for batches in work:
@@ -146,15 +147,20 @@ def _threads(jobs: int, progressed: Progressed) -> Iterator[Submit]:
     lock = Lock()
 
     def advance(count: int) -> None:
-        if stopped.is_set():
-            raise _Stopped
+        go_on(count)
         with lock:
             progressed(count)
+
+    def go_on(count: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="charvec")
 
     def submit(batch: Batch) -> Future[Part]:
-        return _counted(batch, advance) if _waits(batch) else pool.submit(count_batch, batch, advance)
+        if _waits(batch):
+            return _counted(batch, advance)
+        return pool.submit(count_batch, batch, go_on if batch.again else advance)
 
     try:
         yield submit
@@ -186,12 +192,13 @@ def _elsewhere(pool: Executor, progressed: Progressed, *, ours: bool) -> Iterato
         if _waits(batch):  # other processes have their own standard input, or none
             return _counted(batch, progressed)
         future = pool.submit(count_batch, batch)
-        future.add_done_callback(done)
+        if not batch.again:
+            future.add_done_callback(partial(done, batch))
         return future
 
-    def done(future: Future[Part]) -> None:
+    def done(batch: Batch, future: Future[Part]) -> None:
         if not future.cancelled() and not future.exception():
-            progressed(future.result().counts.samples.bytes)
+            progressed(batch.end - batch.start or future.result().counts.samples.bytes)
 
     try:
         yield submit

@@ -233,7 +233,7 @@ def test_what_may_wait_is_read_by_the_thread_that_is_interrupted(kernel: Any, mo
 
 @pytest.mark.usefixtures("small_shares")
 def test_progress_is_told_of_every_byte(tmp_path: Path, path_of_counting: str) -> None:
-    """Bytes are reported from threads and from processes, and add up to the files' sizes where all are read."""
+    """Bytes are reported from threads and from processes, and add up to the sizes of the files, read twice or not."""
 
     class Watcher:
         total = done = closed = 0
@@ -249,6 +249,7 @@ def test_progress_is_told_of_every_byte(tmp_path: Path, path_of_counting: str) -
 
     for number in range(9):
         (tmp_path / f"{number}.txt").write_bytes((TEXT * 9 * number).encode())
+    (tmp_path / "damaged.txt").write_bytes((TEXT * 20).encode() + b"\xff" + (TEXT * 20).encode())
     for jobs in (1, 3):
         watcher = Watcher()
         charvec.scan(tmp_path, jobs=jobs, progress=watcher)
