@@ -132,8 +132,8 @@ def _take(words: Words, layout: Layout, path: str, line: int, base: int, data: b
         if end < 0:
             end = size
         stop = end
-        while stop > start and data[stop - 1] in BLANK:
-            stop -= 1
+        if end > start and data[end - 1] in BLANK:  # a step for each of a long run of them would take minutes
+            stop = start + len(data[start:end].rstrip(BLANK))
         if stop > start:
             count = int(np.count_nonzero(is_separator[start:stop]))
             place = data.find(layout.lead, start, stop) if count == separators else -1

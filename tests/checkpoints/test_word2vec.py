@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -97,6 +99,27 @@ def test_words_that_are_not_utf_8() -> None:
     model = charvec.open(GENSIM / "w2v_keyedvectors_load_test.modeldata")
     assert [note.code for note in model.notes] == ["W-TOKEN-BYTES"]
     assert matrix_of(model.checkpoint).tolist() == np.array([[0.6, 0.6, 0.6], [0.1, 0.2, 0.3]], np.float32).tolist()
+
+
+def test_long_runs_of_blanks(tmp_path: Path) -> None:
+    """They are passed over at once: a step for each byte would take minutes in a hostile file."""
+    path = tmp_path / "words.txt"
+    path.write_bytes(b"3 2\n" + b"\n".join(word + b" 0.5 2" + b" \t" * 50_000 for word in (b"a", b"b", b"cd")) + b"\n")
+    steps = 0
+
+    def stepped(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal steps
+        steps += event == "line"
+        return stepped if frame.f_code is word2vec_text._take.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(stepped)
+    try:
+        model = charvec.open(path)
+    finally:
+        sys.settrace(before)
+    assert matrix_of(model.checkpoint).tolist() == [[0.5, 2]] * 3
+    assert 0 < steps < 100
 
 
 ALPHABET = "我你的中水火字abcA0，。\u00a0\u3000\u2028\u2029\u0085\x0b\x0c\x1c\t\r😂𠀀\ufeff\u0301\0é"
