@@ -157,6 +157,11 @@ def _neighbours(units: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[
         own = np.arange(len(some))
         some[own, start + own] = -np.inf
         best = np.sort(np.argpartition(-some, wanted - 1, axis=1)[:, :wanted], axis=1)
+        # of those that are as good as the last one, partitioning takes any
+        last = np.take_along_axis(some, best, axis=1).min(axis=1)
+        for row in np.flatnonzero(np.count_nonzero(some >= last[:, None], axis=1) > wanted).tolist():
+            good = np.flatnonzero(some[row] >= last[row])
+            best[row] = np.sort(good[np.argsort(-some[row, good], kind="stable")[:wanted]])
         order = np.argsort(-np.take_along_axis(some, best, axis=1), axis=1, kind="stable")
         nearest[start : start + len(some)] = np.take_along_axis(best, order, axis=1)
         cosines[start : start + len(some)] = np.take_along_axis(some, nearest[start : start + len(some)], axis=1)

@@ -48,6 +48,18 @@ def test_neighbours_are_those_of_the_library(tmp_path: Path) -> None:
         assert found <= {char for char, _ in expected}
 
 
+def test_neighbours_that_are_equally_near() -> None:
+    """Of more equal cosines than are listed those first on the map are, behind what is nearer."""
+    rows = np.zeros((40, 3), np.float32)
+    rows[:, 0] = 1
+    rows[[7, 31]] = [0, 1, 0]
+    drawn = draw(build("".join(map(chr, range(0x4E00, 0x4E28))), rows))
+    alike = [place for place in range(40) if place not in (7, 31)]
+    for place in alike:
+        assert drawn.nearest[place].tolist() == [each for each in alike if each != place][:NEAREST]
+    assert drawn.nearest[31].tolist() == [7, *alike[: NEAREST - 1]]
+
+
 def test_the_commonest() -> None:
     """The highest counts, equal ones by code point; without counts the first ones."""
     rows = np.eye(5, dtype=np.float32)
