@@ -198,7 +198,9 @@ class CharVectors:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """:attr:`matrix`, so that ``np.asarray(vectors)`` is one; NumPy would make an array of the characters."""
-        return np.array(self.matrix, dtype=dtype) if copy else np.asarray(self.matrix, dtype=dtype)
+        if copy is None:
+            return np.asarray(self.matrix, dtype=dtype)
+        return np.array(self.matrix, dtype=dtype, copy=copy)  # where one is needed but forbidden, NumPy 2 raises
 
     # -- what is not there --------------------------------------------------------------------------------------------
 

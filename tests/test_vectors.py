@@ -406,6 +406,10 @@ def test_as_a_dictionary_and_as_an_array(dtype: str) -> None:
     copied = np.array(vectors)
     copied[:] = 9
     assert not (vectors.matrix == 9).any()
+    if int(np.__version__.split(".")[0]) > 1:  # before, False meant: if it can be helped
+        assert np.shares_memory(np.array(vectors, copy=False), vectors.matrix)
+        with pytest.raises(ValueError, match="copy"):
+            np.array(vectors, np.float64, copy=False)
 
 
 @pytest.mark.parametrize("texts", [[1], 1, ["a", None], [b"a"], None])
