@@ -172,7 +172,7 @@ def _expand(name: str) -> list[str]:
         if found:
             return found
         for form in ("NFD", "NFC"):
-            if matches(normalize(form, name)):
+            if (other := normalize(form, name)) != name and matches(other):
                 message = f"nothing matches {name} but what is spelt {_FORMS[form]}"
                 raise NotFound("E-NOT-FOUND", message, path=name, help=_OTHERWISE)
         raise NotFound("E-NOT-FOUND", f"nothing matches {name}", path=name, help="check the pattern")

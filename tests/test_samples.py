@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from vector_samples import ROOT
 
+from charvec import samples
 from charvec.cli import main
 from charvec.errors import CharvecError, NotFound, OutputError, UsageError
 from charvec.samples import STDIN, Found, find_samples
@@ -618,3 +619,19 @@ def test_names_in_parts() -> None:
             with pytest.raises(NotFound) as caught:
                 list(find_samples(wanted))
             assert "spelt" not in caught.value.message and "its folder" not in caught.value.help
+
+
+def test_a_pattern_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads the same in either spelling is not looked for again: below a large folder that takes long."""
+    asked: list[str] = []
+
+    def found(pattern: str) -> set[str]:
+        asked.append(pattern)
+        return set()
+
+    monkeypatch.setattr(samples, "matches", found)
+    for pattern, times in (("**/*.text", 1), ("**/*\uac00", 2)):
+        asked.clear()
+        with pytest.raises(NotFound, match="nothing matches"):
+            list(find_samples(pattern))
+        assert len(asked) == times
