@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from charvec.arguments import integer
 from charvec.errors import UsageError
 from charvec.plumbing.text import scripts
 from charvec.principal import principal_axes
+from charvec.storage import as_vectors
 from charvec.valueclass import dataclass
 from charvec.vectors import CharVectors
 
@@ -78,27 +80,29 @@ class CharacterMap:
         }
 
 
-def draw(vectors: CharVectors, *, top: int = DRAWN) -> CharacterMap:
+def draw(vectors: CharVectors | str | os.PathLike[str], *, top: int = DRAWN) -> CharacterMap:
     """Lay the commonest characters out by the directions of their vectors.
 
     Args:
-        vectors: of any kind.
+        vectors: of any kind, or the path of a vector file.
         top: characters drawn at the most: those with the highest counts, equal ones by code point; so the first ones
             by code point where counts are unknown.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` when ``top`` is no whole number above zero; ``E-NO-DIRECTION`` when no vector has
-            one.
+        UsageError: ``E-ARGUMENT`` when ``top`` is no whole number above zero, and for what holds no vectors;
+            ``E-NO-DIRECTION`` when no vector has one.
+        CharvecError: as :func:`charvec.load` does, for a path.
     """
     most = integer(top)
     if most is None or most < 1:
         raise UsageError("E-ARGUMENT", f"top={top!r} is no number of characters", help="say how many are to be drawn")
+    vectors = as_vectors(vectors, "draw(vectors)")
     lengths = _lengths(vectors)
     sound = np.isfinite(lengths) & (lengths > 0)
     if not sound.any():
         raise UsageError(
             "E-NO-DIRECTION",
-            "none of the vectors has a direction: there are none, or all are zeros, NaN or infinity"
+            "none of the vectors has a direction: each is zeros, or holds NaN or infinity"
             if len(vectors)
             else "there are no vectors to draw",
             help="`charvec info FILE` says where they come from",

@@ -83,10 +83,11 @@ def test_without_direction() -> None:
     vectors = build("abcde", rows)
     drawn = draw(vectors)
     assert drawn.chars == ["a", "e"] and drawn.flat == ["b", "c", "d"]
-    for nothing in (vectors.take(~np.isin(np.arange(5), [0, 4])), vectors.take(np.zeros(5, bool))):
+    flat, none = vectors.take(~np.isin(np.arange(5), [0, 4])), vectors.take(np.zeros(5, bool))
+    for nothing, why in ((flat, "each is zeros"), (none, "there are no vectors")):
         with pytest.raises(charvec.CharvecError) as caught:
             draw(nothing)
-        assert caught.value.code == "E-NO-DIRECTION"
+        assert caught.value.code == "E-NO-DIRECTION" and why in caught.value.message
 
 
 @pytest.mark.parametrize("top", [0, -1, 2.5, "5", True, None])
@@ -94,6 +95,16 @@ def test_arguments(top: object) -> None:
     """Only a number above zero is one."""
     with pytest.raises(charvec.CharvecError) as caught:
         draw(build("ab", np.eye(2, dtype=np.float32)), top=top)  # type: ignore[arg-type]
+    assert caught.value.code == "E-ARGUMENT"
+
+
+def test_a_path_will_do(tmp_path: Path) -> None:
+    """As wherever vectors are wanted; what holds none is told."""
+    vectors = build("abc", np.eye(3, dtype=np.float32))
+    vectors.save(tmp_path / "a.h5")
+    assert draw(tmp_path / "a.h5").as_dict() == draw(str(tmp_path / "a.h5")).as_dict() == draw(vectors).as_dict()
+    with pytest.raises(charvec.CharvecError) as caught:
+        draw([vectors])  # type: ignore[arg-type]
     assert caught.value.code == "E-ARGUMENT"
 
 
