@@ -20,7 +20,7 @@ def an(value: object) -> str:
 
 def integer(value: object) -> int | None:
     """A whole number, also one of NumPy or another library; None for anything else, True and False among it."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or _is_numpy_truth(value):
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]
@@ -32,12 +32,17 @@ def real(value: object) -> float | None:
     """A real number, also one of NumPy or another library; None for anything else, texts, True and False among it."""
     if isinstance(value, (bool, str, bytes, bytearray)) or bool(getattr(value, "shape", None)):
         return None
-    if getattr(getattr(value, "dtype", None), "kind", None) == "b":  # a truth value of NumPy
+    if _is_numpy_truth(value):
         return None
     try:
         return float(value)  # type: ignore[arg-type]
     except (OverflowError, TypeError, ValueError):
         return None
+
+
+def _is_numpy_truth(value: object) -> bool:
+    """Whether it is a truth value of NumPy, which NumPy 1 takes for an index."""
+    return getattr(getattr(value, "dtype", None), "kind", None) == "b"
 
 
 def among(value: object, words: Collection[str | None]) -> bool:
