@@ -152,6 +152,22 @@ def test_nothing_on_the_page_can_act(name: str) -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(", script)
 
 
+def test_the_heading() -> None:
+    """Whether the characters are all, the commonest, or those that have a direction."""
+    rows = np.eye(4, dtype=np.float32)
+    all_of_them = build("abcd", rows)
+    rows = rows.copy()
+    rows[1] = 0
+    some = build("abcd", rows)
+    for vectors, top, heading in (
+        (all_of_them, 9, "4 characters, on the"),
+        (all_of_them, 2, "2 characters, the commonest of 4, on the"),
+        (some, 9, "3 characters, without 1 vector of zeros, NaN or infinity, on the"),
+        (some, 2, "2 characters, the commonest of 4, without 1 vector of zeros, NaN or infinity, on the"),
+    ):
+        assert f"<p>{heading} " in map_page(draw(vectors, top=top).as_dict(), "v.h5")
+
+
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The page is written once, never over the vectors; --json gives the same numbers and writes nothing."""
     build("木水火", np.array([[0, 0], [1, 0], [0.8, 0.6]], np.float32)).save(tmp_path / "v.h5")

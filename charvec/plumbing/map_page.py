@@ -55,8 +55,10 @@ def map_page(drawn: Mapping[str, Any], path: str) -> str:
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    number_of = len(drawn["characters"])
-    of = "" if number_of == drawn["of"] else f", the commonest of {number(drawn['of'])}"
+    number_of, flat = len(drawn["characters"]), len(drawn["without_direction"])
+    of = "" if number_of + flat == drawn["of"] else f", the commonest of {number(drawn['of'])}"
+    if flat:
+        of += f", without {count(flat, 'vector')} of zeros, NaN or infinity"
     # in JSON nothing but ASCII, and no "<" that could end the element
     data = json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c")
     return "\n".join(
