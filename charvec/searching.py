@@ -360,7 +360,9 @@ def _refuse_sample(path: str) -> None:
             head = file.head
     except CharvecError:
         return  # what cannot be read is no sample
-    if head and not re.match(_WRITTEN, head, re.DOTALL) and formats.sniff(head) is None:
+    texts_in_zip = head.startswith(b"PK\x03\x04") and not re.match(_NPZ, head, re.DOTALL)
+    ours = formats.sniff(head) is not None and not texts_in_zip
+    if head and not ours and not re.match(_WRITTEN, head, re.DOTALL):
         raise OutputError(
             "E-OUTPUT-IS-INPUT",
             f"{path} is both a sample and the output",
@@ -371,6 +373,9 @@ def _refuse_sample(path: str) -> None:
 
 #: How what `scan` and `coverage` write begins: a table, JSON, a page.
 _WRITTEN = rb'U\+[0-9A-F]{4}[0-9A-F U+]*\t[^\t\n]*\t\d+\n|\{\n  "files": \d|<!DOCTYPE html>\n.*<title>Coverage of \d'
+
+#: How an .npz file begins: a zip archive, the name of whose first member says that it is an array.
+_NPZ = rb"PK\x03\x04.{26}[\w.]{1,80}\.npy"
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from vector_samples import ROOT
@@ -201,6 +202,19 @@ def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[
         assert main([name, "d", "-o", out, "-f", "-q"]) == 73
         assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err and Path(out).read_text("utf-8") == text
         assert main([name, "d", "-o", out, "-f", "-q", "--exclude", Path(out).name]) == 0
+
+
+def test_an_archive_of_texts_is_no_vector_file() -> None:
+    """It is a zip archive as .npz files are, but one whose first member is no array."""
+    make("d/a")
+    Path("d/a").write_text("水火", "utf-8")
+    with ZipFile("d/out.npz", "w") as archive:
+        archive.writestr("x.txt", "土")
+    before = Path("d/out.npz").read_bytes()
+    assert main(["dump", "d", "-o", "d/out.npz", "-f", "-q"]) == 73 and Path("d/out.npz").read_bytes() == before
+    Path("d/out.npz").unlink()
+    for dtype in ("float32", "pq", "int8"):
+        assert main(["dump", "d", "-o", "d/out.npz", "-f", "-q", "--dtype", dtype]) == 0
 
 
 def test_a_folder_that_is_replaced_holds_no_samples() -> None:
