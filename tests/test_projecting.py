@@ -101,6 +101,11 @@ def test_verify_proves_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     save(folder / "model.safetensors", tensors)
     assert main(["verify", out, "--against", str(folder)]) == 1
     assert "another projection" in capsys.readouterr().err
+    # a model that has no such space is another one; the file's is asked of none
+    tensors = {name: tensor for name, tensor in tensors.items() if "mapping" not in name}
+    save(folder / "model.safetensors", tensors)
+    assert main(["verify", out, "--against", str(folder)]) == 1
+    assert "the file has 16 dimensions, the model 6" in capsys.readouterr().err
 
 
 def test_what_cannot_be_projected(tmp_path: Path) -> None:

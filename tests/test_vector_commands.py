@@ -86,6 +86,22 @@ def test_verify_takes_the_casing_of_the_file(model: Path, tmp_path: Path, run: R
     assert code == 1 and "A U+0041" in err
 
 
+def test_verify_against_a_model_of_another_kind(file: Path, model: Path, tmp_path: Path, run: Run) -> None:
+    """One that has no casing is opened as it is: the rows tell, and nobody is told to leave out what nobody said."""
+    words = tmp_path / "words.txt"
+    words.write_text("水 1 2 3\n火 3 2 1\n", "utf-8")
+    code, _, err = run("verify", file, "--against", words)
+    assert code == 1 and "5 of 5 vectors differ" in err and "the file has 4 dimensions, the model 3" in err
+    code, _, err = run("verify", file, "--against", words, "--uncased")
+    assert code == 2 and "E-CASING" in err
+    other, merged = tmp_path / "other.h5", tmp_path / "merged.h5"
+    lookup(open_model(words), "水火").save(other)
+    assert run("merge", file, other, "--how", "concat", "-o", merged)[0] == 0
+    for models in ((model, words), (words, model)):
+        code, out, err = run("verify", merged, "--against", models[0], "--against", models[1])
+        assert (code, err) == (0, "") and out.count("bit-equal to") == 2
+
+
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_verify_after_rounding(file: Path, model: Path, tmp_path: Path, run: Run, dtype: str) -> None:
     """Rounded vectors are not called bit-equal; rounded ones made wide again differ, and it says why."""

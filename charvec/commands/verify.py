@@ -159,9 +159,7 @@ def _parts(vectors: CharVectors, args: Namespace) -> Iterator[Compared]:
     side_by_side = vectors.source["merged"]["how"] == "concat"
     for place, part in enumerate(parts_of(vectors), 1):
         source = place, tuple(part.source.get("source", {}).get("files", {}))
-        args.lowercase = _lowercase(part) if said is None else said
-        args.space = _space(part)
-        models = ((name, open_model(args, name)) for name in args.against)
+        models = ((name, _opened(part, args, name, said)) for name in args.against)
         against = next((each for each in models if same_model(part.source, identity(each[1]))), None)
         if against is None:
             yield Compared(len(part), None, source=source)
@@ -177,12 +175,33 @@ def _whole(vectors: CharVectors, args: Namespace, against: str) -> Compared:
     """A file of one model, held against it."""
     from charvec.extraction import verify_rows
 
-    if args.lowercase is None:
-        args.lowercase = _lowercase(vectors)
-    args.space = _space(vectors)
-    model = open_model(args, against)
+    model = _opened(vectors, args, against, args.lowercase)
     wrong = verify_rows(vectors, model)
     return Compared(len(vectors), against, _equal(vectors), wrong, None, _differences(vectors, model))
+
+
+def _opened(vectors: CharVectors, args: Namespace, against: str, lowercase: bool | None) -> TokenEmbedding:
+    """A model in the casing and the space of the file, or as it is where it is of a kind that has none.
+
+    Args:
+        vectors: what the file holds, or a part of it.
+        args: of the command.
+        against: the model.
+        lowercase: what the user said, which stands above the file.
+    """
+    args.lowercase = _lowercase(vectors) if lowercase is None else lowercase
+    args.space = _space(vectors)
+    for _ in range(2):  # times that it may have neither
+        try:
+            return open_model(args, against)
+        except UsageError as error:
+            if error.code == "E-CASING" and lowercase is None:
+                args.lowercase = None
+            elif error.code == "E-SPACE":
+                args.space = "raw"
+            else:
+                raise
+    return open_model(args, against)
 
 
 def _lowercase(vectors: CharVectors) -> bool | None:
