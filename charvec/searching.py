@@ -15,6 +15,7 @@ from charvec.plumbing.folders import FILE, FOLDER, LINK, SPECIAL, kind_of
 from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
+    from charvec.plumbing.files import File
     from charvec.plumbing.remote.remote_samples import RemoteFile
     from charvec.plumbing.text.ignoring import Patterns, Rules
 
@@ -352,17 +353,14 @@ def _refuse_sample(path: str) -> None:
     Raises:
         OutputError: ``E-OUTPUT-IS-INPUT``.
     """
-    from charvec import formats
     from charvec.plumbing.files import File
 
     try:
         with File(path) as file:
-            head = file.head
+            sample = bool(file.head) and not _is_written(file)
     except CharvecError:
         return  # what cannot be read is no sample
-    texts_in_zip = head.startswith(b"PK\x03\x04") and not re.match(_NPZ, head, re.DOTALL)
-    ours = formats.sniff(head) is not None and not texts_in_zip
-    if head and not ours and not re.match(_WRITTEN, head, re.DOTALL):
+    if sample:
         raise OutputError(
             "E-OUTPUT-IS-INPUT",
             f"{path} is both a sample and the output",
@@ -371,9 +369,21 @@ def _refuse_sample(path: str) -> None:
         )
 
 
+def _is_written(file: File) -> bool:
+    """Whether charvec writes files that begin so, as some archives of texts and some texts seem to at first."""
+    from charvec import formats
+    from charvec.plumbing.arrays import word_vectors
+
+    member = formats.sniff(file.head)
+    if member is None:
+        return re.match(_WRITTEN, file.head, re.DOTALL) is not None
+    if member.NAME == "npz":
+        return re.match(_NPZ, file.head, re.DOTALL) is not None
+    return member.NAME != "word2vec" or word_vectors.kind_of(file) == "text"
+
+
 #: How what `scan` and `coverage` write begins: a table, JSON, a page.
 _WRITTEN = rb'U\+[0-9A-F]{4}[0-9A-F U+]*\t[^\t\n]*\t\d+\n|\{\n  "files": \d|<!DOCTYPE html>\n.*<title>Coverage of \d'
-
 #: How an .npz file begins: a zip archive, the name of whose first member says that it is an array.
 _NPZ = rb"PK\x03\x04.{26}[\w.]{1,80}\.npy"
 

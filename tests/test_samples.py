@@ -197,7 +197,7 @@ def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[
     for _ in range(2):
         assert main([name, "d", "-o", out, "-f", "-q"]) == 0
     assert find("d", not_this=out) == ["d/a"]
-    for text in ("水火土", "U+6C34 is water\n", "{}", "<!DOCTYPE html>\n<title>Water</title>"):
+    for text in ("水火土", "U+6C34 is water\n", "{}", "2024 12\n水火土", "<!DOCTYPE html>\n<title>Water</title>"):
         Path(out).write_text(text, "utf-8")
         assert main([name, "d", "-o", out, "-f", "-q"]) == 73
         assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err and Path(out).read_text("utf-8") == text
