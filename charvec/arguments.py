@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 from collections.abc import Collection, Iterable
@@ -62,9 +63,10 @@ def flag(value: object, name: str) -> bool:
     """
     if value is None:
         return False
-    # an array compares element by element
-    if not getattr(value, "shape", None) and (value == 0 or value == 1):
-        return bool(value)
+    # an array compares element by element, and what pandas has for a missing value compares as neither
+    with contextlib.suppress(TypeError):
+        if not getattr(value, "shape", None) and (value == 0 or value == 1):
+            return bool(value)
     raise UsageError("E-ARGUMENT", f"{name}={value!r:.100} is neither true nor false", help="give True or False")
 
 

@@ -66,8 +66,21 @@ def test_flags(value: object) -> None:
     assert flag(value, "x") is True and flag(None, "x") is False and flag(value == 0, "x") is False
 
 
+class Missing:
+    """As ``pandas.NA``: what is compared with it is missing as well, and neither true nor false."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
 @pytest.mark.parametrize(
-    "value", ["no", "", b"1", 2, 0.5, [], [True], object(), np.array([True]), np.array([1, 2]), np.array("a"), 1j]
+    "value",
+    ["no", "", b"1", 2, 0.5, [], [True], object(), np.array([True]), np.array([1, 2]), np.array("a"), 1j, Missing()],
 )
 def test_no_flags(value: object) -> None:
     """Neither true nor false, though Python would take most of them for true."""
