@@ -42,9 +42,8 @@ _HANGUL = (
     "이다는의에을가고은를로하지기한사도들어나자서리대인있그시아해수정라일부게만스보면었으여과상제전할니요것던오주원장"
 )
 
-#: Codec tried, the name given for it, and the characters that are frequent in texts of that encoding. Vendor's codecs
-#: are tried, since
-#: they hold the standard's; the standard's name is given when its characters suffice.
+#: Codec tried, the name given for it, and the characters that are frequent in texts of that encoding. Vendors' codecs
+#: are tried, since they hold the standard's; the standard's name is given when its characters suffice.
 _LADDER: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("gb18030", "gb18030", frozenset(_SIMPLIFIED + _TRADITIONAL)),
     ("cp950", "big5", frozenset(_TRADITIONAL)),
