@@ -14,6 +14,7 @@ from charvec.embedding import TokenEmbedding
 from charvec.embedding import open as open_model
 from charvec.errors import CharvecWarning, DamagedFile, Note, WrongFile
 from charvec.extraction import lookup, lookup_ahead, notes_on
+from charvec.plumbing.terminal import count
 from charvec.scanning import scan
 from charvec.status import DEFAULT_KEEP, Status, parse_keep
 from charvec.storage import check_output, left_out_notes, put
@@ -165,7 +166,7 @@ def refuse_incomplete(counts: Counts) -> None:
         problems = counts.samples.problems
         raise DamagedFile(
             "E-SAMPLES",
-            f"{len(problems)} samples were skipped or damaged, and --strict was asked for",
+            f"{count(len(problems), 'sample')} skipped or damaged, and --strict was asked for",
             path=problems[0].path,
             found="; ".join(note.message for note in problems[:3]),
             help="repair or leave out those samples, or run without --strict",

@@ -390,7 +390,7 @@ def _with_remarks(report: Samples, total: Total) -> Samples:
     report = replace(report, characters=int(counts.occurrences.sum()))
     notes = []
     if marks := counts.get("\ufeff", 0):
-        inside = f"U+FEFF occurs {marks} times inside texts and was counted"
+        inside = f"U+FEFF was counted {'once' if marks == 1 else f'{marks:,} times'} inside texts"
         notes.append(Note("N-MIDDLE-BOM", f"{inside}; only one at the beginning is a mark"))
     taken_apart = [sum(counts.get(chr(code), 0) for code in codes) for codes in _PARTS.values()]
     if sum(taken_apart) >= _MANY_PARTS and "normalize" not in report.settings:

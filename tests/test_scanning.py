@@ -922,7 +922,16 @@ def test_strict_writes_nothing() -> None:
     """``--strict``: 65 when a sample was skipped or damaged."""
     Path("x").write_bytes("水木".encode() + b"\xff")
     result = command("x", "--strict", "-o", "out.tsv")
-    assert result.returncode == 65 and b"[E-SAMPLES]" in result.stderr and not Path("out.tsv").exists()
+    assert result.returncode == 65 and not Path("out.tsv").exists()
+    assert b"error[E-SAMPLES]: 1 sample skipped or damaged, and --strict was asked for" in result.stderr
+
+
+def test_a_mark_in_the_middle() -> None:
+    """It is counted, and told of, as often as it is there."""
+    for times, told in ((1, "once"), (2, "2 times")):
+        Path("x").write_text("水\ufeff" * times + "木", "utf-8")
+        (note,) = scan("x").samples.remarks
+        assert note.code == "N-MIDDLE-BOM" and f"U+FEFF was counted {told} inside texts" in note.message
 
 
 def test_repeated_warnings_are_folded() -> None:

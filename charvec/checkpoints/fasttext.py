@@ -17,6 +17,7 @@ from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.spelling.dictionary import is_utf8, one_character
 from charvec.plumbing.spelling.subwords import Subwords
+from charvec.plumbing.terminal import count
 from charvec.tensor import Checkpoint, Tensor
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Vocabulary
@@ -228,6 +229,10 @@ class _Dictionary:
             )
         if doubles:
             notes.append(
-                Note("W-VOCAB-DUP", f"{path}: {doubles:,} characters stand more than once; the last row is used", path)
+                Note(
+                    "W-VOCAB-DUP",
+                    f"{path}: {count(doubles, 'character')} found more than once; the last row is used",
+                    path,
+                )
             )
         self.notes = tuple(notes)

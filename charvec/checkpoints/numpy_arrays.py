@@ -16,6 +16,7 @@ from charvec.plumbing.arrays.npy import HEAD, MAGIC, Header, parse_header
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.spelling.dictionary import Dictionary
+from charvec.plumbing.terminal import count
 from charvec.plumbing.zips import Member, Zip
 from charvec.tensor import READABLE, Checkpoint, Tensor
 from charvec.valueclass import dataclass
@@ -126,7 +127,9 @@ def _words(archive: Zip, member: Member, header: Header) -> Vocabulary:
     notes = []
     if len(rows) < len(words):
         doubles = len(words) - len(rows)
-        notes.append(Note("W-VOCAB-DUP", f"{path}: {doubles:,} words stand more than once; the last row is used", path))
+        notes.append(
+            Note("W-VOCAB-DUP", f"{path}: {count(doubles, 'word')} found more than once; the last row is used", path)
+        )
     digest = blake2b(data, digest_size=32).hexdigest()
     return Vocabulary(path, "dictionary", len(words), digest, Dictionary(rows), {}, (path,), tuple(notes))
 

@@ -248,6 +248,9 @@ def test_rows_in_any_order() -> None:
 def test_a_character_that_stands_twice(tmp_path: Path) -> None:
     """The first counts, as in gensim."""
     path = tmp_path / "w.vec"
+    path.write_text("3 2\n我 1 2\n你 3 4\n我 5 6\n", "utf-8")
+    (note,) = charvec.open(path).notes
+    assert note.message == f"{path}: 1 character found more than once; the first row is used"
     path.write_text("4 2\n我 1 2\n你 3 4\n我 5 6\n你 7 8\n", "utf-8")
     model = charvec.open(path)
     assert [note.code for note in model.notes] == ["W-VOCAB-DUP"]

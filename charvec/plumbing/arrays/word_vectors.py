@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from charvec.errors import CharvecError, Note
+from charvec.plumbing import terminal
 from charvec.plumbing.arrays.plain import NUMBER
 from charvec.plumbing.files import File
 from charvec.plumbing.spelling.dictionary import Dictionary
@@ -224,7 +225,11 @@ def vocabulary_of(
     notes = []
     if doubles:
         notes.append(
-            Note("W-VOCAB-DUP", f"{path}: {doubles:,} characters stand more than once; the first row is used", path)
+            Note(
+                "W-VOCAB-DUP",
+                f"{path}: {terminal.count(doubles, 'character')} found more than once; the first row is used",
+                path,
+            )
         )
     if bytes_words:
         notes.append(Note("W-TOKEN-BYTES", f"{path}: {bytes_words:,} of {count:,} words are not UTF-8", path))

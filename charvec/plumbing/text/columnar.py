@@ -363,7 +363,7 @@ def read(
         message = f"{path}: {what}; {count(texts.bad_bytes, 'byte')} left out"
         outcome.problems.append(Note("W-UTF8", message, path))
     if lost and not stream.fault:
-        how = f"{rows:,} rows were read" if rows else "it was not read"
+        how = f"{count(rows, 'row')} read before" if rows else "it was not read"
         message = f"{path} is a damaged file of {kind}, from row {lost.line:,} on ({lost.why}); {how}"
         outcome.problems.append(Note(code, message, path))
     return outcome
