@@ -186,4 +186,6 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     plain = json.loads(capsys.readouterr().out)
     assert [each["char"] for each in plain["characters"]] == ["水", "火"] and plain["without_direction"] == ["木"]
     assert plain["characters"][0]["nearest"] == [1] and plain["characters"][0]["cosines"] == [0.8]
+    assert main(["map", "v.h5", "-o", "-", "-q"]) == 0 and not list(tmp_path.glob("*.html"))
+    assert capsys.readouterr().out.encode() == before
     assert main(["map", "v.h5", "-q"]) == 0 and (tmp_path / "map.html").read_bytes() == before

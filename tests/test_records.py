@@ -1095,6 +1095,10 @@ def test_a_field_of_some_files(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["counts"] == {"U+000A": 1, "U+5B57": 1, "U+6587": 1}
     assert cli.main([*arguments, "--field", "jsonl=text"]) == 2
     assert "'jsonl' is no pattern of files" in capsys.readouterr().err
+    for option, two in (("--field", ("text", "body")), ("--encoding", ("*.a=big5", "*.a=cp949"))):
+        assert cli.main([*arguments, option, two[0], option, two[1]]) == 2
+        assert f"{option} names both" in capsys.readouterr().err
+        assert cli.main([*arguments, "-q", option, two[0], option, two[0]]) in (0, 3)
 
 
 @pytest.mark.parametrize("there", ["NFC", "NFD"])

@@ -168,28 +168,48 @@ def _executor(args: Namespace) -> AbstractContextManager[Executor | None]:
 
 
 def _encodings(args: Namespace) -> dict[str, str] | None:
-    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8."""
-    pairs = {}
+    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` for two encodings of the same files.
+    """
+    pairs: dict[str, str] = {}
     for each in args.encoding:
         glob, _, codec = each.rpartition("=")
-        pairs[glob] = codec
+        _once("--encoding", pairs, glob, codec)
     return pairs or None
+
+
+def _once(option: str, pairs: dict[str, str], glob: str, value: str) -> None:
+    """Note what an option says of the files of a pattern.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` when it says two things of the same files: one of them would count for nothing.
+    """
+    if pairs.setdefault(glob, value) != value:
+        which = f"files like {glob!r}" if glob else "the same files"
+        raise UsageError(
+            "E-ARGUMENT",
+            f"{option} names both {pairs[glob]} and {value} for {which}",
+            help=f"say which files each is for: {option} '*.a.txt={pairs[glob]}' {option} '*.b.txt={value}'",
+        )
 
 
 def _fields(args: Namespace) -> dict[str, str]:
     """``--field`` as glob pattern -> dotted path; the pattern "" stands for all other files.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` where a name stands for a pattern: all files would be plain text.
+        UsageError: ``E-ARGUMENT`` where a name stands for a pattern: all files would be plain text; and for two fields
+            of the same files.
     """
-    pairs = {}
+    pairs: dict[str, str] = {}
     for each in args.field:
         glob, _, path = each.rpartition("=")
         if glob and not any(char in glob for char in "*?[./"):
             raise UsageError(
                 "E-ARGUMENT", f"--field {each}: {glob!r} is no pattern of files", help="write --field '*.jsonl=text'"
             )
-        pairs[glob] = path
+        _once("--field", pairs, glob, path)
     return pairs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
@@ -16,7 +17,9 @@ HELP = "characters on a plane, near to which others they lie: one page for a bro
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("file", metavar="FILE", help="vector file")
-    parser.add_argument("-o", "--out", metavar="OUT", default="map.html", help="the page (default: %(default)s)")
+    parser.add_argument(
+        "-o", "--out", metavar="OUT", default="map.html", help="the page; - is stdout (default: %(default)s)"
+    )
     parser.add_argument("--top", type=int, default=3000, metavar="N", help="the N commonest (default: %(default)s)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument("--json", action="store_true", help="places and neighbours as JSON to stdout instead of a page")
@@ -29,7 +32,8 @@ def run(args: Namespace) -> int:
     from charvec.plumbing.replacing import check_target, write_whole
     from charvec.storage import load
 
-    if not args.json:
+    to_stdout = args.out == "-"
+    if not args.json and not to_stdout:
         check_target(args.out, overwrite=args.force, inputs=[args.file])
     vectors = load(args.file)
     drawn = draw(vectors, top=args.top)
@@ -38,7 +42,12 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(plain)
         return 0
-    write_whole(args.out, map_page(plain, args.file).encode("utf-8", "backslashreplace"), overwrite=args.force)
+    page = map_page(plain, args.file).encode("utf-8", "backslashreplace")
+    if to_stdout:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(page)
+        return 0
+    write_whole(args.out, page, overwrite=args.force)
     if not args.quiet:
         of = "" if len(drawn.chars) == drawn.of else f" of {number(drawn.of)}"
         along = sum(drawn.shares[:2].tolist())
