@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charvec.commands.common import add_remote_arguments, open_model, print_json, say, warn
 from charvec.errors import UsageError
 from charvec.plumbing.terminal import codepoint, complain, escape, number, shown
-from charvec.valueclass import dataclass
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -43,8 +42,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON, with every character whose vector differs")
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(NamedTuple):
     """Vectors held against the model they are said to come from.
 
     Attributes:
