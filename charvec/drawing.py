@@ -24,7 +24,7 @@ DRAWN = 3000
 AXES = 8
 #: Neighbours of each character.
 NEAREST = 10
-#: Rows that are worked on at once.
+#: Rows compared with all others at once.
 _BATCH = 256
 
 
@@ -97,8 +97,7 @@ def draw(vectors: CharVectors | str | os.PathLike[str], *, top: int = DRAWN) -> 
     if most is None or most < 1:
         raise UsageError("E-ARGUMENT", f"top={top!r} is no number of characters", help="say how many are to be drawn")
     vectors = as_vectors(vectors, "draw(vectors)")
-    lengths = _lengths(vectors)
-    sound = np.isfinite(lengths) & (lengths > 0)
+    sound = np.isfinite(vectors.norms)
     if not sound.any():
         raise UsageError(
             "E-NO-DIRECTION",
@@ -109,7 +108,7 @@ def draw(vectors: CharVectors | str | os.PathLike[str], *, top: int = DRAWN) -> 
         )
     order = np.argsort(-vectors.counts.astype(np.float64), kind="stable")
     chosen = order[sound[order]][:most]
-    units = (vectors.at(chosen) / lengths[chosen, None]).astype(np.float32)
+    units = (vectors.at(chosen) / vectors.norms[chosen, None]).astype(np.float32)
     places, shares = _places(units)
     nearest, cosines = _neighbours(units)
     chars = vectors.chars
@@ -125,16 +124,6 @@ def draw(vectors: CharVectors | str | os.PathLike[str], *, top: int = DRAWN) -> 
         len(vectors),
         [chars[place] for place in np.flatnonzero(~sound)],
     )
-
-
-def _lengths(vectors: CharVectors) -> NDArray[np.float64]:
-    """Euclidean lengths of all rows, float64 [n]."""
-    lengths = np.empty(len(vectors))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(vectors), _BATCH):
-            some = vectors.at(slice(start, start + _BATCH)).astype(np.float64)
-            lengths[start : start + _BATCH] = np.sqrt((some * some).sum(axis=1))
-    return lengths
 
 
 def _places(units: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
