@@ -29,10 +29,11 @@ WORKERS, AHEAD = 16, 4
 #: How often a batch is given to such an executor before its failure ends everything.
 TRIES = 3
 #: What modern Korean and Japanese text has only where it was taken apart: vowels and final consonants of syllables, the
-#: marks that make が of か. Fewer are taken for examples in a text about such things.
+#: marks that make が of か; each from one code point to before another. Fewer are taken for examples in a text about
+#: such things.
 _PARTS = {
-    "parts of Hangul syllables": (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)),
-    "voicing marks of kana": (0x3099, 0x309A),
+    "parts of Hangul syllables": ((0x1161, 0x1176), (0x11A8, 0x11C3)),
+    "voicing marks of kana": ((0x3099, 0x309B),),
 }
 _MANY_PARTS = 10
 
@@ -392,11 +393,16 @@ def _with_remarks(report: Samples, total: Total) -> Samples:
     if marks := counts.get("\ufeff", 0):
         inside = f"U+FEFF was counted {'once' if marks == 1 else f'{marks:,} times'} inside texts"
         notes.append(Note("N-MIDDLE-BOM", f"{inside}; only one at the beginning is a mark"))
-    taken_apart = [sum(counts.get(chr(code), 0) for code in codes) for codes in _PARTS.values()]
+    taken_apart = [sum(_between(counts, *codes) for codes in ranges) for ranges in _PARTS.values()]
     if sum(taken_apart) >= _MANY_PARTS and "normalize" not in report.settings:
         what = " and ".join(f"{number:,} {name}" for name, number in zip(_PARTS, taken_apart, strict=True) if number)
         notes.append(Note("W-DECOMPOSED", f"texts are taken apart (NFD): {what}; --normalize NFC puts them together"))
     return replace(report, remarks=(*report.remarks, *notes)) if notes else report
+
+
+def _between(counts: Counts, first: int, end: int) -> int:
+    """How often characters from one code point to before another occur."""
+    return int(counts.occurrences[slice(*counts.codepoints.searchsorted((first, end)))].sum())
 
 
 def _shown(name: str) -> str:
