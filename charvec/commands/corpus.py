@@ -168,48 +168,43 @@ def _executor(args: Namespace) -> AbstractContextManager[Executor | None]:
 
 
 def _encodings(args: Namespace) -> dict[str, str] | None:
-    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8.
-
-    Raises:
-        UsageError: ``E-ARGUMENT`` for two encodings of the same files.
-    """
-    pairs: dict[str, str] = {}
-    for each in args.encoding:
-        glob, _, codec = each.rpartition("=")
-        _once("--encoding", pairs, glob, codec)
-    return pairs or None
-
-
-def _once(option: str, pairs: dict[str, str], glob: str, value: str) -> None:
-    """Note what an option says of the files of a pattern.
-
-    Raises:
-        UsageError: ``E-ARGUMENT`` when it says two things of the same files: one of them would count for nothing.
-    """
-    if pairs.setdefault(glob, value) != value:
-        which = f"files like {glob!r}" if glob else "the same files"
-        raise UsageError(
-            "E-ARGUMENT",
-            f"{option} names both {pairs[glob]} and {value} for {which}",
-            help=f"say which files each is for: {option} '*.a.txt={pairs[glob]}' {option} '*.b.txt={value}'",
-        )
+    """``--encoding`` as glob pattern -> codec; the pattern "" stands for all files that are not UTF-8."""
+    return _by_pattern("--encoding", args.encoding) or None
 
 
 def _fields(args: Namespace) -> dict[str, str]:
     """``--field`` as glob pattern -> dotted path; the pattern "" stands for all other files.
 
     Raises:
-        UsageError: ``E-ARGUMENT`` where a name stands for a pattern: all files would be plain text; and for two fields
-            of the same files.
+        UsageError: ``E-ARGUMENT`` where a name stands for a pattern: all files would be plain text.
     """
-    pairs: dict[str, str] = {}
-    for each in args.field:
-        glob, _, path = each.rpartition("=")
+    pairs = _by_pattern("--field", args.field)
+    for glob, path in pairs.items():
         if glob and not any(char in glob for char in "*?[./"):
             raise UsageError(
-                "E-ARGUMENT", f"--field {each}: {glob!r} is no pattern of files", help="write --field '*.jsonl=text'"
+                "E-ARGUMENT",
+                f"--field {glob}={path}: {glob!r} is no pattern of files",
+                help="write --field '*.jsonl=text'",
             )
-        _once("--field", pairs, glob, path)
+    return pairs
+
+
+def _by_pattern(option: str, given: Iterable[str]) -> dict[str, str]:
+    """What an option says, ``[GLOB=]VALUE`` each time, as pattern -> value.
+
+    Raises:
+        UsageError: ``E-ARGUMENT`` when it says two things of the same files: one of them would count for nothing.
+    """
+    pairs: dict[str, str] = {}
+    for each in given:
+        glob, _, value = each.rpartition("=")
+        if pairs.setdefault(glob, value) != value:
+            which = f"files like {glob!r}" if glob else "the same files"
+            raise UsageError(
+                "E-ARGUMENT",
+                f"{option} names both {pairs[glob]} and {value} for {which}",
+                help=f"say which files each is for: {option} '*.a.txt={pairs[glob]}' {option} '*.b.txt={value}'",
+            )
     return pairs
 
 
