@@ -79,17 +79,14 @@ def read(file: File) -> Checkpoint:
     words.index.end = position
     source = BinaryRows(path, header.dim, words.index)
     tensor = Tensor("vectors", (header.count, header.dim), "float32", source=source, files=(path,))
-    digest = words.digest.hexdigest()
     return Checkpoint(
         path,
         NAME,
         {path: file.size},
         {tensor.name: tensor},
-        digest,
+        words.digest.hexdigest(),
         embedding=(tensor.name, "all that the file holds"),
-        vocabulary=vocabulary_of(
-            path, header.count, digest, words.rows, bytes_words=words.undecodable, doubles=words.doubles
-        ),
+        vocabulary=vocabulary_of(path, words),
     )
 
 

@@ -69,7 +69,6 @@ def read(file: File) -> Checkpoint:
             path=path,
             help="correct the header, or take it away",
         )
-    digest = words.digest.hexdigest()
     source = TextRows(path, layout, words.index)
     tensor = Tensor("vectors", (words.count, layout.dim), "float32", source=source, files=(path,))
     return Checkpoint(
@@ -77,11 +76,9 @@ def read(file: File) -> Checkpoint:
         NAME,
         {path: file.size},
         {tensor.name: tensor},
-        digest,
+        words.digest.hexdigest(),
         embedding=(tensor.name, "all that the file holds"),
-        vocabulary=vocabulary_of(
-            path, words.count, digest, words.rows, bytes_words=words.undecodable, doubles=words.doubles
-        ),
+        vocabulary=vocabulary_of(path, words),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from charvec.errors import CharvecError, Note
 from charvec.plumbing import terminal
+from charvec.plumbing.arrays.entries import Words
 from charvec.plumbing.arrays.plain import NUMBER
 from charvec.plumbing.files import File
 from charvec.plumbing.spelling.dictionary import Dictionary
@@ -209,28 +210,19 @@ def _values(line: bytes, separator: bytes) -> int:
     return count
 
 
-def vocabulary_of(
-    path: str, count: int, digest: str, rows: dict[str, int], bytes_words: int, doubles: int
-) -> Vocabulary:
-    """The vocabulary of a file of word vectors.
-
-    Args:
-        path: the file.
-        count: number of words.
-        digest: of the words.
-        rows: character -> row.
-        bytes_words: words that are no UTF-8.
-        doubles: one-character words that stood there before.
-    """
+def vocabulary_of(path: str, words: Words) -> Vocabulary:
+    """The vocabulary of a file of word vectors, from what was kept of its words."""
     notes = []
-    if doubles:
+    if words.doubles:
         notes.append(
             Note(
                 "W-VOCAB-DUP",
-                f"{path}: {terminal.count(doubles, 'character')} found more than once; the first row is used",
+                f"{path}: {terminal.count(words.doubles, 'character')} found more than once; the first row is used",
                 path,
             )
         )
-    if bytes_words:
-        notes.append(Note("W-TOKEN-BYTES", f"{path}: {bytes_words:,} of {count:,} words are not UTF-8", path))
-    return Vocabulary(path, "dictionary", count, digest, Dictionary(rows, SEPARATORS), {}, (path,), tuple(notes))
+    if words.undecodable:
+        said = f"{path}: {words.undecodable:,} of {words.count:,} words are not UTF-8"
+        notes.append(Note("W-TOKEN-BYTES", said, path))
+    speller, digest = Dictionary(words.rows, SEPARATORS), words.digest.hexdigest()
+    return Vocabulary(path, "dictionary", words.count, digest, speller, {}, (path,), tuple(notes))
