@@ -29,6 +29,9 @@ __all__ = ["READABLE", "read_and_hash", "read_rows", "sample_rows"]
 #: harm nobody.
 MAX_RATIO = 1024
 SWELLS_FROM = 1 << 30
+#: Rows of so many bytes are read straight to their places, each run of neighbours by a call of its own; narrower ones
+#: through a buffer, with what lies between them.
+STRAIGHT = 1024
 
 
 def read_rows(tensor: Tensor, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
@@ -134,7 +137,7 @@ def _read_source(
     digest: ThreadedDigest | _NoDigest,
 ) -> None:
     """Fill ``result`` from a source, in portions, so that what it gives never stands in memory as a whole."""
-    first = _first_of_each(ascending)
+    first = _first_of_each(ascending, 0, len(ascending))
     distinct, which = ascending[first], np.cumsum(first) - 1
     # each call opens a file: 5,000 rows of Q8_0 take 55 ms in portions of half a mebibyte, 61 in those of a quarter;
     # larger ones meet more page faults. A source that reads from a server is asked for more, which it can put together
@@ -185,6 +188,17 @@ def _read_block(
     # whether stored rows are, byte for byte, rows of the result
     whole = dense and width == block.row_stride == result.shape[1] * 4 and dtype == "float32" and not block.big_endian
     whole = whole and width > 0 and sys.byteorder == "little"
+    if whole and width >= STRAIGHT and not file.remote:
+        for start, end in gathering.straight(file, block.offset, wanted, result, order):
+            distinct = _first_of_each(wanted, start, end)
+            if not distinct.any():
+                continue
+            targets = _targets(order[start:end] if distinct.all() else order[start:end][distinct])
+            if isinstance(targets, slice):
+                digest.update(result[targets].reshape(-1).view(np.uint8).data)  # hashed where they are: no copy
+            else:
+                digest.update(partial(_bytes_of, result, targets, columns))
+        return
     for start, end, raw, local in gathering.batches(file, block.offset, block.row_stride, width, wanted):
         count = int(local[-1]) + 1
         rows: NDArray[np.uint8]
@@ -193,9 +207,7 @@ def _read_block(
         else:
             strides = (block.row_stride, block.column_stride, 1)
             rows = np.ndarray((count, block.columns, item), np.uint8, raw, strides=strides)
-        distinct = _first_of_each(wanted[start:end])
-        if start and wanted[start] == wanted[start - 1]:
-            distinct[0] = False
+        distinct = _first_of_each(wanted, start, end)
         all_distinct = bool(distinct.all())
         targets = _targets(order[start:end])
         if whole and all_distinct and isinstance(targets, slice):
@@ -241,7 +253,7 @@ def _read_columns(
     item = ITEM_BYTES[dtype]
     low, high = int(wanted[0]), int(wanted[-1])
     local = wanted - low
-    distinct = _first_of_each(local)
+    distinct = _first_of_each(local, 0, len(local))
     start, length = block.offset + low * block.row_stride, (high - low) * block.row_stride + item
     file.expect((start + column * block.column_stride, length) for column in range(block.columns))
     for column in range(block.columns):
@@ -251,10 +263,12 @@ def _read_columns(
         result[order, columns.start + column] = _float32(cells, dtype, block.big_endian)[:, 0]
 
 
-def _first_of_each(ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each number differs from the one before it: bool [n]."""
-    first = np.ones(len(ascending), bool)
-    first[1:] = ascending[1:] != ascending[:-1]
+def _first_of_each(ascending: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:
+    """Whether each number from ``start`` to ``end`` differs from the one before it: bool [end - start]."""
+    first = np.ones(end - start, bool)
+    if start:
+        first[0] = ascending[start] != ascending[start - 1]
+    first[1:] = ascending[start + 1 : end] != ascending[start : end - 1]
     return first
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tracemalloc
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charvec import rows as reading
 from charvec.errors import CharvecError, UnsafeFile
 from charvec.plumbing.arrays import gathering
 from charvec.rows import READABLE, read_rows
@@ -102,6 +104,7 @@ def test_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str)
     for _ in range(150):
         monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
         monkeypatch.setattr(gathering, "GAP", generator.choice((0, 5, 40, 4096)))
+        monkeypatch.setattr(reading, "STRAIGHT", generator.choice((1, 1 << 20)))
         shape = generator.randrange(1, 40), generator.randrange(1, 12)
         tensor, elements = lay_out(generator, tmp_path, shape, dtype)
         ids = some_ids(generator, shape[0])
@@ -120,13 +123,14 @@ def test_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> 
     for _ in range(100):
         monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 7, 64, 300, 1 << 20)))
         monkeypatch.setattr(gathering, "GAP", generator.choice((0, 5, 40, 4096)))
+        monkeypatch.setattr(reading, "STRAIGHT", generator.choice((1, 1 << 20)))
         ids = some_ids(generator, 50)
         expected = blake2b(elements[np.unique(ids)].tobytes(), digest_size=32).hexdigest()
         assert read_rows(tensor, ids)[1] == expected
 
 
 def test_all_half_precision_values(tmp_path: Path) -> None:
-    """All 65,536 values of both 16-bit types become the float32 of the same value, NaNs of bfloat16 bit for bit."""
+    """All 65,536 values of both 16-bit types become the float32 of the same value, NaNs bit for bit."""
     path = tmp_path / "file"
     bits = np.arange(65_536, dtype="<u2").reshape(256, 256)
     path.write_bytes(bits.tobytes())
@@ -134,7 +138,7 @@ def test_all_half_precision_values(tmp_path: Path) -> None:
     found, _ = read_rows(Tensor.contiguous("t", (256, 256), "bfloat16", str(path), 0), ids)
     assert same_bits(found, (bits.astype(np.uint32) << 16).view(np.float32))
     found, _ = read_rows(Tensor.contiguous("t", (256, 256), "float16", str(path), 0), ids)
-    np.testing.assert_array_equal(found, bits.view(np.float16).astype(np.float32))
+    assert same_bits(found, bits.view(np.float16).astype(np.float32))
 
 
 def test_float64_is_rounded_and_may_overflow(tmp_path: Path) -> None:
@@ -189,11 +193,11 @@ def test_views_that_swell(tmp_path: Path, columns: int) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of all reads of elements."""
     lengths: list[int] = []
-    fill = gathering.File.pread_into
+    fill = os.preadv
     monkeypatch.setattr(
-        gathering.File,
-        "pread_into",
-        lambda self, buffer, offset: lengths.append(len(buffer)) or fill(self, buffer, offset),
+        os,
+        "preadv",
+        lambda file, buffers, offset: lengths.extend(map(len, buffers)) or fill(file, buffers, offset),
     )
     return lengths
 
@@ -219,10 +223,12 @@ def test_only_the_wanted_rows_are_read(tmp_path: Path, reads: list[int]) -> None
 
 
 @pytest.mark.parametrize("chunk", [1, 399, 400, 4000, 1 << 20])
+@pytest.mark.parametrize("straight", [1, 401])
 def test_reads_stay_within_a_chunk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: list[int], chunk: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: list[int], chunk: int, straight: int
 ) -> None:
     """However many rows are wanted, no read is longer than a chunk or one row: memory stays small."""
+    monkeypatch.setattr(reading, "STRAIGHT", straight)
     path = tmp_path / "file"
     path.write_bytes(bytes(1000 * 400))
     monkeypatch.setattr(gathering, "CHUNK", chunk)
@@ -244,8 +250,10 @@ def test_file_cut_short_after_the_headers_were_read(tmp_path: Path) -> None:
         assert (caught.value.code, caught.value.path) == (code, str(path))
 
 
-def test_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("straight", [1, 401])
+def test_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight: int) -> None:
     """Truncation between opening and reading is noticed too, and kills nothing."""
+    monkeypatch.setattr(reading, "STRAIGHT", straight)
     path = tmp_path / "file"
     path.write_bytes(bytes(4000))
     tensor = Tensor.contiguous("t", (1000, 1), "float32", str(path), 0)

@@ -149,6 +149,23 @@ class File:
             buffer = buffer[count:]
             offset += count
 
+    def pread_each(self, buffer: memoryview, runs: Iterable[tuple[int, int, int]]) -> None:
+        """Fill parts of ``buffer``, as :meth:`pread_into` does; of each its beginning, its end, and the file's offset.
+
+        Thousands of short parts: a call of :meth:`pread_into` for each would take twice as long.
+        """
+        if self._reader is None:
+            preadv, descriptor = os.preadv, self._fd
+            try:
+                for begin, end, offset in runs:
+                    if preadv(descriptor, (buffer[begin:end],), offset) != end - begin:
+                        self.pread_into(buffer[begin:end], offset)  # which says what is missing, or gets the rest
+            except OSError as error:
+                raise from_os_error(error, self.path) from None
+            return
+        for begin, end, offset in runs:
+            self.pread_into(buffer[begin:end], offset)
+
     def _short(self, offset: int, length: int) -> None:
         present = self.size if self.remote else os.fstat(self._fd).st_size
         raise DamagedFile(

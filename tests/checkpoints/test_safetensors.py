@@ -107,6 +107,7 @@ def test_500_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(500):
         monkeypatch.setattr(gathering, "CHUNK", generator.choice((1, 100, 1 << 20)))
         monkeypatch.setattr(gathering, "GAP", generator.choice((0, 16, 4096)))
+        monkeypatch.setattr("charvec.rows.STRAIGHT", generator.choice((1, 1024)))
         tensors = {}
         for _ in range(generator.randrange(1, 6)):
             dtype = getattr(torch, generator.choice(TORCH_TYPES))
