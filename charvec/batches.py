@@ -21,19 +21,8 @@ from charvec.errors import CharvecError, Note, PermissionDenied
 from charvec.plumbing.text.charsets import better, doubtful, is_unicode
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import is_utf16_or_32, read_encoded
-from charvec.plumbing.written import is_vector_file
 from charvec.readers import TEXTS, choose, utf8
-from charvec.reading import (
-    Match,
-    Options,
-    Outcome,
-    Progressed,
-    Sink,
-    Source,
-    StreamDamage,
-    magic,
-    may_hold_others,
-)
+from charvec.reading import Options, Outcome, Progressed, Sink, Source, StreamDamage, magic, may_hold_others
 from charvec.samples import STDIN, Found
 from charvec.valueclass import dataclass, field
 
@@ -78,7 +67,6 @@ class Part:
         counts: with the report of its files.
         search: what the search for samples had to say, which is no part of ``counts.samples``.
         evidence: of each text that is not UTF-8, by its path, some bytes.
-        matched: the patterns of the options that match something in it.
         finished: the state of each file that was counted and need not be counted again.
         sound: False when a range was not valid UTF-8: the file must be read whole, to say what is wrong.
     """
@@ -87,7 +75,6 @@ class Part:
     counts: Counts = field(default_factory=Counts.none)
     search: Samples = field(default_factory=Samples)
     evidence: Mapping[str, bytes] = field(default_factory=dict)
-    matched: frozenset[Match] = frozenset()
     finished: tuple[FileState, ...] = ()
     sound: bool = True
 
@@ -110,11 +97,8 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
     search = Samples.together(map(_report_of_search, filter(_has_news, batch.samples)))
     reports = []
     evidence: dict[str, bytes] = {}
-    matched: set[Match] = set()
     finished = []
     for found in batch.samples:
-        if found.problem:
-            matched |= _matches_unread([found.problem], batch.options)
         if not found.path:
             continue
         state = sample_state(found)  # before it is read: should it change meanwhile, it has to be read again
@@ -123,11 +107,10 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
         for outcome in _count_sample(found, batch.options, sink, progressed):
             reports.append(_report(outcome))
             evidence.update(outcome.evidence)
-            matched |= outcome.matched or _matches_unread(outcome.problems, batch.options)
     counts = Counts.from_table(tally.table)
     reports.append(Samples(characters=int(counts.occurrences.sum())))
     counts = replace(counts, samples=Samples.together(reports), graphemes=graphemes)
-    return Part(batch.number, counts, search, evidence, frozenset(matched), tuple(finished))
+    return Part(batch.number, counts, search, evidence, tuple(finished))
 
 
 def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | None]:
@@ -207,8 +190,7 @@ def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
     remarks = tuple(utf8.remarks(path, source.head)) if first else ()
     counts = Counts.from_table(tally.table)
     report = Samples(int(first), batch.end - batch.start, int(counts.occurrences.sum()), remarks=remarks)
-    counts = replace(counts, samples=report)
-    return Part(batch.number, counts, matched=matches(path, batch.options), finished=(state,) if state else ())
+    return Part(batch.number, replace(counts, samples=report), finished=(state,) if state else ())
 
 
 def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
@@ -311,8 +293,6 @@ def _count_texts(found: Found, source: Source, options: Options, sink: Sink, pro
     path = shown_name(found)
     if not may_hold_others(source.head):
         return [_count_text(path, path, source, options, sink, found.inside)]
-    if is_vector_file(source.head):  # an .npz file is a zip archive
-        return [_vector_file(path)]
     from charvec import containers
 
     def wanted(name: str) -> bool:
@@ -350,9 +330,6 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         sink: where it goes.
         inside: whether it was found in a folder or an archive, and not named by itself.
     """
-    matched = matches(name, options)
-    if is_vector_file(source.head) and (inside or magic(source.head)):  # a text that is named is read
-        return replace(_vector_file(path), matched=matched)
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
     if options.fields:
@@ -374,7 +351,6 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         records.finish(outcome)
         sink.end()
     outcome.bytes = source.bytes
-    outcome.matched = matched
     if source.fault:
         # what came before the fault was counted and stays counted
         outcome.skipped = outcome.skipped or not source.bytes
@@ -384,11 +360,6 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         what = f"{path}: {source.fault.strerror or source.fault}; {how}"
         outcome.problems.append(Note(code, what, path, source.bytes))
     return outcome
-
-
-def _vector_file(path: str) -> Outcome:
-    """What earlier runs wrote is no loss."""
-    return Outcome(skipped=True, remarks=[Note("N-VECTOR-FILE", f"{path} is a vector file and was not read", path)])
 
 
 def _doubt(path: str, head: bytes, options: Options, outcome: Outcome) -> None:
@@ -424,24 +395,6 @@ def told_codec(path: str, head: bytes, options: Options) -> str | None:
 def told_field(path: str, options: Options) -> str:
     """The field of JSON Lines the user named for a file, "" when it is plain text."""
     return next((field for glob, field in options.fields if _applies(glob, path)), options.field)
-
-
-def matches(name: str, options: Options) -> frozenset[Match]:
-    """Which patterns match a sample, and which of them count for it."""
-    found: set[Match] = set()
-    for option, pairs in (("encoding", options.encodings), ("field", options.fields)):
-        globs = [glob for glob, _ in pairs if glob and _applies(glob, name)]
-        found.update((option, glob, place == 0) for place, glob in enumerate(globs))
-    return frozenset(found)
-
-
-def _matches_unread(problems: list[Note], options: Options) -> frozenset[Match]:
-    """Patterns that match what could not be read: it is there all the same."""
-    if not options.fields and not any(glob for glob, _ in options.encodings):
-        return frozenset()
-    from charvec.containers import inner_name
-
-    return frozenset[Match]().union(*(matches(inner_name(note.path or ""), options) for note in problems))
 
 
 def _applies(glob: str, path: str) -> bool:

@@ -266,9 +266,6 @@ EXPLANATIONS: dict[str, str] = {
     "W-OTHER-ENCODING": "A text was read in the encoding that was named for it, and hardly a common character came out, while another encoding "
     "gives many. Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, into rare and wrong characters. If that is so, name the other "
     "one with --encoding, for these files alone where need be: --encoding '*.big5.txt=big5'.",
-    "W-PATTERN": "A pattern of --encoding or --field matches no sample, or none that an earlier pattern does not match, so that it counts for nothing. Patterns are compared "
-    "with the whole path and with the name alone, with regard to case; a compressed file goes by the name of what is in it, a.jsonl for a.jsonl.gz. Of several that match "
-    "a file the first counts.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-PIECE-ROWS": "Nothing charvec knows tells which model a SentencePiece file belongs to. Most models take a piece's place in the file "
     "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure. What the files beside it say of ids does not contradict it.",
@@ -300,8 +297,7 @@ EXPLANATIONS: dict[str, str] = {
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "
     "--cased and --uncased override it.",
     "N-MODEL-FILE": "A file inside a sample folder belongs to the model and was passed over. Name it if it shall be read.",
-    "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over. It is told by its content. A text "
-    "that is named by itself is read.",
+    "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over.",
     "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
     "N-PARTS": "A GGUF model is split into several files. They were opened from the first on until the embedding was found; the others are not needed.",
     "N-FIELD": "Some records of a JSON Lines file lack the field named with --field, or have no text in it. There was nothing to count in them.",

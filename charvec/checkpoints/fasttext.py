@@ -15,7 +15,7 @@ from typing import NoReturn
 from charvec.errors import DamagedFile, Note, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.spelling.dictionary import is_utf8, one_character
+from charvec.plumbing.spelling.dictionary import one_character, text_of
 from charvec.plumbing.spelling.subwords import Subwords
 from charvec.plumbing.terminal import count
 from charvec.tensor import Checkpoint, Tensor
@@ -217,7 +217,7 @@ class _Dictionary:
             if kind == 0 and (char := one_character(word)):
                 doubles += char in self.rows
                 self.rows[char] = row
-            elif not word.isascii() and not is_utf8(word):
+            elif not word.isascii() and text_of(word) is None:
                 undecodable += 1
         self.end = position - len(buffer) + place
         digest.update(buffer[:place])

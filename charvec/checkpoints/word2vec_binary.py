@@ -93,17 +93,18 @@ def read(file: File) -> Checkpoint:
 def _take(words: Words, base: int, data: bytes, most: int, width: int) -> int:
     """Take the entries that begin at byte ``base`` of the file, as far as they are whole; gives their bytes."""
     last = max(0, len(data) - width)  # before it the space has to stand
-    place = 0
-    found, starts = [], []
+    begin = 0
+    begins, spaces = [], []
     for _ in range(most):
-        space = data.find(b" ", place, last)
-        if not 0 <= space - place <= MAX_WORD:
+        space = data.find(b" ", begin, last)
+        if space < 0 or space - begin > MAX_WORD:
             break
-        found.append(data[place:space].lstrip(b"\n"))
-        starts.append(space + 1)
-        place = space + 1 + width
-    words.add(base, found, starts, [start + width for start in starts])
-    return place
+        begins.append(begin)
+        spaces.append(space)
+        begin = space + 1 + width
+    found = [data[begin:space].lstrip(b"\n") for begin, space in zip(begins, spaces, strict=True)]
+    words.add(base, found, [space + 1 for space in spaces], [space + 1 + width for space in spaces])
+    return begin
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,15 @@ class BinaryRows:
 
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[Any]:
         """float32 [n, dim]: the rows of ``ids`` (int64 [n], ascending), bit for bit as stored."""
+        starts = self.index.starts_of(ids)
         with File(self.path) as file:
+            if starts is not None and not file.remote:
+                values = np.empty((len(ids), self.dim), "<f4")
+                begins = range(0, values.nbytes, 4 * self.dim)
+                ends = range(4 * self.dim, values.nbytes + 1, 4 * self.dim)
+                cells = values.reshape(-1).view(np.uint8).data
+                file.pread_each(cells, zip(begins, ends, starts.tolist(), strict=True))
+                return values.astype(np.float32, copy=False)
             raw = b"".join(self.index.read(file, ids.tolist(), self._cut))
         return np.frombuffer(raw, "<f4").reshape(len(ids), self.dim).astype(np.float32, copy=False)
 

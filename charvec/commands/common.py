@@ -16,7 +16,7 @@ from charvec.plumbing.terminal import (
     json_text,
     print_json_text,
     room,
-    shown_some,
+    shown,
     size,
     table,
     wrapped,
@@ -207,7 +207,7 @@ class Unknown:
         if not self._times:
             return []
         commonest = sorted(self._times, key=lambda char: (-self._times[char], char))
-        named = shown_some(commonest, NAMED)
+        named = ", ".join(map(shown, commonest[:NAMED])) + (" ..." if len(commonest) > NAMED else "")
         times = sum(self._times.values())
         often = f", {times:,} times in all" if times > len(commonest) else ""
         said = f"{count(len(commonest), 'character')} without a vector passed over{often}: {named}"
@@ -222,14 +222,6 @@ def fields(rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """Print to stdout; on a terminal, lines too long for it are broken at spaces."""
     print(wrapped(text, room(sys.stdout)))
-
-
-def print_page(page: str) -> None:
-    """An HTML page on stdout, in UTF-8 as it says of itself, whatever the terminal's encoding is."""
-    sys.stdout.flush()
-    rest = memoryview(page.encode("utf-8", "backslashreplace"))
-    while rest:  # an unbuffered stream (PYTHONUNBUFFERED) may take a part only
-        rest = rest[sys.stdout.buffer.write(rest) :]
 
 
 def print_json(value: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from charvec.commands.common import print_json, print_page, warn
+from charvec.commands.common import print_json, warn
 from charvec.errors import Note
-from charvec.plumbing.terminal import count, escape, number, shown_some
+from charvec.plumbing.terminal import count, escape, number, shown
 
 NAME = "map"
 HELP = "characters on a plane, near to which others they lie: one page for a browser"
@@ -15,13 +16,11 @@ HELP = "characters on a plane, near to which others they lie: one page for a bro
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
-    from charvec.plumbing.map_page import DRAWN
-
     parser.add_argument("file", metavar="FILE", help="vector file")
     parser.add_argument(
         "-o", "--out", metavar="OUT", default="map.html", help="the page; - is stdout (default: %(default)s)"
     )
-    parser.add_argument("--top", type=int, default=DRAWN, metavar="N", help="the N commonest (default: %(default)s)")
+    parser.add_argument("--top", type=int, default=3000, metavar="N", help="the N commonest (default: %(default)s)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument("--json", action="store_true", help="places and neighbours as JSON to stdout instead of a page")
 
@@ -43,11 +42,12 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(plain)
         return 0
-    page = map_page(plain, args.file)
+    page = map_page(plain, args.file).encode("utf-8", "backslashreplace")
     if to_stdout:
-        print_page(page)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(page)
         return 0
-    write_whole(args.out, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
+    write_whole(args.out, page, overwrite=args.force)
     if not args.quiet:
         of = "" if len(drawn.chars) == drawn.of else f" of {number(drawn.of)}"
         along = sum(drawn.shares[:2].tolist())
@@ -57,5 +57,7 @@ def run(args: Namespace) -> int:
 
 def _notes(flat: list[str], path: str) -> Iterator[Note]:
     if flat:
-        flat_ones = f"{count(len(flat), 'vector')} of zeros, NaN or infinity"
-        yield Note("W-NO-DIRECTION", f"{path}: {flat_ones} not drawn: {shown_some(flat, 5)}", path)
+        named = ", ".join(map(shown, flat[:5])) + (", ..." if len(flat) > 5 else "")
+        yield Note(
+            "W-NO-DIRECTION", f"{path}: {count(len(flat), 'vector')} of zeros, NaN or infinity not drawn: {named}", path
+        )

@@ -16,10 +16,7 @@ from typing import Any
 from charvec.plumbing.html_text import html_text
 from charvec.plumbing.terminal import count, number
 
-__all__ = ["DRAWN", "map_page"]
-
-#: Characters drawn when nothing else is said: more cannot be told from each other on a screen.
-DRAWN = 3000
+__all__ = ["map_page"]
 
 _STYLE = """
 :root{color-scheme:light dark}

@@ -13,7 +13,6 @@ character has the row that the model's own tokenizer gives it:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -25,6 +24,7 @@ from charvec.plumbing.gguf.gguf_file import MAGIC, Strings, read_header
 from charvec.plumbing.spelling.byte_alphabet import CHARS
 from charvec.plumbing.spelling.casing import refuse_casing
 from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.dictionary import text_of
 from charvec.plumbing.spelling.normalizer import Normalizer
 from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, nfc
 from charvec.plumbing.spelling.spelling_text import SPACE
@@ -104,24 +104,16 @@ def _notes(tokens: Strings, path: str) -> list[Note]:
     """What the user should know of tokens that are no text."""
     if tokens.are_text():
         return []
-    damaged = [place for place, piece in enumerate(tokens) if _text(piece) is None]
+    damaged = [place for place, piece in enumerate(tokens) if text_of(piece) is None]
     listed = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
     message = f"{path}: {len(damaged):,} tokens are not UTF-8 and belong to no character: rows {listed}"
     return [Note("W-TOKEN-BYTES", message, path)]
 
 
-def _text(piece: bytes) -> str | None:
-    """A token as text; None when it is none."""
-    try:
-        return piece.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _texts(tokens: Strings) -> list[str]:
     """All tokens as text, empty where they are none."""
     texts = tokens.texts()
-    return [_text(piece) or "" for piece in tokens] if texts is None else texts
+    return [text_of(piece) or "" for piece in tokens] if texts is None else texts
 
 
 def _damaged(path: str, problem: str) -> DamagedFile:
@@ -202,23 +194,21 @@ def _byte_level(values: Any, tokens: Strings, pre: str, path: str) -> Speller:
 def _wordpieces(values: Any, tokens: Strings, path: str) -> dict[str, int]:
     """Row ids of the pieces as ``vocab.txt`` spells them."""
     types = _numbers(values, "token_type", len(tokens), NORMAL, path)
-    places: Sequence[int] = range(len(tokens))
-    pieces = tokens.texts()
-    if pieces is None:  # what is no text has no row
-        decoded = [(row, text) for row, text in enumerate(map(_text, tokens)) if text is not None]
-        places, pieces = [row for row, _ in decoded], [text for _, text in decoded]
-        types = [types[row] for row in places]
-    # every piece as an ordinary one, then those that are not: half the time of telling them apart one by one. To look
-    # for a character first is quicker than to cut one off
-    spelt = [piece[1:] if SPACE in piece and piece[0] == SPACE else "##" + piece for piece in pieces]
-    bracketed = [place for place, piece in enumerate(pieces) if "[" in piece]
-    special = [place for place in bracketed if _is_bracketed(pieces[place])]
-    if CONTROL in types:
-        special += [place for place, kind in enumerate(types) if kind == CONTROL]
-    for place in special:
-        spelt[place] = pieces[place]
-    return dict(zip(spelt, places, strict=True))
+    # every piece as an ordinary one, then those that are not
+    texts = tokens.texts(cut=SPACE, other="##")
+    spelt: list[str | None] = (
+        [*texts]
+        if texts is not None
+        else [text if text is None else ("##" + text).removeprefix("##" + SPACE) for text in map(text_of, tokens)]
+    )
+    control = np.flatnonzero(np.array(types) == CONTROL).tolist()
+    for place in (*filter(lambda place: _is_bracketed(tokens[place]), tokens.starting(b"[")), *control):
+        spelt[place] = text_of(tokens[place])
+    # of pieces that stand twice the last counts
+    rows: dict[Any, int] = dict(zip(spelt, range(len(spelt)), strict=True))
+    rows.pop(None, None)  # what is no text has no row
+    return rows
 
 
-def _is_bracketed(piece: str) -> bool:
-    return piece.startswith("[") and piece.endswith("]") and len(piece) > 2
+def _is_bracketed(piece: bytes) -> bool:
+    return piece.startswith(b"[") and piece.endswith(b"]") and len(piece) > 2

@@ -10,10 +10,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
 
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.spelling.dictionary import is_utf8, one_character
+from charvec.plumbing.spelling.dictionary import text_of
 from charvec.valueclass import dataclass, field
 
 __all__ = ["CHUNK", "EntryIndex", "Words"]
@@ -46,17 +50,26 @@ class EntryIndex:
     mark_starts: array[int] = field(default_factory=_numbers)
     end: int = 0
 
-    def keep(self, row: int, start: int, end: int) -> None:
-        """Remember where a row lies; rows come in ascending order."""
-        self.rows.append(row)
-        self.starts.append(start)
-        self.ends.append(end)
+    def keep(self, rows: list[int], starts: list[int], ends: list[int]) -> None:
+        """Remember where rows lie; they come in ascending order."""
+        self.rows.extend(rows)
+        self.starts.extend(starts)
+        self.ends.extend(ends)
 
     def mark(self, row: int, start: int) -> None:
         """Remember where a row begins if the last mark lies far enough behind."""
         if not self.mark_starts or start - self.mark_starts[-1] >= CHUNK:
             self.mark_rows.append(row)
             self.mark_starts.append(start)
+
+    def starts_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """int64 [n]: where the entries of rows (int64 [n], ascending) begin; None unless all their places are known."""
+        rows = np.frombuffer(self.rows, np.int64)
+        places = np.minimum(np.searchsorted(rows, ids), len(rows) - 1)
+        if not len(rows) or (rows[places] != ids).any():
+            return None
+        starts: NDArray[np.int64] = np.frombuffer(self.starts, np.int64)[places]
+        return starts
 
     def read(self, file: File, ids: Iterable[int], cut: Callable[[bytes], list[bytes]]) -> Iterator[bytes]:
         """Bytes of entries, one after the other.
@@ -139,14 +152,21 @@ class Words:
         self.index.mark(self.count, base)
         joined = b"\n".join(words)
         self.digest.update(joined + b"\n")
-        try:
-            joined.decode()
-        except UnicodeDecodeError:
-            self.undecodable += sum(not is_utf8(word) for word in words)
-        for row, (word, start, end) in enumerate(zip(words, starts, ends, strict=True), self.count):
-            if len(word) <= 4 and (char := one_character(word)):
-                if self.rows.setdefault(char, row) == row:
-                    self.index.keep(row, base + start, base + end)
-                else:
-                    self.doubles += 1
+        texts: list[str | None] = []
+        with suppress(UnicodeDecodeError):
+            texts = [*joined.decode().split("\n")]
+        if len(texts) != len(words):  # one is no UTF-8, or holds a line end
+            texts = [text_of(word) for word in words]
+            self.undecodable += texts.count(None)
+        kept = []
+        for place, char in [(place, text) for place, text in enumerate(texts) if text and len(text) == 1]:
+            if self.rows.setdefault(char, self.count + place) == self.count + place:
+                kept.append(place)
+            else:
+                self.doubles += 1
+        self.index.keep(
+            [self.count + place for place in kept],
+            [base + starts[place] for place in kept],
+            [base + ends[place] for place in kept],
+        )
         self.count += len(words)

@@ -20,6 +20,7 @@ from math import prod
 from typing import Any, Literal, NoReturn, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.digests import blake2b
@@ -82,30 +83,57 @@ class Strings(Sequence[bytes]):
 
     def are_text(self) -> bool:
         """Whether each is UTF-8; told of all at once, a third of the time it takes to cut them."""
-        return self._joined() is not None
+        stored = self._marked(_MARK)
+        return _is_short_utf8(stored) or _decoded(stored) is not None
 
-    def texts(self) -> list[str] | None:
-        """All of them as text; None when one is not UTF-8. A third of the time it takes to cut and decode each."""
-        joined = self._joined()
+    def texts(self, cut: str = "", other: str = "") -> list[str] | None:
+        """All of them as text; None when one is not UTF-8. A third of the time it takes to cut and decode each.
+
+        Args:
+            cut: what is left out where one begins with it.
+            other: at most two characters of ASCII, put before all that do not begin so.
+        """
+        mark = _MARK[: len(_MARK) - len(other)]
+        stored = self._marked(mark + other)
+        if cut:
+            # the mark moves to the end of what is left out
+            first, begins = cut.encode(), self._begins()
+            skipped = len(first) + len(other)
+            padded = np.concatenate((stored, np.zeros(len(first), np.uint8)))
+            starts = begins[np.all([padded[begins + 8 + step] == byte for step, byte in enumerate(first)], axis=0)]
+            kept = np.ones(len(stored), bool)
+            for step in range(skipped):
+                kept[starts + step] = False
+            for step, byte in enumerate(mark.encode()):
+                stored[starts + skipped + step] = byte
+            stored = stored[kept]
+        joined = _decoded(stored)
         if joined is None:
             return None
-        texts = joined.split(_MARK)
+        texts = joined.split(mark)
         # the mark cannot overlap with itself, so this number of them says that each is one of ours
-        return texts[1:] if len(texts) == len(self) + 1 else [string.decode() for string in self]
+        if len(texts) == len(self) + 1:
+            return texts[1:]
+        plain = [string.decode() for string in self]
+        return [text[len(cut) :] if cut and text.startswith(cut) else other + text for text in plain]
 
-    def _joined(self) -> str | None:
-        """All as text, with a mark before each; None when one is not UTF-8."""
-        if not len(self._ends):
-            return ""
-        ends = np.frombuffer(self._ends, np.int64)
-        stored = np.frombuffer(self._bytes(), np.uint8).copy()
-        begins = np.concatenate(([0], ends[:-1]))
-        for step, byte in enumerate(_MARK.encode()):
+    def starting(self, first: bytes) -> list[int]:
+        """Places of those that may start with a byte: all that do, and perhaps empty ones."""
+        data = np.frombuffer(self._bytes() + first, np.uint8)
+        (places,) = np.nonzero(data[self._begins() + 8] == first[0])
+        return list(places.tolist())
+
+    def _begins(self) -> NDArray[np.int64]:
+        begins: NDArray[np.int64] = np.frombuffer(array("q", (0,)) + self._ends, np.int64)[: len(self)]
+        return begins
+
+    def _marked(self, mark: str) -> NDArray[np.uint8]:
+        """The array, a mark of eight bytes in place of each length."""
+        stored: NDArray[np.uint8] = np.frombuffer(self._bytes(), np.uint8).copy()
+        begins = self._begins()
+        for step, byte in enumerate(mark.encode()):
             stored[begins + step] = byte  # no part of a longer character, so none reaches from one to the next
-        try:
-            return bytes(stored).decode()
-        except UnicodeDecodeError:
-            return None
+        return stored
 
     def _bytes(self) -> bytes:
         """The array, each string behind its length."""
@@ -118,6 +146,24 @@ class Strings(Sequence[bytes]):
 
     def __repr__(self) -> str:
         return f"<{len(self):,} strings>"
+
+
+def _is_short_utf8(data: NDArray[np.uint8]) -> bool:
+    """Whether it is UTF-8 with characters of one and two bytes only, as all of byte-level BPE is.
+
+    Decoding tells it of other texts as well, but takes 25 ms for 152,000 tokens, this 2.
+    """
+    follows = data & 0xC0 == 0x80
+    leads = (data >= 0xC2) & (data < 0xE0)
+    pairs = bool((follows[1:] == leads[:-1]).all()) and not follows[:1].any() and not leads[-1:].any()
+    return pairs and bool(((data < 0x80) | follows | leads).all())
+
+
+def _decoded(data: NDArray[np.uint8]) -> str | None:
+    try:
+        return str(data.data, "utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from charvec.status import Status
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Spelling
 
-__all__ = ["Dictionary", "is_utf8", "one_character", "refuse_casing"]
+__all__ = ["Dictionary", "one_character", "refuse_casing", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,16 @@ class Dictionary:
 
 def one_character(word: bytes) -> str | None:
     """The character that a word is; None for a longer word, and for bytes that are no UTF-8."""
-    if len(word) > 4:
-        return None
-    try:
-        text = word.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if len(text) == 1 else None
+    text = text_of(word) if len(word) <= 4 else None
+    return text if text and len(text) == 1 else None
 
 
-def is_utf8(word: bytes) -> bool:
-    """Whether bytes are UTF-8."""
+def text_of(word: bytes) -> str | None:
+    """A word as text; None when it is no UTF-8."""
     try:
-        word.decode()
+        return word.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def refuse_casing(path: str, lowercase: bool | None) -> None:
