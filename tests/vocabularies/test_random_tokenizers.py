@@ -134,6 +134,47 @@ def test_words_that_are_never_bare(tmp_path: Path) -> None:
     assert spelt(tmp_path, tokenizer, "éx") == [("unknown", ()), ("exact", (5,))]
 
 
+def test_a_boundary_piece_where_nothing_is_certain(tmp_path: Path) -> None:
+    """Falcon cuts after it has made bytes: the piece behind a blank counts although a text of its own has none."""
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    parts = list(split.pre_tokenize_str(" 字")[0][0])
+    names = ["".join(parts[:length]) for length in range(2, len(parts) + 1)]
+    vocab = {piece: row for row, piece in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), *names])}
+    merges = [("".join(parts[:length]), parts[length]) for length in range(1, len(parts))]
+    tokenizer = Tokenizer(models.BPE(vocab, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Punctuation("contiguous"), split, pre_tokenizers.Digits()]
+    )
+    own = vocab[names[-1]]
+    assert tokenizer.encode("字").ids == [vocab[part] for part in parts[1:]] and own in tokenizer.encode("a 字 a").ids
+    assert spelt(tmp_path, tokenizer, "字a") == [("boundary", (own,)), ("exact", (vocab["a"],))]
+
+
+def test_added_tokens_of_blanks(tmp_path: Path) -> None:
+    """Several blanks, as GPT-NeoX and Gemma add them, are no character's: everything else is as certain as without."""
+    vocab = {char: row for row, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab, []))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.add_tokens([AddedToken(" " * count, normalized=True) for count in range(9, 1, -1)])
+    tokenizer.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("\t\t", normalized=True)])
+    assert tokenizer.encode("a  a\n\na").ids == [vocab["a"], 263, vocab["a"], 264, vocab["a"]]
+    blank, end = vocab["Ġ"], vocab["Ċ"]
+    assert spelt(tmp_path, tokenizer, "a \n") == [("exact", (vocab["a"],)), ("exact", (blank,)), ("exact", (end,))]
+    spelling = vocabularies.read(tmp_path / "tokenizer.json").spell(np.array([0x61, 0x5B57, 0x20, 0x0A], np.uint32))
+    assert spelling.library == ""
+
+
+@pytest.mark.parametrize("pattern", [{"String": ""}, {"Regex": ""}])
+def test_every_character_for_itself(pattern: dict[str, str], tmp_path: Path) -> None:
+    """Character models cut texts where nothing stands, which is everywhere."""
+    tokenizer = Tokenizer(models.WordLevel({"?": 0, "a": 1, "字": 2, " ": 3}, "?"))
+    document = json.loads(tokenizer.to_str())
+    document["pre_tokenizer"] = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+    assert Tokenizer.from_str(json.dumps(document)).encode("a字x a").ids == [1, 2, 0, 3, 1]
+    assert spelt(tmp_path, document, "a字 x") == [*(("exact", (row,)) for row in (1, 2, 3)), ("unknown", ())]
+
+
 def test_a_part_that_the_library_drops(tmp_path: Path) -> None:
     """Without an unknown token BPE joins what stood around it: half a character, and merged, is none."""
     vocab = {"1": 0, "2": 1, "12": 2, "字": 3}

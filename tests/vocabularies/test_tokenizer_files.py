@@ -232,6 +232,19 @@ BAD = {
         ),
         "E-TOKENIZER",
     ),
+    "bomb-of-nothing": (
+        plain(
+            normalizer={
+                "type": "Sequence",
+                "normalizers": [{"type": "Replace", "pattern": {"Regex": "x*"}, "content": "a"}] * 12,
+            }
+        ),
+        "E-TOKENIZER",
+    ),
+    "pattern-nested": (
+        plain(normalizer={"type": "Replace", "pattern": {"Regex": "(" * 9_000 + ")" * 9_000}, "content": ""}),
+        "E-TOKENIZER",
+    ),
     "prefix": (plain(normalizer={"type": "Prepend", "prepend": "a" * 20_000}), "E-TOKENIZER"),
     "pre-tokenizer": (plain(pre_tokenizer={"type": "Scissors"}), "E-TOKENIZER"),
     "pre-tokenizer-list": (plain(pre_tokenizer=[]), "E-TOKENIZER"),

@@ -17,7 +17,7 @@ from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.tokenizer_document import Added, Document
 from charvec.plumbing.spelling.tokenizer_steps import steps
 
-__all__ = ["Context", "answers", "contexts", "joins_words", "trusted"]
+__all__ = ["Context", "answers", "contexts", "is_blanks", "joins_words", "trusted"]
 
 #: Texts before and behind a character.
 Context = tuple[str, str]
@@ -29,6 +29,8 @@ _KEEPING = ("Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 _BLANKS = ({"Regex": " {2,}"}, {"Regex": "\\s+"})
 #: An added token that no step makes something else of that is one character, or begins or ends with a blank.
 _PLAIN = re.compile(r"[!-~]( *[!-~])+")
+#: Normalising steps to which blanks, tabs and line ends are nothing.
+_LEAVING_BLANKS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents")
 #: Neighbours that are tried besides the ones of the vocabulary: punctuation, and a letter of CJK.
 _NEIGHBOURS = ("、", ".", "字")
 
@@ -51,7 +53,7 @@ def trusted(document: Document) -> bool:
         and (_tells_words(normal, kinds) if joins_words(document) else _ends_in_order(kinds))
         and (not document.suffix or _tells_ends(split, kinds))
         and (document.model.get("ignore_merges") is not True or _tells_whole(normal, split))
-        and all(_plain(token, bool(normal)) for token in document.added)
+        and all(_plain(token, bool(normal)) or is_blanks(token, normal) for token in document.added)
     )
 
 
@@ -131,6 +133,18 @@ def _plain(token: Added, normalizes: bool) -> bool:
     if not token.special and (entry["single_word"] is not False or content != content.strip()):
         return False
     return not normalizes or entry["normalized"] is not True or _PLAIN.fullmatch(content) is not None
+
+
+def is_blanks(token: Added, normal: list[dict[str, Any]]) -> bool:
+    """Whether an added token is made of blanks, tabs and line ends, and found in every text that holds it: Gemma's.
+
+    GPT-NeoX and its kin have several blanks, which are looked for in normalised text, and stay what they are.
+    """
+    entry, content = token.entry, token.content
+    if content.strip(" \t\n") or any(entry[switch] is True for switch in ("single_word", "lstrip", "rstrip")):
+        return False
+    kept = len(content) > 1 and all(step.get("type") in _LEAVING_BLANKS for step in normal)
+    return kept or entry["normalized"] is not True
 
 
 def contexts(document: Document) -> tuple[list[Context], list[Context]]:

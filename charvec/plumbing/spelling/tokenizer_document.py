@@ -17,6 +17,7 @@ from charvec.errors import Note
 from charvec.plumbing.files import File
 from charvec.plumbing.safejson import parse
 from charvec.plumbing.spelling.normalizer import MAX_BYTES, MAX_DIGITS
+from charvec.plumbing.spelling.tokenizer_growth import check_growth
 from charvec.plumbing.spelling.tokenizer_model import (
     KINDS,
     MAX_ID,
@@ -104,6 +105,7 @@ class Document:
         normalizer, pre_tokenizer = value.get("normalizer"), value.get("pre_tokenizer")
         check_steps(normalizer, path, "normalizer")
         check_steps(pre_tokenizer, path, "pre_tokenizer")
+        check_growth(normalizer, path)
         notes = row_notes(rows, pieces, path)
         if clashing := clashes(pieces, added):
             listed = ", ".join(f"{token.content!r} at row {token.row}" for token in clashing[:5])

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.tokenizer_contexts import is_blanks
 from charvec.plumbing.spelling.tokenizer_document import Document
 from charvec.plumbing.spelling.tokenizer_steps import refuse, steps
 
@@ -73,6 +74,8 @@ def _looked_for(document: Document, chain: list[Step]) -> set[str] | None:
     found = {token.content for token in document.added if len(token.content) == 1}
     for token in document.added:
         if token.special or not chain or token.entry["normalized"] is not True:
+            continue
+        if is_blanks(token, list(steps(document.normalizer))):
             continue
         # of several characters one may be left: blanks at the edges are stripped, marks composed, parts replaced
         if len(token.content) > 1 and not (_WORD.fullmatch(token.content) and _keeps_words(document)):

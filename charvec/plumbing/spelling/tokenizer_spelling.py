@@ -9,7 +9,7 @@ other characters around.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.tokenizer_contexts import Context, answers, contexts, joins_words, trusted
 from charvec.plumbing.spelling.tokenizer_document import NOBODY, Document
+from charvec.plumbing.spelling.tokenizer_growth import growth_of
 from charvec.plumbing.spelling.tokenizer_shortcut import certain_ids, certain_text
-from charvec.plumbing.spelling.tokenizer_steps import growth_of, guarded, steps
+from charvec.plumbing.spelling.tokenizer_steps import guarded, steps
 from charvec.status import Status
 from charvec.vocabulary import Spelling
 
@@ -192,6 +193,7 @@ class TokenizerSpeller:
         """
         inside, blanks = contexts(self._numbered)
         words = joins_words(self._numbered)
+        alone = dict(enumerate(entries))
         answered: dict[int, Entry] = {}
         for level in [blanks, inside] if words else [inside, blanks]:
             # of a word that has no piece there may be one in other surroundings
@@ -200,11 +202,11 @@ class TokenizerSpeller:
                 for place in range(len(chars))
                 if place not in answered or (words and answered[place][0] > Status.BYTES)
             ]
-            answered |= self._said(chars, entries, left, level, level is inside)
+            answered |= self._said(chars, alone, left, level, level is inside)
         if self._numbered.pre_tokenizer is None:
             # then the words may be cut before the tokenizer sees them
             left = [place for place in range(len(chars)) if place not in answered]
-            answered |= self._said(chars, entries, left, [("", "")], False)
+            answered |= self._said(chars, alone, left, [("", "")], False)
         for place, char in enumerate(chars):
             if place in answered:
                 entries[place] = answered[place]
@@ -212,20 +214,26 @@ class TokenizerSpeller:
                 entries[place] = self._lost(char, Status.UNKNOWN)
         if edges := self._pieces_at_edges() if not words else {}:
             normalize = self._normalizer()
-            rest = [
-                place
-                for place, (char, entry) in enumerate(zip(chars, entries, strict=True))
-                if entry[0] not in (Status.EXACT, Status.NORMALIZED) and (char in edges or normalize(char) in edges)
-            ]
-            said = self._said(chars, entries, rest, [*blanks, ("", "")], False)
+            wished: dict[int, Entry] = {}
+            for place, (char, (status, _)) in enumerate(zip(chars, entries, strict=True)):
+                if status not in (Status.EXACT, Status.NORMALIZED):
+                    text = next((text for text in (normalize(char), char) if text in edges), "")
+                    if text:
+                        wished[place] = (Status.BOUNDARY if text == char else Status.NORMALIZED), (edges[text],)
+            said = self._said(chars, wished, list(wished), [*blanks, ("", "")], False)
             for place, entry in said.items():
                 if entry[0] in (Status.BOUNDARY, Status.NORMALIZED):
                     entries[place] = entry
 
     def _said(
-        self, chars: list[str], entries: list[Entry], places: list[int], level: list[Context], inside: bool
+        self,
+        chars: list[str],
+        wanted: Mapping[int, Entry],
+        places: list[int],
+        level: list[Context],
+        inside: bool,
     ) -> dict[int, Entry]:
-        """What the whole pipeline makes of characters in some contexts: the entry, if it is so in one; else the first.
+        """What the whole pipeline makes of characters in some contexts: the wanted, if it is so in one; else the first.
 
         Left out are characters that were never cut off from those around them.
         """
@@ -234,9 +242,9 @@ class TokenizerSpeller:
         for around in level:
             for place, ids in zip(left, answers(self._ends, [chars[place] for place in left], around), strict=True):
                 entry = None if ids is None else self._judged(chars[place], ids, inside)
-                if entry is not None and (place not in found or entry == entries[place]):
+                if entry is not None and (place not in found or entry == wanted[place]):
                     found[place] = entry
-            left = [place for place in left if found.get(place) != entries[place]]
+            left = [place for place in left if found.get(place) != wanted[place]]
             if not left:
                 break
         return found

@@ -8,15 +8,13 @@ from typing import Any, NoReturn
 
 from charvec.errors import CharvecError, DamagedFile
 
-__all__ = ["check_steps", "growth_of", "guarded", "refuse", "steps", "without_edges"]
+__all__ = ["check_steps", "guarded", "refuse", "steps", "without_edges"]
 
 #: Limits against hostile files. Steps, and sequences of them inside each other; published ones have up to 60 and 2.
 MAX_STEPS = 200
 MAX_DEPTH = 10
 #: Most characters of a pattern; those of published models have up to 500.
 MAX_PATTERN = 10_000
-#: How many characters the replacements of a normaliser may make of one, if all of them applied in turn.
-MAX_GROWTH = 10_000
 
 
 def refuse(path: str, problem: str, help: str = "download the file again") -> NoReturn:
@@ -86,7 +84,7 @@ def without_edges(part: Any) -> Any:
 
 
 def check_steps(part: Any, path: str, name: str) -> None:
-    """Refuse what could make the library eat the machine: patterns and replacements without measure."""
+    """Refuse what could make the library eat the machine: steps and patterns without measure."""
     if part is None:
         return
     if not isinstance(part, dict):
@@ -101,18 +99,3 @@ def check_steps(part: Any, path: str, name: str) -> None:
         form = next(iter(pattern.values()), "") if isinstance(pattern, dict) else ""
         if count >= MAX_STEPS or not isinstance(form, str) or len(form) > MAX_PATTERN:
             refuse(path, f"the {name} has too many steps, or a pattern that is too long")
-        if isinstance(pattern, dict) and not form:
-            refuse(path, f"the {name} looks for nothing")  # at which the library panics
-    if growth_of(part) > MAX_GROWTH:
-        refuse(path, f"the {name} can make more than {MAX_GROWTH:,} characters of one")
-
-
-def growth_of(part: Any) -> int:
-    """How many characters the replacements can make of one, if all of them applied in turn."""
-    growth = 1
-    for step in steps(part):
-        text, pattern = step.get("content", step.get("prepend")), step.get("pattern")
-        if isinstance(text, str):
-            longest = len(str(pattern.get("String", " "))) if isinstance(pattern, dict) else 1
-            growth = min(growth * max(1, -(-len(text) // max(1, longest))), 10**9)
-    return growth
