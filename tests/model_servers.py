@@ -1,7 +1,8 @@
-"""Servers on this machine that hand out models: a web server with its moods, and one that answers as the hub does."""
+"""Servers on this machine that hand out models: a web server with its moods, and those that answer as the hubs do."""
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import parse_qs, quote, unquote, urlparse
 
 Server = TypeVar("Server", bound="ModelServer")
 Request = http.server.BaseHTTPRequestHandler
@@ -238,6 +239,55 @@ class ModelHub(ModelServer):
     def refuse(self, request: Request, status: int, code: str) -> None:
         """Answer that there is nothing."""
         self.plain(request, status, X_Error_Code=code, X_Error_Message=code)
+
+
+class ModelScope(ModelServer):
+    """A server that answers as ModelScope does; models are ``/OWNER/NAME/FILE``, at a branch and a tag.
+
+    Attributes:
+        tag_name: the newest tag, which its older tools take when no revision is named.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tag_name = "v1.0"
+
+    def answer(self, request: Request) -> None:
+        """Answer one request."""
+        address = urlparse(request.path)
+        asked = re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)(/.+)?", unquote(address.path))
+        names = {each for each in self.files if asked and each.startswith(f"/{asked[1]}/")}
+        if not asked or not names:
+            self.say(request, 404, None)
+        elif asked[2] == "/revisions":
+            tags = [{"Revision": self.tag_name, "CreatedAt": 1_700_000_000}]
+            self.say(request, 200, {"RevisionMap": {"Branches": [{**tags[0], "Revision": "master"}], "Tags": tags}})
+        elif asked[2] == "/repo/files":
+            self.say(request, 200, {"Files": [self.described(name, name.split("/", 3)[3]) for name in sorted(names)]})
+        elif asked[2] == "/repo":
+            path = f"/{asked[1]}/{parse_qs(address.query)['FilePath'][0]}"
+            with self._lock:
+                self.requests.append((path, request.headers.get("Range")))
+                status = self.answers.pop(0) if self.answers else 0
+            if status:
+                self.plain(request, status)
+            else:
+                self.content(request, path, request.headers.get("Range"))
+        else:
+            self.say(request, 200, {"Name": asked[1]})
+
+    def described(self, path: str, name: str) -> dict[str, object]:
+        """What a listing says of a file."""
+        file = self.files[path]
+        data = file.read_bytes() if isinstance(file, Path) else file if isinstance(file, bytes) else file[1](0, file[0])
+        digest = hashlib.sha256(data).hexdigest()
+        about: dict[str, object] = {"Name": name.rpartition("/")[2], "Path": name, "Type": "blob", "Size": len(data)}
+        return {**about, "Sha256": digest, "Revision": "1" * 40, "CommittedDate": 1_700_000_000}
+
+    def say(self, request: Request, status: int, data: object) -> None:
+        """An answer in ModelScope's form."""
+        body = {"Code": status, "Success": status == 200, "Message": "", "Data": data}
+        self.plain(request, status, json.dumps(body).encode(), Content_Type="application/json")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_servers import ModelHub, ModelServer, Request, serving
+from model_servers import ModelHub, ModelScope, ModelServer, Request, serving
 from test_remote import MOTO, installed
 
 import charvec
@@ -942,30 +942,115 @@ assert not {{"fsspec", "aiohttp", "huggingface_hub", "urllib.request"}} & set(sy
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
 
 
+#: Beside the files of a model, in what versions up to 1.37 wrote.
+KEPT = {".mdl": b"\x80\x04}.", ".msc": b"\x80\x04].", ".mv": b"Revision:v1.0,CreatedAt:1700000000"}
+
+
 @pytest.mark.parametrize(
-    ("folder", "variable"),
+    ("folder", "variable", "kept"),
     [
-        (".cache/modelscope/hub/org/tiny", ""),
-        (".cache/modelscope/hub/org/ti___ny", ""),
-        (".cache/modelscope/hub/models/org/ti___ny", ""),
-        (".cache/modelscope/models/org/ti___ny", ""),
-        (".cache/modelscope/models/org--ti.ny/snapshots/master", ""),
-        ("elsewhere/models/org/ti___ny", "MODELSCOPE_CACHE"),
-        ("elsewhere/org/ti___ny", "MODELSCOPE_CACHE"),
-        ("elsewhere/models/org--ti.ny/snapshots/v1", "MS_CACHE_HOME"),
+        (".cache/modelscope/hub/org/tiny", "", (".mdl", ".msc")),
+        (".cache/modelscope/hub/org/ti.ny", "", (".mdl", ".msc")),
+        (".cache/modelscope/hub/org/ti___ny", "", KEPT),
+        (".cache/modelscope/hub/models/org/ti___ny", "", KEPT),
+        (".cache/modelscope/models/org--ti.ny/snapshots/master", "", ()),
+        (".cache/modelscope/models/org--ti.ny/snapshots/main", "", ()),
+        ("elsewhere/org/ti.ny", "MODELSCOPE_CACHE", (".mdl", ".msc")),
+        ("elsewhere/hub/org/ti___ny", "MODELSCOPE_CACHE", KEPT),
+        ("elsewhere/models/org/ti___ny", "MODELSCOPE_CACHE", KEPT),
+        ("elsewhere/models/org--ti.ny/snapshots/dev/v1.0", "MS_CACHE_HOME", ()),
     ],
 )
 def test_the_cache_of_modelscope(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, variable: str
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, variable: str, kept: Iterable[str]
 ) -> None:
-    """All its layouts; the same name in the cache of the hub comes first."""
+    """All its layouts, of the revision that is named where it is known; a download that failed is none."""
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
-    shutil.copytree(TINY, tmp_path / folder)
+    revision = next((each for each in ("dev/v1.0", "master", "main") if folder.endswith(each)), "")
+    revision = revision or ("v1.0" if ".mv" in kept else "")
     name = "org/tiny" if folder.endswith("/tiny") else "org/ti.ny"
-    model = charvec.open(name)
-    assert model.checkpoint.path == str(tmp_path / folder / "model.safetensors") and model.name == name
+    # what is left of one that failed
+    for top in (tmp_path / "elsewhere", tmp_path / ".cache/modelscope"):
+        for below in ("models/org/ti___ny", "models/org/tiny", "hub/models/org/tiny"):
+            (top / below).mkdir(parents=True)
+            (top / below / ".mdl").write_bytes(KEPT[".mdl"])
+        (top / "models/org--ti.ny/snapshots/v2").mkdir(parents=True)
+        (top / "models/org--ti.ny/snapshots/v2/model.safetensors.incomplete").write_bytes(b"x")
+    fails(NotFound, "E-OFFLINE", lambda: charvec.open(name))
+    shutil.copytree(TINY, tmp_path / folder, dirs_exist_ok=True)
+    for each in kept:
+        (tmp_path / folder / each).write_bytes(KEPT[each])
+    if "dev/v1.0" not in folder:
+        model = charvec.open(name)
+        assert model.checkpoint.path == str(tmp_path / folder / "model.safetensors") and model.name == name
+    for asked in {revision} - {""}:
+        model = charvec.open(name, revision=asked)
+        assert model.checkpoint.path == str(tmp_path / folder / "model.safetensors")
+    for asked in ("v2", "other", "../x", "a//b", "..", "/"):
+        with pytest.raises(CharvecError):
+            charvec.open(name, revision=asked)
     fails(NotFound, "E-OFFLINE", lambda: charvec.open("org/other"))
+
+
+#: Fetch a model and a file with ModelScope's own tools; older ones know https alone.
+FETCH = """
+import sys
+from modelscope.hub.file_download import model_file_download
+from modelscope.hub.snapshot_download import snapshot_download
+for name, module in list(sys.modules.items()):
+    if name.startswith("modelscope") and "MODELSCOPE_URL_SCHEME" in vars(module):
+        module.MODELSCOPE_URL_SCHEME = ""
+name, *revision = sys.argv[1:]
+snapshot_download(name, **dict(zip(["revision"], revision)))
+model_file_download(name, "config.json", **dict(zip(["revision"], revision)))
+"""
+
+
+@pytest.mark.parametrize("variable", ["", "MODELSCOPE_CACHE"])
+def test_what_modelscope_has_fetched(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Its own package writes the cache; names with dots, revisions, and a download that failed."""
+    pytest.importorskip("modelscope", reason="modelscope is not installed (pip install modelscope)")
+    path = os.pathsep.join(path for path in sys.path if path)
+    with serving(ModelScope()) as server:
+        for name in ("org/tiny", "org/ti.ny-1.5", "org/broken.1"):
+            server.folder(TINY, f"/{name}/")
+        settings = {"MODELSCOPE_DOMAIN": server.url, "PYTHONPATH": path, "NO_PROXY": "*"}
+        settings |= {variable: str(tmp_path / "elsewhere")} if variable else {}
+
+        def fetch(*arguments: str) -> int:
+            done = subprocess.run(
+                [sys.executable, "-c", FETCH, *arguments],
+                env={**os.environ, **settings},
+                capture_output=True,
+                cwd=tmp_path,
+                timeout=300,
+            )
+            return done.returncode
+
+        assert fetch("org/tiny") == 0 and fetch("org/ti.ny-1.5", "v1.0") == 0
+        server.answers = [404] * 1000
+        assert fetch("org/broken.1") != 0
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
+    for name in ("org/tiny", "org/ti.ny-1.5"):
+        model = charvec.open(name)
+        assert model.name == name and model.checkpoint.path.startswith(str(tmp_path))
+        assert charvec.open(name, revision=_kept_revision(model)).checkpoint.path == model.checkpoint.path
+        assert (charvec.dump(TEXTS, model=name).matrix == charvec.dump(TEXTS, model=TINY).matrix).all()
+    with pytest.raises(CharvecError):
+        charvec.open("org/ti.ny-1.5", revision="v9")
+    fails(NotFound, "E-OFFLINE", lambda: charvec.open("org/broken.1"))
+
+
+def _kept_revision(model: charvec.TokenEmbedding) -> str | None:
+    """The revision that the place of a model in the cache tells."""
+    folder = Path(model.checkpoint.path).parent
+    if folder.parent.name == "snapshots":
+        return folder.name
+    return (folder / ".mv").read_text().split(",")[0].removeprefix("Revision:") if (folder / ".mv").exists() else None
 
 
 # -- the command line
