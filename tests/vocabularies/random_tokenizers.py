@@ -273,6 +273,7 @@ class Oracle:
         self.nobody |= self._left_to_chance([token for token in added if token["normalized"]])
         self.mark_in_bytes = tuple(names.get(f"<0x{byte:02X}>", -2) for byte in "▁".encode())
         self.marks = {names[mark] for mark in ("▁", "Ġ") if mark in names}
+        self.mark = names.get("▁")
 
     def _left_to_chance(self, tokens: list[dict[str, Any]]) -> set[int]:
         forms = defaultdict(list)
@@ -311,10 +312,20 @@ class Oracle:
                 if start <= place < end
             ]
             found.add(self.bare(tuple(number for number, _ in mine)) if all(clean for _, clean in mine) else None)
+            if not mine and self.mark is not None and self._marked(before + char, behind):
+                found.add(() if self._marked(before, behind) else (self.mark,))
             # the mark may be all there is to it, or be spelt in bytes, which count
             if before.endswith(" ") or not before or tuple(number for number, _ in mine[:3]) == self.mark_in_bytes:
                 found |= {tuple(number for number, _ in mine)} if all(clean for _, clean in mine) else set()
         return found
+
+    def _marked(self, before: str, behind: str) -> bool:
+        """Whether what the second text becomes behind the first begins with a mark, which no character of it is."""
+        encoding = self.tokenizer.encode(before + behind, add_special_tokens=False)
+        first = next((i for i, (start, end) in enumerate(encoding.offsets) if start <= len(before) < end), None)
+        if first is None or behind[:1] in ("", " ", "▁"):
+            return False
+        return str(self.tokenizer.id_to_token(encoding.ids[first])).startswith("▁")
 
 
 ROUND = AROUND + ".字"

@@ -165,6 +165,20 @@ def test_added_tokens_of_blanks(tmp_path: Path) -> None:
     assert spelling.library == ""
 
 
+@pytest.mark.parametrize("scheme", ["always", "first"])
+def test_white_space_that_a_mark_stands_for(scheme: str, tmp_path: Path) -> None:
+    """XLM-R and T5 cut texts at white space, and begin each word with a mark: that is what is left of the blank."""
+    tokenizer = unigram("?", "▁", "字", "a")
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme=scheme)]
+    )
+    marked = scheme == "always"
+    assert tokenizer.encode("字\u3000a\n字").ids == ([1, 2, 1, 3, 1, 2] if marked else [1, 2, 3, 2])
+    left = ("normalized", (1,)) if marked else ("removed", ())
+    assert spelt(tmp_path, tokenizer, " \n\u3000\u2028字▁") == [*[left] * 4, ("exact", (2,)), ("exact", (1,))]
+
+
 @pytest.mark.parametrize("pattern", [{"String": ""}, {"Regex": ""}])
 def test_every_character_for_itself(pattern: dict[str, str], tmp_path: Path) -> None:
     """Character models cut texts where nothing stands, which is everywhere."""

@@ -157,13 +157,25 @@ class Document:
     @property
     def begins_parts(self) -> bool:
         """Whether a blank is put before every part of a text that has been cut by more than its white space."""
-        cut = False
+        before, always = self._before_marks
+        return always and any(kind != "WhitespaceSplit" for kind in before)
+
+    @property
+    def begins_words(self) -> bool:
+        """Whether white space is cut away, and what stood behind it begins with a mark instead: XLM-R's and T5's."""
+        before, always = self._before_marks
+        return always and {*before} == {"WhitespaceSplit"}
+
+    @property
+    def _before_marks(self) -> tuple[list[Any], bool]:
+        """The kinds of pre-tokenizing steps before marks are put, and whether every part of a text gets one."""
+        kinds: list[Any] = []
         for step in steps(self.pre_tokenizer):
             if step.get("type") == "Metaspace":
                 scheme = step.get("prepend_scheme", "always" if step.get("add_prefix_space", True) else "never")
-                return cut and scheme == "always"
-            cut = cut or step.get("type") != "WhitespaceSplit"
-        return False
+                return kinds, scheme == "always"
+            kinds.append(step.get("type"))
+        return kinds, False
 
     @property
     def unknown(self) -> int | None:

@@ -50,7 +50,7 @@ def certain_text(document: Document) -> Step | None:
         made = _pre_tokenizer(step)
         if made is None:
             return None
-        chain.append(made)
+        chain.append(_blank_instead(made) if document.begins_words and made is _without_white else made)
     if document.suffix or document.begins_parts:
         return None
 
@@ -194,6 +194,11 @@ def _without_white(char: str) -> str | None:
     if char.isascii():
         return None if char < " " and char not in _WHITE else "" if char in _WHITE else char
     return None if _category(char)[0] in "ZC" or char.isspace() else char
+
+
+def _blank_instead(step: Step) -> Step:
+    """The step, with a blank for white space that it cuts away, which the next step makes a mark of."""
+    return lambda char: " " if step(char) == "" else step(char)
 
 
 #: Behaviours of a splitting step that delete nothing.

@@ -109,6 +109,8 @@ class TokenizerSpeller:
             spelt = _encode(self._inside, chars)
             if self._numbered.suffix or self._numbered.begins_parts:
                 self._words_alone(chars, spelt)
+            if self._trusted and self._numbered.begins_words:
+                self._marks_of_words(chars, spelt)
             entries = [self._classify(char, ids) for char, ids in zip(chars, spelt, strict=True)]
             if self._trusted:
                 self._look_at_edges(chars, entries)
@@ -125,6 +127,18 @@ class TokenizerSpeller:
         ends = _encode(self._ends, [chars[place] for place in places])
         for place, ids in zip(places, ends, strict=True):
             spelt[place] = ids
+
+    def _marks_of_words(self, chars: list[str], spelt: list[list[int]]) -> None:
+        """White space that is cut away gets the mark that stands in its place, before what follows."""
+        mark = self._pieces.get(self._mark)
+        places = [place for place, ids in enumerate(spelt) if not ids]
+        if mark is None or not places:
+            return
+        normalize, split = self._normalizer(), self._inside.pre_tokenizer
+        for place in places:
+            text = normalize(chars[place])
+            if text and not split.pre_tokenize_str(text):
+                spelt[place] = [mark]
 
     @property
     def _ends(self) -> Any:
