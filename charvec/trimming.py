@@ -27,6 +27,7 @@ from charvec.plumbing.models.model_places import origin as place_of
 from charvec.plumbing.models.trimmed_files import ids_in
 from charvec.plumbing.models.trimmed_folder import files_in, read_json, write_rest, write_weights
 from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
+from charvec.plumbing.spelling.added_tokens import WithAdded
 from charvec.plumbing.spelling.piece_closure import kept_pieces, normalised
 from charvec.plumbing.spelling.tokenizer_document import Document
 from charvec.plumbing.spelling.tokenizer_steps import steps
@@ -188,6 +189,8 @@ def _document(model: TokenEmbedding) -> Document:
 
 def _kind(model: TokenEmbedding) -> str:
     """What a vocabulary is that cannot be trimmed."""
+    if isinstance(model.vocabulary.spell, WithAdded):
+        return "a list of pieces to which characters were added in another file"
     if model.vocabulary.kind == "wordpiece":  # in the words of a dictionary, which no tokenizer of ours cuts
         return "a vocabulary of BertJapaneseTokenizer"
     return f"a vocabulary of kind {model.vocabulary.kind}"

@@ -62,6 +62,8 @@ def members() -> Iterator[Member]:
 #: A special token of BERT in UTF-16 without a byte order mark.
 _ASCII_UTF16 = re.compile(rb"\[\0(?:P\0A\0D|U\0N\0K|C\0L\0S)\0\]")
 
+#: An added token of one character, as it is or escaped.
+_ADDED = re.compile(rb'"content"\s*:\s*"(?:[^"\\\x80-\xff]|[\xc2-\xf4][\x80-\xbf]{1,3}|(?:\\u[0-9A-Fa-f]{4}){1,2})"')
 _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 
 #: Names of vocabulary files in model folders, best first. A list of WordPiece is a tenth of its ``tokenizer.json``, and
@@ -88,7 +90,7 @@ def locate(model: str, root: str = "") -> str:
         found = [path for path in (places.join(folder, name) for name in FOLDER_FILES) if places.exists(path)]
         if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
             # the list of pieces of a WordPiece tokenizer, or a list of something else
-            return found[_is_other_than_wordpiece(found[1])]
+            return found[_says_more(found[1])]
         if found and found[0] == places.join(folder, "vocab.json"):
             # Marian and M2M100 number the pieces of a SentencePiece model in it
             models = [path for path in found if path.endswith(("source.spm", "sentencepiece.bpe.model"))]
@@ -136,12 +138,16 @@ _LIST = re.compile(r"vocab.*\.(?:txt|json)$", re.IGNORECASE)
 _LOOKED_AT = 8
 
 
-def _is_other_than_wordpiece(path: str) -> bool:
-    """Whether a ``tokenizer.json`` says that its model is another one than WordPiece; a quick look, not a check."""
+def _says_more(path: str) -> bool:
+    """Whether a ``tokenizer.json`` says more than the list of pieces beside it; a quick look, not a check.
+
+    Its model is another one than WordPiece, or characters were added to it later, which the list does not have.
+    """
     with File(path) as file:
         # beyond the limit the reader refuses it
-        kind = _MODEL.search(file.pread(0, min(file.size, 64_000_000)))
-    return kind is not None and kind[1] != b"WordPiece"
+        data = file.pread(0, min(file.size, 64_000_000))
+    kind = _MODEL.search(data)
+    return kind is not None and (kind[1] != b"WordPiece" or _ADDED.search(data, 0, kind.start()) is not None)
 
 
 def read(path: str | os.PathLike[str], *, lowercase: bool | None = None) -> Vocabulary:

@@ -14,9 +14,11 @@ from collections import Counter
 import numpy as np
 
 from charvec.errors import DamagedFile
+from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.protobuf import I32, LEN, VARINT, Malformed, fields
+from charvec.plumbing.spelling.added_tokens import extent, read_added, with_added
 from charvec.plumbing.spelling.casing import refuse_casing
 from charvec.plumbing.spelling.charsmap import Charsmap
 from charvec.plumbing.spelling.piece_rows import CHANGING, PieceRows, read_piece_rows
@@ -107,7 +109,8 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     around = read_piece_rows(path, lowercase, model.pieces)
     if around.tokenizer not in CHANGING:
         refuse_casing(path, "SentencePiece", lowercase)
-    speller = _speller(model, around, path)
+    added = read_added(places.parent(path), around.config, around.files)
+    speller = with_added(_speller(model, around, path), added)
     settings: dict[str, bool | str | None] = {
         "model": MODELS[model.kind],
         "normalizer": model.normalizer,
@@ -125,6 +128,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         settings,
         (path, *around.files),
         tuple(around.notes),
+        extent(added),
     )
 
 

@@ -16,6 +16,7 @@ from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, read_whole
 from charvec.plumbing.spelling import byte_alphabet
+from charvec.plumbing.spelling.added_tokens import read_added
 from charvec.plumbing.spelling.merges import merges_of
 from charvec.plumbing.spelling.normalizer import MAX_BYTES, read_object
 from charvec.plumbing.spelling.tokenizer_document import Document, parse_whole
@@ -56,7 +57,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     merges_path = str(merges_of(path))
     merges = _merges(merges_path)
     folder = places.parent(path)
-    config, added, files = _beside(folder, vocab)
+    config, added, files = _beside(folder)
     suffix = SUFFIX if any(merge.endswith(SUFFIX) for merge in merges) else None
     normalizers: list[dict[str, Any]] = []
     if suffix:
@@ -110,28 +111,16 @@ def _merges(path: str) -> list[str]:
     return merges
 
 
-def _beside(folder: str, vocab: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+def _beside(folder: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """The configuration, the tokens that ``tokenizer_config.json`` or ``added_tokens.json`` add, and the files read."""
     config: dict[str, Any] = {}
-    tokens: dict[str, tuple[Any, bool]] = {}
     files = []
-    path = places.join(folder, "added_tokens.json")
-    if places.exists(path):
-        files.append(path)
-        # which of them are special is not said; those of one character are text
-        tokens = {content: (row, len(content) != 1) for content, row in read_object(path).items()}
     path = places.join(folder, "tokenizer_config.json")
     if places.exists(path):
         files.append(path)
         config = read_object(path)
-        entries = config.get("added_tokens_decoder", {})
-        for row, entry in entries.items() if isinstance(entries, dict) else ():
-            if not isinstance(entry, dict) or not isinstance(entry.get("content"), str) or not row.isdecimal():
-                refuse(path, f"{str(entry)[:80]!r} is no added token")
-            tokens[entry["content"]] = (int(row[:19]), entry.get("special") is True)
+    tokens = read_added(folder, config, files)
     switches = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     # the library numbers tokens in turn, so they are handed over in the order of their rows
-    added = [
-        {"id": row, "content": content, "special": special, **switches} for content, (row, special) in tokens.items()
-    ]
-    return config, sorted(added, key=lambda token: str(token["id"]).zfill(20)), files
+    added = [{"id": each.row, "content": each.content, "special": each.special, **switches} for each in tokens]
+    return config, added, files

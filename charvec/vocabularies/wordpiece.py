@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from charvec.errors import Note, WrongFile
+from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
-from charvec.plumbing.spelling.japanese import Japanese
+from charvec.plumbing.spelling.added_tokens import extent, read_added, with_added
+from charvec.plumbing.spelling.japanese import Japanese, composes
 from charvec.plumbing.spelling.normalizer import Normalizer, read_normalizer
 from charvec.plumbing.spelling.piece_lists import read_lines, row_notes
 from charvec.plumbing.spelling.wordpieces import WordPiece, decide_casing
@@ -55,6 +57,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     settings = normalizer.settings
     casing = "uncased" if settings["lowercase"] else "cased"
     rows = [(piece, row) for row, piece in enumerate(lines)] if len(pieces) < len(lines) else []
+    added = read_added(places.parent(path), normalizer.config, normalizer.files)
     notes = [*row_notes(path, rows, pieces), *normalizer.notes]
     notes.append(Note("N-CASING", f"the vocabulary is {casing}: {why}", path))
     return Vocabulary(
@@ -62,10 +65,11 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         NAME,
         len(lines),
         blake2b(data, digest_size=32).hexdigest(),
-        japanese or WordPiece(pieces, settings),
+        with_added(japanese or WordPiece(pieces, settings), added),
         settings if japanese is None else {"normalizer": "NFKC", "lowercase": settings["lowercase"]},
         (path, *normalizer.files),
         tuple(notes),
+        extent(added),
         unused=_unused(pieces) if b"[unused" in data else (),
     )
 
@@ -105,7 +109,7 @@ def _japanese(normalizer: Normalizer, pieces: dict[str, int], lowercase: bool | 
     return Japanese(
         pieces,
         lowercase=bool(settings["lowercase"] if lowercase is None else lowercase),
-        composed=options.get("normalize_text") is not False and config.get("do_word_tokenize") is not False,
+        composed=composes(config),
         characters=parts == "character",
     )
 

@@ -401,6 +401,23 @@ def test_text_changed_before_as_transformers_does(tmp_path: Path) -> None:
         assert [ours(char) for char in chars] == theirs
 
 
+def test_japanese_words_are_composed_before(tmp_path: Path) -> None:
+    """MeCab's, Sudachi's and Juman++'s words come from the NFKC of a text; without them SentencePiece sees the text."""
+    data = model([*PLAIN, ("~", -2.0), ("～", -3.0)])
+    path = write(tmp_path, data, "spiece.model")
+    (row,) = spelt(path, "～")[0][1]
+
+    def rows(**config: Any) -> tuple[int, ...]:
+        config = {"tokenizer_class": "BertJapaneseTokenizer", **config}
+        return spelt(write(tmp_path, data, "spiece.model", tokenizer_config=config), "～")[0][1]
+
+    for words in ("mecab", "sudachi", "jumanpp"):
+        assert rows(word_tokenizer_type=words) == spelt(path, "~")[0][1] != (row,)
+    assert rows() == (row,)
+    assert rows(word_tokenizer_type="mecab", do_word_tokenize=False) == (row,)
+    assert rows(word_tokenizer_type="mecab", mecab_kwargs={"normalize_text": False}) == (row,)
+
+
 def test_blanks_of_cpm(tmp_path: Path) -> None:
     """Its tokenizer writes block elements for a blank and a line end, before white space is squeezed."""
     pieces = [*PLAIN, ("▂", -1.0), ("▃", -1.0)]
@@ -489,7 +506,7 @@ def test_ids_that_are_no_places(beside: dict[str, Any], tmp_path: Path) -> None:
 def test_ids_that_are_places(tmp_path: Path) -> None:
     """That is no proof, but worth saying."""
     own = {str(row): {"content": token} for row, token in enumerate(("<unk>", "<s>", "</s>"))}
-    decoder = {**own, "9": {"content": "<mask>"}, "x": {"content": "a"}, "1": {"content": "<s>"}}
+    decoder = {**own, "9": {"content": "<mask>"}, "1": {"content": "<s>"}}
     vocabulary = vocabularies.read(
         write(tmp_path, model(PLAIN), "tokenizer.model", tokenizer_config={"added_tokens_decoder": decoder})
     )

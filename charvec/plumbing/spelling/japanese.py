@@ -10,6 +10,7 @@ Source: transformers, ``tokenization_bert_japanese.py``, and what MeCab makes of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -18,10 +19,21 @@ from numpy.typing import NDArray
 from charvec.status import Status
 from charvec.vocabulary import Spelling
 
-__all__ = ["Japanese"]
+__all__ = ["Japanese", "composes"]
 
 #: What MeCab takes for the end of a word.
 _WHITE = " \t\n\v"
+
+
+def composes(config: Mapping[str, Any]) -> bool:
+    """Whether a BertJapanese tokenizer makes words from the NFKC of a text, by its ``tokenizer_config.json``.
+
+    MeCab, Sudachi and Juman++ do so unless they are told not to; the basic cutting at blanks does not.
+    """
+    words = config.get("word_tokenizer_type", "basic")
+    options = config.get(f"{words}_kwargs") if isinstance(words, str) else None
+    told = isinstance(options, dict) and options.get("normalize_text") is False
+    return words != "basic" and config.get("do_word_tokenize") is not False and not told
 
 
 class Japanese:

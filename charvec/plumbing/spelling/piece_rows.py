@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from charvec.errors import Ambiguous, DamagedFile, Note
 from charvec.plumbing import places
+from charvec.plumbing.spelling.japanese import composes
 from charvec.plumbing.spelling.normalizer import read_object, tokenizer_name
 from charvec.valueclass import dataclass, field
 
@@ -134,6 +135,7 @@ class PieceRows:
         squeeze: whether every white space becomes a plain space first.
         replaced: what is written for some characters, by code point, before all that; None for nothing.
         form: the normal form that text is brought to after all that; None for none.
+        config: all that ``tokenizer_config.json`` says.
         files: the files that were read.
         notes: remarks for the user.
     """
@@ -146,6 +148,7 @@ class PieceRows:
     squeeze: bool = False
     replaced: dict[int, str | None] = field(default_factory=dict)
     form: Form | None = None
+    config: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -187,7 +190,7 @@ def read_piece_rows(path: str, lowercase: bool | None, pieces: Sequence[str] = (
     tokenizer_config = _read_object(places.join(places.parent(path), "tokenizer_config.json"), result)
     config = _read_object(places.join(places.parent(path), "config.json"), result)
     name = _name(tokenizer_config, config)
-    result.tokenizer = name
+    result.tokenizer, result.config = name, tokenizer_config
     if name in NUMBERED:
         result.rows = _numbers(places.join(places.parent(path), "vocab.json"), result)
     if name in ELSEWHERE or result.rows == {}:
@@ -232,6 +235,8 @@ def read_piece_rows(path: str, lowercase: bool | None, pieces: Sequence[str] = (
             Note("W-PIECE-ROWS", f"{path}: row ids are taken to be the pieces' places in the file; {said_by}", path)
         )
     result.replaced, result.form = REPLACED.get(name, {}), COMPOSING.get(name)
+    if name == "BertJapanese" and not composes(tokenizer_config):
+        result.form = None
     if lowercase is not None:
         result.lowercase = lowercase
     return result
