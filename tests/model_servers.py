@@ -127,6 +127,8 @@ class ModelServer:
             request.close_connection = True
         if self.tag:
             request.send_header("ETag", self.tag(path))
+        for name, value in self.more(path).items():
+            request.send_header(name, value)
         request.end_headers()
         if request.command == "HEAD":
             return
@@ -147,6 +149,10 @@ class ModelServer:
             with self._lock:
                 self.sent += len(block)
             request.wfile.write(block)
+
+    def more(self, path: str) -> dict[str, str]:
+        """Headers that only some servers send."""
+        return {}
 
     def asked(self, path: str) -> list[str | None]:
         """The parts that were asked for of a file."""
@@ -185,9 +191,10 @@ class ModelHub(ModelServer):
 
     def answer(self, request: Request) -> None:
         """Answer one request."""
-        path = unquote(urlparse(request.path).path)
-        api = re.fullmatch(r"/api/models/(.+?)(?:/revision/(.+))?", path)
-        file = re.fullmatch(r"/(.+)/resolve/([^/]+)/(.+)", path)
+        quoted = urlparse(request.path).path  # in revisions with / it is %2F
+        path = unquote(quoted)
+        api = re.fullmatch(r"/api/models/(.+?)(?:/(?:revision|tree)/(.+))?", path)
+        file = re.fullmatch(r"/(.+)/resolve/([^/]+)/(.+)", quoted)
         found = api or file
         if not found:
             super().answer(request)
@@ -196,7 +203,7 @@ class ModelHub(ModelServer):
             self.requests.append((path, request.headers.get("Range")))
             self.headers.append(dict(request.headers))
             status = self.answers.pop(0) if self.answers else 0
-        model, revision = found[1], found[2] or "main"
+        model, revision = unquote(found[1]), unquote(found[2] or "main")
         if status:
             self.plain(request, status)
         elif model in self.renamed:
@@ -212,13 +219,30 @@ class ModelHub(ModelServer):
             top = f"/{model}/{commit}/"
             if not commit:
                 self.refuse(request, 404, "RevisionNotFound")
+            elif api and "/tree/" in path:
+                self.plain(request, 200, json.dumps(self.tree(top)).encode(), Content_Type="application/json")
             elif api:
                 names = [{"rfilename": each[len(top) :]} for each in self.files if each.startswith(top)]
                 body = {"_id": "1", "id": model, "modelId": model, "sha": commit, "siblings": names, "tags": []}
                 body |= {"private": False, "downloads": 0, "likes": 0, "createdAt": "2024-01-01T00:00:00.000Z"}
                 self.plain(request, 200, json.dumps(body).encode(), Content_Type="application/json")
             else:
-                self.resolve(request, top + found[3])
+                self.resolve(request, top + unquote(found[3]))
+
+    def tree(self, top: str) -> list[dict[str, object]]:
+        """What the hub says of the files below a folder."""
+        entries: list[dict[str, object]] = []
+        for path in sorted(self.files):
+            file = self.files[path]
+            if path.startswith(top) and isinstance(file, Path):
+                about = {"type": "file", "path": path[len(top) :], "size": file.stat().st_size}
+                entries.append({**about, "oid": hashlib.sha1(path.encode()).hexdigest()})
+        return entries
+
+    def more(self, path: str) -> dict[str, str]:
+        """The commit a file is of, without which the hub's own tools take nothing."""
+        commit = next((part for part in path.split("/") if re.fullmatch("[0-9a-f]{40}", part)), None)
+        return {"X-Repo-Commit": commit} if commit else {}
 
     def resolve(self, request: Request, path: str) -> None:
         """Send a small file, and say where a large one is."""

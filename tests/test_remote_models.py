@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -860,6 +861,55 @@ def test_the_cache_beside_the_hub(models: ModelHub, cache: Path, monkeypatch: py
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     model = charvec.open("org/tiny")
     assert [note.code for note in model.notes if "HUB" in note.code] == ["W-HUB-CACHE"]
+
+
+def test_what_the_hub_s_own_tools_have_fetched(tmp_path: Path) -> None:
+    """Its package writes the cache, whole models and single files, and they are read without a network."""
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    path = os.pathsep.join(path for path in sys.path if path)
+    settled = {"PYTHONPATH": path, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    fetch = """
+import huggingface_hub as hub
+hub.snapshot_download("org/ti.ny")
+for name in ("vocab.txt", "model.safetensors", "config.json"):
+    hub.hf_hub_download("org/ti.ny", name, revision="refs/pr/1")
+hub.hf_hub_download("org/parts", "config.json")
+"""
+    look = f"""
+import sys, charvec
+from charvec import CharvecError
+codes = []
+for name in ("org/parts", "org/ti.ny@v2", "org/none"):
+    try:
+        charvec.open(name)
+    except CharvecError as error:
+        codes.append(error.code)
+local = charvec.dump({str(TEXTS)!r}, model={str(TINY)!r})
+for name in ("org/ti.ny", "hf://org/ti.ny@refs/pr/1", "org/ti.ny@{OTHER}"):
+    vectors = charvec.dump({str(TEXTS)!r}, model=name)
+    assert vectors.chars == local.chars and (vectors.matrix == local.matrix).all()
+    codes.append(vectors.source["source"]["revision"][:1])
+print(*codes)
+"""
+    with serving(ModelHub()) as server:
+        server.tag = lambda path: f'"{hashlib.sha1(path.encode()).hexdigest()}"'
+        server.add("org/ti.ny", TINY, COMMIT)
+        server.add("org/ti.ny", TINY, OTHER, "refs/pr/1")
+        server.add("org/parts", TINY, COMMIT)
+        for code, more in (
+            (fetch, {"HF_ENDPOINT": server.url, "HF_HUB_DISABLE_XET": "1"}),
+            (look, {"HF_HUB_OFFLINE": "1"}),
+        ):
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, **settled, **more},
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["E-NO-CHECKPOINT", "E-OFFLINE", "E-OFFLINE", "1", "2", "2"]
 
 
 #: The command; where the tests run in the background, Ctrl-C would be ignored.
