@@ -19,6 +19,7 @@ from charvec.plumbing import places
 from charvec.plumbing.files import File, unrecognised
 from charvec.plumbing.models.model_folders import vocabulary_folders
 from charvec.plumbing.models.model_places import settle
+from charvec.plumbing.spelling.normalizer import read_object, tokenizer_name
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["MEMBERS", "Member", "fitting", "locate", "members", "read"]
@@ -72,7 +73,20 @@ FOLDER_FILES = (
     *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json", "word2id.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model", "source.spm"),
     *("qwen.tiktoken", "hy.tiktoken"),
+    # SpeechT5; ProphetNet, whose pieces are WordPieces or SentencePieces
+    *("spm_char.model", "prophetnet.tokenizer"),
 )
+#: Names that are probably a vocabulary's too, of programs not known here.
+_LIKE = re.compile(
+    r"vocab.*\.(?:txt|json|tsv)|.*\.(?:spm|tiktoken|vocab)|(?:sp|spiece|bpe|tok).*\.model|.*word2id.*", re.IGNORECASE
+)
+#: Tokenizers that have none, and what they do instead.
+_WITHOUT = {
+    "ByT5": "spells texts in bytes",
+    "MyT5": "spells texts in bytes",
+    "Perceiver": "spells texts in bytes",
+    "Canine": "takes code points for numbers and hashes them",
+}
 
 
 def locate(model: str, root: str = "") -> str:
@@ -84,6 +98,7 @@ def locate(model: str, root: str = "") -> str:
 
     Raises:
         NotFound: ``E-VOCAB-MISSING``.
+        WrongFile: ``E-TOKENIZER-KIND`` when the model needs none.
     """
     folders = [model] if places.is_folder(model) else vocabulary_folders(model, root)
     for folder in folders:
@@ -97,13 +112,48 @@ def locate(model: str, root: str = "") -> str:
             return (models or found)[0]
         if found:
             return found[0]
+    for folder in folders:
+        _refuse_without(folder)
+    help = "name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint"
+    there = [] if places.is_remote(model) else [name for folder in folders for name in _like(folder)]
+    if there:
+        help = f"if {' or '.join(there[:3])} is the vocabulary, name it with --vocab (in Python: vocab=...)"
     raise NotFound(
         "E-VOCAB-MISSING",
         f"no vocabulary beside {model}",
         path=model,
         found="none of " + ", ".join(FOLDER_FILES),
-        help="name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint",
+        help=help,
     )
+
+
+def _like(folder: str) -> list[str]:
+    """Files of a folder on this machine that are called as a vocabulary might be."""
+    if not places.is_folder(folder or "."):
+        return []
+    return [places.join(folder, name) for name in places.names(folder) if _LIKE.fullmatch(name)]
+
+
+def _refuse_without(folder: str) -> None:
+    """Refuse a model whose tokenizer has no vocabulary, by what lies in its folder.
+
+    Raises:
+        WrongFile: ``E-TOKENIZER-KIND``.
+    """
+    for name in ("tokenizer_config.json", "config.json"):
+        path = places.join(folder, name)
+        try:
+            values = read_object(path) if places.is_file(path) else {}
+        except CharvecError:
+            continue  # that one is damaged is not what the user asked
+        kind = tokenizer_name(values) or str(values.get("model_type")).capitalize()
+        if kind in _WITHOUT:
+            raise WrongFile(
+                "E-TOKENIZER-KIND",
+                f"{path}: the tokenizer {kind} has no vocabulary; it {_WITHOUT[kind]}",
+                path=path,
+                help="no character has a row of its own in such a model; choose another",
+            )
 
 
 def fitting(model: str, root: str, rows: int, than: str) -> str:

@@ -56,6 +56,13 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     vocab, data = parse_whole(file)
     merges_path = str(merges_of(path))
     merges = _merges(merges_path)
+    foreign = {*"".join(merges)} - {*byte_alphabet.CHARS, " "}
+    if foreign:
+        refuse(
+            path,
+            f"its merges are of characters such as {min(foreign)!r}, not of bytes: this is no byte-level BPE",
+            "name the model's tokenizer.json instead, if it has one; XLM and its relatives do more than merge",
+        )
     folder = places.parent(path)
     config, added, files = _beside(folder)
     suffix = SUFFIX if any(merge.endswith(SUFFIX) for merge in merges) else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from charvec.errors import Note
+from charvec.errors import Note, WrongFile
+from charvec.plumbing import places
 from charvec.plumbing.files import File
 from charvec.plumbing.spelling.listed import SPECIALS, listed_vocabulary
 from charvec.plumbing.spelling.piece_lists import read_lines
@@ -18,6 +19,8 @@ __all__ = ["NAME", "read", "sniff"]
 
 NAME = "word-list"
 
+#: What lies beside the list of pieces of GPT-NeoX-Japanese, and of no other.
+EMOJI = "emoji.json"
 #: Longest piece of a list, in characters; a longer line is a text.
 MAX_PIECE = 100
 
@@ -47,10 +50,19 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     """Read the list.
 
     Raises:
+        WrongFile: ``E-TOKENIZER-KIND`` for the list of a tokenizer that does more than look words up.
         CharvecError: as :func:`charvec.plumbing.spelling.piece_lists.read_lines` and
             :func:`charvec.plumbing.spelling.normalizer.read_normalizer`.
     """
     data, lines = read_lines(file)
+    if places.is_file(places.join(places.parent(file.path), EMOJI)):
+        raise WrongFile(
+            "E-TOKENIZER-KIND",
+            f"{file.path} belongs to the tokenizer GPTNeoXJapanese, as {EMOJI} beside it tells",
+            path=file.path,
+            found="it writes other characters for some, and gives several the row of one line",
+            help="charvec does not follow it; name another model",
+        )
     vocabulary = listed_vocabulary(file.path, data, [(line, row) for row, line in enumerate(lines)], lowercase)
     if "" not in lines:
         return vocabulary
