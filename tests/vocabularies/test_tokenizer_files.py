@@ -660,6 +660,21 @@ def test_the_two_files_of_gpt_2_are_its_tokenizer() -> None:
     assert one.row_ids.tobytes() == other.row_ids.tobytes()
 
 
+def test_merges_behind_longer_ones(tmp_path: Path) -> None:
+    """A merge of two bytes counts however late it comes, and whatever the pair beside it, as in the library."""
+    long = [f"{'a' * size} {'a' * size}" for size in (1, 2, 4, 8, 16, 32, 64)]
+    merges = [*long, "â Ī", "âĪ Ĵ", "ä ¸", "¸ Ń"]
+    pieces = [*byte_alphabet.CHARS, *(merge.replace(" ", "") for merge in merges)]
+    (tmp_path / "vocab.json").write_text(json.dumps({piece: row for row, piece in enumerate(pieces)}))
+    (tmp_path / "merges.txt").write_text("\n".join(merges), "utf-8")
+    library = Tokenizer(models.BPE.from_file(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt")))
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    text = "−∓中丰"
+    found = spelt(vocabularies.read(tmp_path / "vocab.json"), text)
+    assert [rows for _, rows in found] == [tuple(library.encode(char).ids) for char in text]
+    assert found[0][0] == "exact"
+
+
 @pytest.mark.parametrize("names", [("gpt2-vocab.json", "gpt2-merges.txt"), ("encoder.json", "vocab.bpe")])
 def test_older_names(tmp_path: Path, names: tuple[str, str]) -> None:
     """OpenAI's, and those of before there were folders."""

@@ -12,6 +12,7 @@ import unicodedata
 from base64 import b64decode
 from collections.abc import Callable
 from itertools import pairwise
+from math import inf
 from typing import Any, Literal
 
 from charvec.plumbing.spelling import byte_alphabet
@@ -256,7 +257,8 @@ def _byte_level(document: Document) -> Callable[[str], tuple[int, ...] | None]:
 def _merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
     """Byte pair encoding: the most urgent merge first, the leftmost of equals."""
     while len(parts) > 1:
-        best = min(pairwise(parts), key=lambda pair: ranks.get(pair, len(ranks)))
+        # ranks has not all merges, so that its length is no rank behind all others
+        best = min(pairwise(parts), key=lambda pair: ranks.get(pair, inf))
         if best not in ranks:
             break
         place = next(at for at in range(len(parts)) if (parts[at], parts[at + 1]) == best)
