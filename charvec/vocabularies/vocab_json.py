@@ -31,6 +31,8 @@ NAME = "vocab-json"
 
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\d')
 SUFFIX = "</w>"
+#: What CLIP takes for a word, of which the last piece has the suffix: every digit is one. White space is none.
+CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 def sniff(file: File) -> bool:
@@ -67,8 +69,13 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     config, added, files = _beside(folder)
     suffix = SUFFIX if any(merge.endswith(SUFFIX) for merge in merges) else None
     normalizers: list[dict[str, Any]] = []
+    pre_tokenizer: dict[str, Any] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    pre_tokenizer["use_regex"] = True
     if suffix:
-        normalizers = [{"type": "NFC"}, {"type": "Lowercase"}]
+        blanks = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+        normalizers = [{"type": "NFC"}, blanks, {"type": "Lowercase"}]
+        words = {"type": "Split", "pattern": {"Regex": CLIP_WORDS}, "behavior": "Removed", "invert": True}
+        pre_tokenizer = {"type": "Sequence", "pretokenizers": [words, pre_tokenizer]}
     elif str(config.get("tokenizer_class")).startswith("Qwen"):
         normalizers = [{"type": "NFC"}]
     document = Document.of(
@@ -76,7 +83,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
             "model": {"type": "BPE", "vocab": vocab, "merges": merges, "end_of_word_suffix": suffix},
             "added_tokens": added,
             "normalizer": {"type": "Sequence", "normalizers": normalizers},
-            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+            "pre_tokenizer": pre_tokenizer,
         },
         path,
     )
