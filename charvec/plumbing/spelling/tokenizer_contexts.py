@@ -52,6 +52,7 @@ def trusted(document: Document) -> bool:
         and not _blank_first(split[1:])  # it would stand before every part
         and (_tells_words(normal, kinds) if joins_words(document) else _ends_in_order(kinds))
         and (not document.suffix or _tells_ends(split, kinds))
+        and not document.spells_marks
         and (document.model.get("ignore_merges") is not True or _tells_whole(normal, split))
         and all(_plain(token, bool(normal)) or is_blanks(token, normal) for token in document.added)
     )
@@ -161,14 +162,23 @@ def contexts(document: Document) -> tuple[list[Context], list[Context]]:
         char: sum(inside[part] for part in (byte_alphabet.form_of(char) if byte_level else char)) + 99 * (char in added)
         for char in letters
     }
-    chosen = [*sorted(weight, key=lambda char: (weight[char], char))[:3], *_NEIGHBOURS]
+    # an unknown end would be spelt in bytes
+    ends = {char for char in weight if char + document.suffix in document.pieces} if document.spells_marks else ()
+    chosen = [*sorted(weight, key=lambda char: (char not in ends, weight[char], char))[:3], *_NEIGHBOURS]
     return [(char, char) for char in chosen], [(char + " ", " " + char) for char in chosen]
 
 
-def answers(tokenizer: Any, chars: list[str], around: Context) -> Iterator[list[int] | None]:
+def answers(tokenizer: Any, chars: list[str], around: Context, spelt: list[int]) -> Iterator[list[int] | None]:
     """What the tokenizer makes of each character there; None where a token reaches into its neighbours.
 
     A blank before the character may belong to its first token.
+
+    Args:
+        tokenizer: the whole pipeline, by the library.
+        chars: the characters.
+        around: what to put before and behind.
+        spelt: the mark of a word's end or middle in bytes, where the library spells it so. Offsets are wrong behind it,
+            and None is given for a text that holds it.
     """
     before, behind = around
     first = len(before)
@@ -181,4 +191,9 @@ def answers(tokenizer: Any, chars: list[str], around: Context) -> Iterator[list[
             if start <= first < end
         ]
         clean = all(start >= least and end == first + 1 for _, start, end in mine)
+        clean = clean and not (spelt and _holds(encoding.ids, spelt))
         yield [number for number, _, _ in mine] if clean else None
+
+
+def _holds(ids: list[int], part: list[int]) -> bool:
+    return any(ids[start : start + len(part)] == part for start in range(len(ids) - len(part) + 1))

@@ -155,6 +155,12 @@ class Document:
         return str(self.model.get("end_of_word_suffix") or "") if self.type == "BPE" else ""
 
     @property
+    def spells_marks(self) -> bool:
+        """Whether what is unknown is spelt in bytes, the marks of where words end or go on too."""
+        marks = self.suffix or (self.type == "BPE" and self.model.get("continuing_subword_prefix"))
+        return self.byte_fallback and bool(marks)
+
+    @property
     def begins_parts(self) -> bool:
         """Whether a blank is put before every part of a text that has been cut by more than its white space."""
         before, always = self._before_marks

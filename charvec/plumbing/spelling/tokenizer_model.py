@@ -34,14 +34,6 @@ def type_of(model: dict[str, Any], path: str) -> str:
         merges = model.get("merges")
         if not isinstance(merges, list) or len(merges) > 2 * MAX_PIECES:
             refuse(path, "the merges are no list")
-        if model.get("byte_fallback") is True and any(
-            map(model.get, ("end_of_word_suffix", "continuing_subword_prefix"))
-        ):
-            refuse(
-                path,
-                "a model that marks where words end or go on, and spells what it does not know in bytes, the marks too",
-                "charvec follows models that do one of the two",
-            )
         if not all(merge.count(" ") == 1 if isinstance(merge, str) else _is_pair(merge) for merge in merges):
             refuse(path, "some merge is not two pieces")
     if kind == "Unigram":

@@ -140,6 +140,14 @@ class TokenizerSpeller:
             if text and not split.pre_tokenize_str(text):
                 spelt[place] = [mark]
 
+    @cached_property
+    def _spelt_mark(self) -> list[int]:
+        """The mark of a word's end or middle in bytes, where the library spells it so; else empty."""
+        document = self._numbered
+        mark = document.suffix or str(document.model.get("continuing_subword_prefix") or "")
+        names = [f"<0x{byte:02X}>" for byte in mark.encode()] if document.spells_marks else []
+        return [self._pieces[name] for name in names if name in self._pieces]
+
     @property
     def _ends(self) -> Any:
         """The whole pipeline."""
@@ -209,7 +217,10 @@ class TokenizerSpeller:
         words = joins_words(self._numbered)
         alone = dict(enumerate(entries))
         answered: dict[int, Entry] = {}
-        for level in [blanks, inside] if words else [inside, blanks]:
+        levels = [blanks, inside] if words else [inside, blanks]
+        if self._numbered.spells_marks and not words:
+            levels = [inside]  # where no text without a spelt mark was found, a word's end says nothing
+        for level in levels:
             # of a word that has no piece there may be one in other surroundings
             left = [
                 place
@@ -254,7 +265,8 @@ class TokenizerSpeller:
         found: dict[int, Entry] = {}
         left = places
         for around in level:
-            for place, ids in zip(left, answers(self._ends, [chars[place] for place in left], around), strict=True):
+            texts = [chars[place] for place in left]
+            for place, ids in zip(left, answers(self._ends, texts, around, self._spelt_mark), strict=True):
                 entry = None if ids is None else self._judged(chars[place], ids, inside)
                 if entry is not None and (place not in found or entry == wanted[place]):
                     found[place] = entry
