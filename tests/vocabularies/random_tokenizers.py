@@ -256,7 +256,7 @@ class Oracle:
         # pieces of which that at the beginning of a word is the character's
         self.words = model["type"] in ("WordLevel", "WordPiece") or bool(model.get("continuing_subword_prefix"))
         self.lent = -1
-        if model["type"] == "BPE" and not model["unk_token"]:
+        if model["type"] == "BPE" and not model.get("unk_token"):
             # what is unknown is dropped then, what stood around it merged, and offsets behind it are wrong
             self.lent = len(names)
             model = {**model, "unk_token": LENT, "vocab": {**model["vocab"], LENT: self.lent}}
@@ -268,8 +268,11 @@ class Oracle:
         added = document["added_tokens"]
         #: Special tokens, the unknown one, and tokens of which chance chooses one: the rows of no character.
         self.nobody = {token["id"] for token in added if token["special"] and token["content"] not in fallback}
-        if (model.get("unk_token") or "?") in names:
-            self.nobody.add(names["?"])
+        unknown = model.get("unk_id") if model["type"] == "Unigram" else names.get(model.get("unk_token"))
+        self.nobody |= set() if unknown is None else {unknown}
+        prefix = model.get("continuing_subword_prefix")
+        #: Pieces that stand inside words only, which are no character's.
+        self.inner = {row for name, row in names.items() if prefix and name.startswith(prefix)}
         self.nobody |= self._left_to_chance([token for token in added if token["normalized"]])
         self.mark_in_bytes = tuple(names.get(f"<0x{byte:02X}>", -2) for byte in "▁".encode())
         self.marks = {names[mark] for mark in ("▁", "Ġ") if mark in names}
@@ -296,6 +299,16 @@ class Oracle:
     def lost(self, ids: Ids | None) -> bool:
         """Whether nothing is left, or a row that is no character's."""
         return ids is not None and (not ids or not self.nobody.isdisjoint(ids))
+
+    def given(self, char: str) -> set[Ids]:
+        """Rows that the whole pipeline gives to a character: inside words, or where it is cut off from others."""
+        levels = [BLANKS, INSIDE] if self.words else [INSIDE, BLANKS]
+        for texts in levels:
+            found = self.answers(char, texts) - {None}
+            rows = {ids for ids in found if ids and not self.lost(ids) and ids[0] not in self.inner | {-1}}
+            if rows or (found and not self.words):
+                return rows
+        return set()
 
     def answers(self, char: str, texts: list[tuple[str, str]]) -> set[Ids | None]:
         """The ids between these texts; None where a token reaches into a neighbour that is no blank."""
@@ -336,8 +349,8 @@ MORE = [(char, char) for char in ALPHABET] + [("2", "1")]
 MORE_BLANKS = [(char + " ", " " + char) for char in ALPHABET] + [(char + " ", char) for char in ROUND]
 
 
-def compare(document: dict[str, Any], path: Path) -> tuple[str, list[str]]:
-    """What became of a document, and which characters have a wrong row.
+def compare(document: dict[str, Any], path: Path, chars: str = ALPHABET) -> tuple[str, list[str], list[str]]:
+    """What became of a document, which characters have a wrong row, and which have none though the library has one.
 
     A row is right when the whole pipeline gives it: inside words, before anything else. At the edges of words when the
     status says so; between blanks, for models whose pieces are words; for a text of its own where nothing cuts texts.
@@ -346,35 +359,37 @@ def compare(document: dict[str, Any], path: Path) -> tuple[str, list[str]]:
     try:
         oracle = Oracle(document)
     except Endless:
-        return "endless for the library", []
+        return "endless for the library", [], []
     try:
-        spelling = vocabularies.read(path).spell(np.array([ord(char) for char in ALPHABET], np.uint32))
+        spelling = vocabularies.read(path).spell(np.array([ord(char) for char in chars], np.uint32))
     except CharvecError as error:
-        return f"refused: {error.message.removeprefix(str(path))[:90]}", []
-    wrong = []
-    for place, char in enumerate(ALPHABET):
+        return f"refused: {error.message.removeprefix(str(path))[:90]}", [], []
+    wrong, missing = [], []
+    for place, char in enumerate(chars):
         status, ids = Status(spelling.status[place]), spelling.ids(place)
-        if status > Status.BYTES:
+        try:
+            if status > Status.BYTES:
+                if given := oracle.given(char):
+                    missing.append(f"{char!r} is {status.label}: {sorted(given)[:3]}")
+                continue
+            problem = "" if oracle.nobody.isdisjoint(ids) else "the row of no character"
+            problem = problem or _wrong(oracle, document, char, status, ids)
+        except BaseException as error:  # a panic of the library, which charvec was spared
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             continue
-        problem = "" if oracle.nobody.isdisjoint(ids) else "the row of no character"
-        problem = problem or _wrong(oracle, document, char, status, ids)
         if problem:
             wrong.append(f"{char!r} is {status.label} {ids}: {problem}")
-    return "compared", wrong
+    return "compared", wrong, missing
 
 
 def _wrong(oracle: Oracle, document: dict[str, Any], char: str, status: Status, ids: Ids) -> str:
-    try:
-        inside = oracle.answers(char, INSIDE)
-        if ids in inside:
-            return ""
-        inside |= oracle.answers(char, MORE)
-        blanks = oracle.answers(char, BLANKS)
-        edges = blanks | oracle.answers(char, [*MORE_BLANKS, ("", "")])
-    except BaseException as error:  # a panic of the library, which charvec was spared
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
+    inside = oracle.answers(char, INSIDE)
+    if ids in inside:
         return ""
+    inside |= oracle.answers(char, MORE)
+    blanks = oracle.answers(char, BLANKS)
+    edges = blanks | oracle.answers(char, [*MORE_BLANKS, ("", "")])
     if ids in inside or (oracle.words and ids in edges):
         return ""
     if status in (Status.BOUNDARY, Status.NORMALIZED) and ids in edges:
@@ -392,9 +407,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(first, first + count):
             made = document(random.Random(seed))
-            outcome, wrong = compare(made, Path(folder) / "tokenizer.json")
+            outcome, wrong, missing = compare(made, Path(folder) / "tokenizer.json")
             done[outcome] += 1
             done["with a wrong row"] += bool(wrong)
+            done["with a character that has no row though the library has one"] += bool(missing)
             for line in wrong[:3]:
                 print(seed, line)
     print(f"{count} documents, {len(ALPHABET)} characters each")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_tokenizers import compare, document
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from charvec import vocabularies
 from charvec.status import Status
@@ -23,8 +23,9 @@ def test_random_documents(tmp_path: Path) -> None:
     outcomes = {
         seed: compare(document(random.Random(seed)), tmp_path / "x.json") for seed in range(first, first + count)
     }
-    assert not {seed: wrong for seed, (_, wrong) in outcomes.items() if wrong}
-    assert sum(outcome == "compared" for outcome, _ in outcomes.values()) > 0.8 * count
+    assert not {seed: wrong for seed, (_, wrong, _) in outcomes.items() if wrong}
+    assert sum(outcome == "compared" for outcome, *_ in outcomes.values()) > 0.9 * count
+    assert sum(bool(missing) for *_, missing in outcomes.values()) < 0.15 * count
 
 
 def spelt(folder: Path, tokenizer: Tokenizer | dict[str, Any], text: str) -> list[tuple[str, tuple[int, ...]]]:
@@ -176,6 +177,17 @@ def test_white_space_that_a_mark_stands_for(scheme: str, tmp_path: Path) -> None
     assert tokenizer.encode("字\u3000a\n字").ids == ([1, 2, 1, 3, 1, 2] if marked else [1, 2, 3, 2])
     left = ("normalized", (1,)) if marked else ("removed", ())
     assert spelt(tmp_path, tokenizer, " \n\u3000\u2028字▁") == [*[left] * 4, ("exact", (2,)), ("exact", (1,))]
+
+
+def test_a_pattern_of_single_characters(tmp_path: Path) -> None:
+    """SigLIP deletes punctuation by a pattern that is one of many characters, which leaves all else as certain."""
+    tokenizer = unigram("?", "▁", "a", "!")
+    tokenizer.normalizer = normalizers.Replace(Regex("[!-/\\]\\[&]"), "")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    assert tokenizer.encode("a! a").ids == [1, 2, 1, 2]
+    assert spelt(tmp_path, tokenizer, "a!/ ") == [
+        *(("exact", (2,)), ("unreachable", (3,)), ("removed", ()), ("normalized", (1,)))
+    ]
 
 
 @pytest.mark.parametrize("pattern", [{"String": ""}, {"Regex": ""}])

@@ -29,6 +29,8 @@ _KEEPING = ("Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 _BLANKS = ({"Regex": " {2,}"}, {"Regex": "\\s+"})
 #: An added token that no step makes something else of that is one character, or begins or ends with a blank.
 _PLAIN = re.compile(r"[!-~]( *[!-~])+")
+#: A pattern that is one character out of many; && would be what two classes share.
+_CLASS = re.compile(r"\[\^?(\\.|&(?!&)|[^\]\[\\&])+\]")
 #: Normalising steps to which blanks, tabs and line ends are nothing.
 _LEAVING_BLANKS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents")
 #: Neighbours that are tried besides the ones of the vocabulary: punctuation, and a letter of CJK.
@@ -88,6 +90,8 @@ def _keeps_text(step: dict[str, Any]) -> bool:
         if pattern in _BLANKS:
             return content in (" ", "▁")
         text = pattern.get("String") if isinstance(pattern, dict) else None
+        if text is None and _CLASS.fullmatch(_form(step)):
+            text = ""  # every character for itself
         # quotation marks of two characters, and their like
         return isinstance(text, str) and isinstance(content, str) and not {*text, *content} & {" ", "▁"}
     return kind in _FORMS or kind in ("Strip", "ByteLevel") or (kind == "Prepend" and step.get("prepend") == "▁")
