@@ -193,7 +193,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-CHANGED": "Vectors in the file are not, bit for bit, what its model gives. An update would replace them. If that is wanted, dump all "
     "samples again.",
     "E-TRIM-TOKENIZER": "The tokenizer is of a kind that cannot be trimmed, or the files of the model's folder do not agree about it. Kinds that can: "
-    "WordPiece, BPE, Unigram and WordLevel as vocab.txt, tokenizer.json, or vocab.json with merges.txt.",
+    "WordPiece, BPE, Unigram and WordLevel as vocab.txt, tokenizer.json, or vocab.json with merges.txt; SentencePiece files, unless another file numbers their pieces.",
     "E-TRIM-TENSOR": "A tensor of the checkpoint cannot be copied byte for byte, or is as long as the vocabulary while its name does not say whether "
     "it belongs to it.",
     "E-CONFIG": "config.json, or a file like it beside the checkpoint, is no sound JSON. " + _DOWNLOAD,

@@ -21,11 +21,12 @@ from charvec.counts import Counts, as_counts
 from charvec.embedding import TokenEmbedding, as_model
 from charvec.errors import CharvecError, Note, UsageError, WrongFile
 from charvec.output_folder import check_folder, replacing_folder
+from charvec.piece_trimming import PieceFile
 from charvec.plumbing import places
 from charvec.plumbing.arrays.safetensors_writer import Part
 from charvec.plumbing.models.model_places import origin as place_of
 from charvec.plumbing.models.trimmed_files import ids_in
-from charvec.plumbing.models.trimmed_folder import files_in, read_json, write_rest, write_weights
+from charvec.plumbing.models.trimmed_folder import OwnFile, files_in, read_json, write_rest, write_weights
 from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
 from charvec.plumbing.spelling.added_tokens import WithAdded
 from charvec.plumbing.spelling.piece_closure import kept_pieces, normalised
@@ -115,20 +116,31 @@ def trim(
             path=model.checkpoint.path,
             help="convert it to a folder of transformers first; in that the tensors have its names",
         )
-    document = _document(model)
     config = read_json(places.join(source, "config.json"))
-    chars = _characters(document, counts)
-    old_ids = _old_ids(model, document, chars, config, source, unused)
+    tokenizer = PieceFile.of(model.vocabulary) or _document(model)
+    written: Document | OwnFile
+    if isinstance(tokenizer, PieceFile):
+        chars = tokenizer.characters(counts)
+        kept, old_ids = tokenizer.kept(chars, _named(config, source), model.tensor.rows)
+        written = OwnFile(tokenizer.name, tokenizer.smaller(kept), tokenizer.pieces, tokenizer.told)
+        size = len(tokenizer.pieces)
+    else:
+        chars = _characters(tokenizer, counts)
+        old_ids = _old_ids(model, tokenizer, chars, config, source, unused)
+        written, size = tokenizer, _size(tokenizer)
     shards = _shards(model.checkpoint)
     parts, cut = _parts(model, shards, old_ids, config)
     with replacing_folder(out, there, overwrite=overwrite) as temporary:
         new_bytes = write_weights(parts, temporary)
         origin = _origin(model, old_ids, chars)
-        notes = write_rest(document, old_ids, model.tensor.rows, source, temporary, origin)
-        _prove(document, old_ids, counts, temporary)
+        notes = write_rest(written, old_ids, model.tensor.rows, source, temporary, origin)
+        if isinstance(tokenizer, PieceFile):
+            tokenizer.prove(model.vocabulary, old_ids, model.tensor.rows, counts, temporary)
+        else:
+            _prove(tokenizer, old_ids, counts, temporary)
     old_bytes = sum(tensor.nbytes for tensors in shards.values() for tensor in tensors)
     files = tuple(files_in(out))
-    return Trimmed(out, old_ids, _size(document), tuple(cut), old_bytes, new_bytes, files, len(chars), tuple(notes))
+    return Trimmed(out, old_ids, size, tuple(cut), old_bytes, new_bytes, files, len(chars), tuple(notes))
 
 
 def _written(out: str) -> set[str]:
@@ -163,8 +175,9 @@ def _document(model: TokenEmbedding) -> Document:
             "E-TRIM-TOKENIZER",
             f"{model.vocabulary.path}: {_kind(model)} cannot be trimmed",
             path=model.vocabulary.path,
-            help="BERT's vocab.txt, tokenizer.json, and vocab.json with merges.txt can; transformers converts most "
-            "tokenizers to tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+            help="BERT's vocab.txt, tokenizer.json, SentencePiece files whose places are rows, and vocab.json with "
+            "merges.txt can; transformers converts most tokenizers to tokenizer.json: "
+            "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
         )
     return Document.of(
         {
@@ -217,11 +230,15 @@ def _old_ids(
     else:
         kept |= {piece for piece in document.pieces if _UNUSED.fullmatch(piece)}
     ids = {document.pieces[piece] for piece in kept} | {token.row for token in document.added}
-    named = ids_in(config) | ids_in(read_json(places.join(source, "generation_config.json")))
-    named |= ids_in(read_json(places.join(source, "tokenizer_config.json")))
-    ids |= {row for row in named if row in set(document.pieces.values())}
+    ids |= {row for row in _named(config, source) if row in set(document.pieces.values())}
     rows = model.tensor.rows
     return np.array(sorted(row for row in ids if row < rows), np.int64)
+
+
+def _named(config: Any, source: str) -> set[int]:
+    """Row ids that the configurations of a folder name."""
+    named = ids_in(config) | ids_in(read_json(places.join(source, "generation_config.json")))
+    return named | ids_in(read_json(places.join(source, "tokenizer_config.json")))
 
 
 def _never_emitted(document: Document, pieces: set[str]) -> set[str]:

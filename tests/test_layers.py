@@ -25,7 +25,7 @@ LAYERS = (
         *("searching", "samples", "batches", "parallel", "journal", "sharing", "scanning", "selection"),
         *("rows", "quantised", "finding", "shifting", "projecting", "embedding", "extraction", "storage", "dumping"),
         *("output_folder", "exporting"),
-        *("reducing", "surveying", "merging", "updating", "comparing", "trimming", "drawing"),
+        *("reducing", "surveying", "merging", "updating", "comparing", "piece_trimming", "trimming", "drawing"),
     ),
     ("__init__",),
     (

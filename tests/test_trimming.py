@@ -16,6 +16,7 @@ import pytest
 
 import charvec
 import charvec.checkpoints
+import charvec.vocabularies
 from charvec import cli
 from charvec.errors import CharvecError
 from charvec.plumbing.spelling.piece_closure import kept_merges, normalised
@@ -196,6 +197,34 @@ CLASSES = {
     "llama": "LlamaForCausalLM",
     "t5": "T5ForConditionalGeneration",
 }
+
+
+#: A tokenizer and the architecture it belongs to, the name of its file, and rows in front of its pieces and behind.
+PIECES = {
+    "T5Tokenizer": ("t5", "spiece.model", 0, 100),
+    "LlamaTokenizer": ("llama", "tokenizer.model", 0, 0),
+    "XLMRobertaTokenizer": ("roberta", "sentencepiece.bpe.model", 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_sentencepiece_files(tmp_path: Path, name: str) -> None:
+    """A model whose vocabulary is such a file alone, read by the tokenizer of its own."""
+    pytest.importorskip("sentencepiece")
+    kind, file, before, behind = PIECES[name]
+    data = ROOT / "tests" / "data" / "vocabularies" / "sentencepiece" / "unigram.model"
+    old = tmp_path / "old"
+    old.mkdir()
+    shutil.copy(data, old / file)
+    tokenizer_class = getattr(transformers, name)
+    torch.manual_seed(1)
+    model_class = getattr(transformers, CLASSES[kind])
+    pieces = charvec.vocabularies.read(old / file, lowercase=None).size if name != "XLMRobertaTokenizer" else 1700
+    model_class(config_of(kind, pieces + before + behind)).save_pretrained(old)
+    (old / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    chars = "水火木的是不了人，。aA…か\u3099①"
+    new = trimmed(old, tmp_path / "new", chars)
+    assert_same_model(old, new, chars, model_class, tokenizer_class)
 
 
 @pytest.mark.parametrize("name", CLASSES)

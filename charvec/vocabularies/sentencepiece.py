@@ -40,7 +40,7 @@ from charvec.plumbing.spelling.typed_pieces import (
 from charvec.valueclass import dataclass, field
 from charvec.vocabulary import Vocabulary
 
-__all__ = ["NAME", "read", "sniff"]
+__all__ = ["NAME", "Model", "parse", "read", "sniff"]
 
 NAME = "sentencepiece"
 
@@ -103,7 +103,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     path = file.path
     data = file.whole(MAX_BYTES, "a vocabulary")
     try:
-        model = _parse(data)
+        model = parse(data)
     except (Malformed, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from None
     around = read_piece_rows(path, lowercase, model.pieces)
@@ -141,8 +141,13 @@ def _damaged(path: str, problem: str) -> DamagedFile:
     )
 
 
-def _parse(data: bytes) -> Model:
-    """Raises Malformed or UnicodeDecodeError."""
+def parse(data: bytes) -> Model:
+    """What the bytes of a file hold.
+
+    Raises:
+        Malformed: when they are no message of this kind.
+        UnicodeDecodeError: when a piece is no UTF-8.
+    """
     model = Model()
     scores: list[bytes] = []
     start = _parse_pieces(data, model, scores)

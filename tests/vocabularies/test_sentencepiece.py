@@ -291,7 +291,7 @@ def test_golden_values() -> None:
     """Rules of the golden model: deleted, one other, several, one piece of several, a blank in front."""
     path = DATA / "unigram.model"
     own = {}
-    for row, piece in enumerate(member._parse(path.read_bytes()).pieces):
+    for row, piece in enumerate(member.parse(path.read_bytes()).pieces):
         own[piece] = row
     found = dict(zip("\u200bＡ，㎡\xb4①Z", spelt(path, "\u200bＡ，㎡\xb4①Z"), strict=True))
     assert found["\u200b"] == ("removed", ())
@@ -544,7 +544,7 @@ def test_marian_as_transformers_does(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("sentencepiece")
     golden = (DATA / "unigram.model").read_bytes()
-    pieces = member._parse(golden).pieces
+    pieces = member.parse(golden).pieces
     numbers = {piece: row for row, piece in enumerate(["</s>", "<unk>", *reversed(pieces[3:]), "<pad>"])}
     (tmp_path / "target.spm").write_bytes(golden)
     path = write(tmp_path, golden, "source.spm", config={"model_type": "marian"}, vocab=numbers)
@@ -642,7 +642,7 @@ def test_damaged_rules(blob: bytes) -> None:
 def test_random_rules() -> None:
     """Whatever the bytes, a text or one of our errors."""
     generator = random.Random(1)
-    whole = member._parse((DATA / "unigram.model").read_bytes()).charsmap
+    whole = member.parse((DATA / "unigram.model").read_bytes()).charsmap
     for _ in range(2000):
         blob = bytearray(whole)
         for _ in range(generator.randrange(1, 30)):

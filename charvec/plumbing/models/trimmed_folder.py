@@ -24,8 +24,9 @@ from charvec.plumbing.models.trimmed_files import (
 from charvec.plumbing.safejson import parse
 from charvec.plumbing.spelling.normalizer import read_normalizer
 from charvec.plumbing.spelling.tokenizer_document import Document
+from charvec.valueclass import dataclass
 
-__all__ = ["files_in", "read_json", "write_rest", "write_weights"]
+__all__ = ["OwnFile", "files_in", "read_json", "write_rest", "write_weights"]
 
 #: Limit of a file that is copied because it belongs to the model without being weights.
 MAX_COPIED = 4_000_000
@@ -38,6 +39,23 @@ _NOT_COPIED = re.compile(
     r"|keep_tokens\.json|trimming\.json",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """The vocabulary as one file that only its own tokenizer reads, already trimmed.
+
+    Attributes:
+        name: of the file.
+        data: what it holds.
+        pieces: what is known of each old row.
+        told: what ``tokenizer_config.json`` has to say besides.
+    """
+
+    name: str
+    data: bytes
+    pieces: Mapping[int, str]
+    told: Mapping[str, bool]
 
 
 def write_weights(parts: Mapping[str, Sequence[Part]], folder: str) -> int:
@@ -55,7 +73,7 @@ def write_weights(parts: Mapping[str, Sequence[Part]], folder: str) -> int:
 
 
 def write_rest(
-    document: Document,
+    tokenizer_of: Document | OwnFile,
     old_ids: NDArray[np.int64],
     rows: int,
     source: str,
@@ -65,7 +83,7 @@ def write_rest(
     """Everything but the weights; returns what the user should know of it.
 
     Args:
-        document: the tokenizer before.
+        tokenizer_of: the tokenizer before, or the file that takes its place.
         old_ids: int64 [n], ascending: the rows that stay.
         rows: rows of the old matrix.
         source: the old folder.
@@ -74,8 +92,14 @@ def write_rest(
     """
     config = read_json(places.join(source, "config.json"))
     new_ids = {old: new for new, old in enumerate(old_ids.tolist())}
-    pieces = {row: piece for piece, row in document.pieces.items()}
-    pieces.update({token.row: token.content for token in document.added})
+    document = tokenizer_of if isinstance(tokenizer_of, Document) else None
+    if isinstance(tokenizer_of, Document):
+        pieces = {row: piece for piece, row in tokenizer_of.pieces.items()}
+        pieces.update({token.row: token.content for token in tokenizer_of.added})
+        told = _casing(tokenizer_of, source)
+    else:
+        pieces, told = dict(tokenizer_of.pieces), dict(tokenizer_of.told)
+        _write(folder, tokenizer_of.name, tokenizer_of.data)
     if config is not None:
         _write_json(folder, "config.json", remap_config(config, new_ids, rows))
     for name in ("generation_config.json", "added_tokens.json"):
@@ -87,10 +111,27 @@ def write_rest(
                 value = remap_config(value, new_ids, rows)
             _write_json(folder, name, value)
     value = read_json(places.join(source, "tokenizer_config.json"))
-    told = _casing(document, source)
     if isinstance(value, dict) or told:
         kept = remap_tokenizer_config(value, new_ids) if isinstance(value, dict) else {}
         _write_json(folder, "tokenizer_config.json", {**kept, **told})
+    if document is not None:
+        _write_tokenizer(document, pieces, old_ids, source, folder)
+    notes = _copy_others(source, folder)
+    table = "".join(
+        f"{old}\t{new}\t{json.dumps(pieces.get(old, ''), ensure_ascii=False)}\n" for old, new in new_ids.items()
+    )
+    _write(folder, "id_map.tsv", ("old\tnew\tpiece\n" + table).encode())
+    _write_json(folder, "keep_tokens.json", old_ids.tolist(), indent=None)
+    # what may be replaced by another run
+    _write_json(folder, "trimming.json", {**origin, "files": sorted([*files_in(folder), "trimming.json"])})
+    return notes
+
+
+def _write_tokenizer(
+    document: Document, pieces: Mapping[int, str], old_ids: NDArray[np.int64], source: str, folder: str
+) -> None:
+    """Those files of a tokenizer that were there."""
+    new_ids = {old: new for new, old in enumerate(old_ids.tolist())}
     tokenizer = read_json(places.join(source, "tokenizer.json"))
     if tokenizer is not None:
         _agree(Document.of(tokenizer, places.join(source, "tokenizer.json")), pieces, old_ids)
@@ -104,13 +145,6 @@ def write_rest(
     if places.is_file(places.join(source, "merges.txt")):
         lines = read_whole(places.join(source, "merges.txt"), limit=64_000_000).decode("utf-8-sig")
         _write(folder, "merges.txt", trimmed_merges(lines, {pieces[old] for old in old_ids.tolist()}).encode())
-    notes = _copy_others(source, folder)
-    table = "".join(f"{old}\t{new}\t{json.dumps(pieces[old], ensure_ascii=False)}\n" for old, new in new_ids.items())
-    _write(folder, "id_map.tsv", ("old\tnew\tpiece\n" + table).encode())
-    _write_json(folder, "keep_tokens.json", old_ids.tolist(), indent=None)
-    # what may be replaced by another run
-    _write_json(folder, "trimming.json", {**origin, "files": sorted([*files_in(folder), "trimming.json"])})
-    return notes
 
 
 def _casing(document: Document, source: str) -> dict[str, bool]:

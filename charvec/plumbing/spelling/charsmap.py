@@ -9,6 +9,8 @@ byte.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from charvec.errors import DamagedFile
@@ -69,8 +71,53 @@ class Charsmap:
                 value = units[place] & ~_VALUE
         except IndexError:
             raise self._damaged("the trie points beyond its end") from None
-        if value < 0:
-            return char
+        return char if value < 0 else self._text(value)
+
+    def made_of(self, chars: Iterable[str]) -> set[str]:
+        """Characters that the rules make of texts of some characters, also of several of them together.
+
+        Raises:
+            DamagedFile: ``E-CHARSMAP``, as for one character.
+        """
+        if not self._units:
+            return set()
+        units = self._units
+        groups: dict[int, list[bytes]] = {}
+        for char in chars:
+            groups.setdefault(char.encode()[0], []).append(char.encode())
+        found: set[str] = set()
+        first = _distance(units[0])
+        pending, seen = [first], {first}
+        try:
+            while pending:
+                top = pending.pop()
+                for byte in groups:
+                    if units[top ^ byte] & _LABEL != byte:
+                        continue
+                    for data in groups[byte]:
+                        place = top
+                        for each in data:
+                            place ^= each
+                            unit = units[place]
+                            if unit & _LABEL != each:
+                                break
+                            place ^= _distance(unit)
+                        else:
+                            if unit >> 8 & 1:
+                                found.update(self._text(units[place] & ~_VALUE))
+                            if place not in seen:
+                                seen.add(place)
+                                pending.append(place)
+        except IndexError:
+            raise self._damaged("the trie points beyond its end") from None
+        return found
+
+    def _text(self, value: int) -> str:
+        """A replacement.
+
+        Raises:
+            DamagedFile: ``E-CHARSMAP``.
+        """
         end = self._texts.find(b"\0", value, value + MAX_REPLACEMENT)
         if end < 0:
             raise self._damaged("a rule points to no text")

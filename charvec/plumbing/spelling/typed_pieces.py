@@ -41,6 +41,14 @@ class TypedPieces:
     unused: set[str]
     byte_rows: tuple[int, ...]
 
+    def cutter(self, model: int, *, space: str = SPACE, suffix: bool = False) -> Cutter:
+        """How a tokenizer of these pieces cuts normalised text; arguments as for :meth:`speller`."""
+        if model == UNIGRAM:
+            return Unigram({piece: self.scores[piece] for piece in self.rows}, self.user_defined)
+        if model == BPE:
+            return ScoredMerges(self.scores, self.user_defined, self.unused)
+        return Characters(self.user_defined) if model == CHAR else Words(space, suffix)
+
     def speller(
         self,
         model: int,
@@ -59,15 +67,7 @@ class TypedPieces:
             suffix: whether white space belongs to the word before it.
             numbers: the row ids of all pieces, where they are not those here; a piece that has none is unknown.
         """
-        cut: Cutter
-        if model == UNIGRAM:
-            cut = Unigram({piece: self.scores[piece] for piece in self.rows}, self.user_defined)
-        elif model == BPE:
-            cut = ScoredMerges(self.scores, self.user_defined, self.unused)
-        elif model == CHAR:
-            cut = Characters(self.user_defined)
-        else:
-            cut = Words(space, suffix)
+        cut = self.cutter(model, space=space, suffix=suffix)
 
         def normalized(char: str) -> str:
             return char if char in self.user_defined else normalize(char)
