@@ -26,7 +26,7 @@ from charvec.plumbing.spelling.casing import refuse_casing
 from charvec.plumbing.spelling.charsmap import Charsmap
 from charvec.plumbing.spelling.dictionary import text_of
 from charvec.plumbing.spelling.normalizer import Normalizer
-from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, nfc
+from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, merged_by_rank, nfc
 from charvec.plumbing.spelling.spelling_text import SPACE
 from charvec.plumbing.spelling.typed_pieces import BPE, CONTROL, MAX_SCORE, NORMAL, UNIGRAM, USER_DEFINED, sort_pieces
 from charvec.plumbing.spelling.wordpieces import WordPiece, decide_casing
@@ -188,7 +188,8 @@ def _byte_level(values: Any, tokens: Strings, pre: str, path: str) -> Speller:
     def rank(left: bytes, right: bytes) -> int | None:
         return ranks().get(form(left) + b" " + form(right))
 
-    return ByteSpeller(row_of, rank, pre in WHOLE, nfc if pre in COMPOSED else None, fixed)
+    cut = merged_by_rank(rank, row_of if pre in WHOLE else None)
+    return ByteSpeller(row_of, cut, nfc if pre in COMPOSED else None, fixed)
 
 
 def _wordpieces(values: Any, tokens: Strings, path: str) -> dict[str, int]:

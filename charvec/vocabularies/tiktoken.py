@@ -20,7 +20,7 @@ from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.spelling.casing import refuse_casing
 from charvec.plumbing.spelling.normalizer import read_object
-from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, nfc
+from charvec.plumbing.spelling.spelling_bytes import ByteSpeller, merged_by_rank, nfc
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]
@@ -76,7 +76,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         NAME,
         max(rows.values()) + 1,
         blake2b(data, digest_size=32).hexdigest(),
-        ByteSpeller(rows.get, rank, whole=True, normalize=nfc if composed else None),
+        ByteSpeller(rows.get, merged_by_rank(rank, rows.get), nfc if composed else None),
         {"normalizer": "NFC" if composed else None},
         (path, *files),
     )

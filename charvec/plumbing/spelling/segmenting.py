@@ -1,6 +1,6 @@
-"""Plumbing: how SentencePiece cuts a short normalised text into pieces.
+"""Plumbing: how SentencePiece, and what works like it, cuts a short normalised text into pieces.
 
-Three ways, each a class whose objects turn a text into the parts it is cut into. Parts that are no piece are single
+Each way is a class whose objects turn a text into the parts it is cut into. Parts that are no piece are single
 characters; what becomes of these is for the caller to say.
 
 The texts are what one character is normalised to, at most some twenty characters, so nothing here is made for length.
@@ -8,12 +8,13 @@ The texts are what one character is normalised to, at most some twenty character
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from itertools import pairwise
+from typing import AnyStr, Protocol
 
 import numpy as np
 
-__all__ = ["Characters", "Cutter", "ScoredMerges", "Unigram", "Words"]
+__all__ = ["Characters", "Cutter", "RankedMerges", "ScoredMerges", "Unigram", "Words", "merge"]
 
 #: What an unknown character costs beyond the worst piece (SentencePiece, ``unigram_model.cc``).
 UNKNOWN_PENALTY = 10.0
@@ -135,6 +136,40 @@ def _apart(part: str, merged: Mapping[str, tuple[str, str]]) -> list[str]:
         return [part]
     left, right = merged[part]
     return _apart(left, merged) + _apart(right, merged)
+
+
+class RankedMerges:
+    """Byte-pair encoding with a list of merges, over characters.
+
+    Args:
+        rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
+        whole: pieces that are taken whole even if merging would not lead there.
+    """
+
+    def __init__(self, rank: Callable[[str, str], int | None], whole: Collection[str] = ()) -> None:
+        self._rank = rank
+        self._whole = whole
+
+    def __call__(self, text: str) -> list[str]:
+        """The parts of ``text``."""
+        return [text] if text in self._whole else merge(list(text), self._rank)
+
+
+def merge(parts: list[AnyStr], rank: Callable[[AnyStr, AnyStr], int | None]) -> list[AnyStr]:
+    """Neighbours put together: those that are merged earliest first, of equal ones the leftmost.
+
+    Args:
+        parts: what is put together; changed.
+        rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
+    """
+    while len(parts) > 1:
+        ranks = [rank(left, right) for left, right in pairwise(parts)]
+        possible = [rank for rank in ranks if rank is not None]
+        if not possible:
+            break
+        place = ranks.index(min(possible))
+        parts[place : place + 2] = [parts[place] + parts[place + 1]]
+    return parts
 
 
 class Characters:

@@ -1,22 +1,59 @@
-"""Plumbing: spelling characters in pieces that are runs of bytes, as byte-level BPE does.
+"""Plumbing: spelling characters in pieces that are runs of bytes, as byte-level BPE does, and RWKV.
 
-Shared by all files of such tokenizers that hold their ranks plainly. How a pipeline parts a text into words hardly
+Shared by all files of such tokenizers that hold their pieces plainly. How a pipeline parts a text into words hardly
 matters, because no pattern parts a character; and those in use part what a character becomes, where that is a letter
 and its marks, between the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import groupby, pairwise
+from collections.abc import Callable, Container, Mapping
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charvec.plumbing.spelling.segmenting import merge
 from charvec.status import Status
 from charvec.vocabulary import Spelling
 
-__all__ = ["ByteSpeller", "nfc"]
+__all__ = ["ByteSpeller", "Cut", "longest_first", "merged_by_rank", "nfc"]
+
+#: Cuts a few bytes into pieces; what is no piece is for the caller to notice.
+Cut = Callable[[bytes], list[bytes]]
+
+
+def merged_by_rank(
+    rank: Callable[[bytes, bytes], int | None], whole: Callable[[bytes], int | None] | None = None
+) -> Cut:
+    """Byte-pair encoding with a list of merges.
+
+    Args:
+        rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
+        whole: row id of a piece, where a text that is a piece is taken whole even if merging would not lead there.
+    """
+
+    def cut(data: bytes) -> list[bytes]:
+        if whole is not None and whole(data) is not None:
+            return [data]
+        return merge([data[place : place + 1] for place in range(len(data))], rank)
+
+    return cut
+
+
+def longest_first(pieces: Container[bytes]) -> Cut:
+    """From left to right the longest piece that fits; a byte that begins none stands alone."""
+
+    def cut(data: bytes) -> list[bytes]:
+        parts, start = [], 0
+        while start < len(data):
+            ends = range(len(data), start + 1, -1)
+            end = next((end for end in ends if data[start:end] in pieces), start + 1)
+            parts.append(data[start:end])
+            start = end
+        return parts
+
+    return cut
 
 
 class ByteSpeller:
@@ -24,8 +61,7 @@ class ByteSpeller:
 
     Args:
         row: row id of a piece; None when there is no such piece.
-        rank: how early two neighbours are merged, the smaller the earlier; None when they never are.
-        whole: whether a text that is a piece is taken whole, even if merging would not lead there.
+        cut: cuts bytes into pieces.
         normalize: what a character becomes first; None when nothing is done to it.
         fixed: row id of pieces that are looked for before anything is done to the text.
     """
@@ -33,14 +69,12 @@ class ByteSpeller:
     def __init__(
         self,
         row: Callable[[bytes], int | None],
-        rank: Callable[[bytes, bytes], int | None],
-        whole: bool,
+        cut: Cut,
         normalize: Callable[[str], str] | None = None,
         fixed: Mapping[bytes, int] | None = None,
     ) -> None:
         self._row = row
-        self._rank = rank
-        self._whole = whole
+        self._cut = cut
         self._normalize = normalize
         self._fixed = fixed or {}
 
@@ -68,20 +102,6 @@ class ByteSpeller:
             own = self._row(char.encode())
             return (Status.UNKNOWN, ()) if own is None else (Status.UNREACHABLE, (own,))
         return (Status.COMPOSED if all(map(_is_text, parts)) else Status.BYTES), known
-
-    def _cut(self, data: bytes) -> list[bytes]:
-        """The pieces of a few bytes; of pairs that are merged equally early the leftmost goes first."""
-        if self._whole and self._row(data) is not None:
-            return [data]
-        parts = [data[place : place + 1] for place in range(len(data))]
-        while len(parts) > 1:
-            ranks = [self._rank(left, right) for left, right in pairwise(parts)]
-            possible = [rank for rank in ranks if rank is not None]
-            if not possible:
-                break
-            place = ranks.index(min(possible))
-            parts[place : place + 2] = [parts[place] + parts[place + 1]]
-        return parts
 
 
 def _words(text: str) -> list[bytes]:
