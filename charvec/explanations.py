@@ -152,6 +152,7 @@ EXPLANATIONS: dict[str, str] = {
     "are no rows, merges of pieces that do not exist, parts that the tokenizers library cannot use.",
     "E-SENTENCEPIECE": f"A SentencePiece model is malformed, or says what the library itself refuses. {_DOWNLOAD}",
     "E-CHARSMAP": f"The table by which a SentencePiece model normalises characters is malformed. {_DOWNLOAD}",
+    "E-RWKV-VOCAB": f"A vocabulary of RWKV has a line that is no row id, piece in quotes and number of bytes, or one piece or id twice. {_DOWNLOAD}",
     "E-TIKTOKEN": f"A file of tiktoken ranks has a line that is no base64 and number, or one piece or rank twice. {_DOWNLOAD}",
     "E-TOKENIZER-KIND": "A file holds a tokenizer of a kind that charvec does not know, or belongs to one. The rows of such a model can be had by "
     "its tokenizer.json, named with --vocab.",

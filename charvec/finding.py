@@ -207,6 +207,9 @@ _NORMS = (
     ("embeddings.word_embeddings.weight", "embeddings.LayerNorm.weight"),
     ("embeddings.tok_embeddings.weight", "embeddings.norm.weight"),
     ("word_embeddings.weight", "word_embeddings_layernorm.weight"),
+    ("token_embd.weight", "token_embd_norm.weight"),
+    ("rwkv.embeddings.weight", "rwkv.blocks.0.pre_ln.weight"),
+    ("emb.weight", "blocks.0.ln0.weight"),
 )
 
 

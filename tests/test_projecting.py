@@ -159,6 +159,8 @@ def test_what_is_only_told(tmp_path: Path) -> None:
         (("model.shared.weight",), {"model_type": "mbart", "scale_embedding": True}, ["times sqrt(dim)"]),
         (("model.shared.weight",), {"model_type": "bart", "scale_embedding": False}, None),
         (("model.embed_tokens.weight",), {"model_type": ["gemma"]}, None),
+        (("emb.weight", "blocks.0.ln0.weight"), {}, ["LayerNorm"]),
+        (("rwkv.embeddings.weight", "rwkv.blocks.0.pre_ln.weight"), {"model_type": "rwkv"}, ["LayerNorm"]),
     ):
         rows = table(6, 3)
         save(tmp_path / "model.safetensors", {names[0]: rows, **{name: np.ones(3) for name in names[1:]}})

@@ -114,7 +114,9 @@ def read(file: File) -> Checkpoint:
             notes = (Note("N-PARTS", message, file.path),)
     tensors: dict[str, Tensor] = {}
     for path, (_, part) in opened.items():
-        tensors |= {name: _tensor(info, path, part.big_endian) for name, info in part.tensors.items()}
+        for name, info in part.tensors.items():
+            scaled = name.removesuffix("weight") + "scale" in part.tensors
+            tensors[name] = _tensor(info, path, part.big_endian, scaled)
     digests = [part.digest for _, part in opened.values()]
     return Checkpoint(
         file.path,
@@ -162,15 +164,18 @@ def _parts(file: File, header: Header, count: int) -> dict[str, tuple[int, Heade
     return opened
 
 
-def _tensor(info: TensorInfo, path: str, big_endian: bool) -> Tensor:
-    """A tensor of the header; its elements are read when somebody asks for its rows."""
+def _tensor(info: TensorInfo, path: str, big_endian: bool, scaled: bool) -> Tensor:
+    """A tensor of the header; its elements are read when somebody asks for its rows.
+
+    One that goes with a scale of its own, as those of NVFP4 may, is not read: llama.cpp leaves an embedding's out.
+    """
     if info.type not in TYPES:
         return Tensor(info.name, info.shape, f"type {info.type}", quantised=f"type {info.type}")
     name = TYPES[info.type][0]
     if name in PLAIN:
         return Tensor.contiguous(info.name, info.shape, PLAIN[name], path, info.offset, big_endian=big_endian)
     # a block holds several values of the last axis, so that of a vector no element can be read alone
-    if len(info.shape) < 2 or 0 in info.shape or not can_decode(info.type, big_endian):
+    if len(info.shape) < 2 or 0 in info.shape or scaled or not can_decode(info.type, big_endian):
         return Tensor(info.name, info.shape, name, quantised=name)
     columns = int(np.prod(info.shape[1:], dtype=object))
     source = Quantised(path, info.offset, info.nbytes // info.shape[0], columns, info.type, big_endian)

@@ -49,7 +49,7 @@ class Member(Protocol):
 #: Every member, by module. They recognise files by content and never the same one, so the order decides nothing; the
 #: commonest comes first, because a member is imported only when it is asked.
 MEMBERS = (
-    *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken", "gguf"),
+    *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken", "rwkv", "gguf"),
     *("numbered", "word_ids", "word_list"),
 )
 
@@ -72,7 +72,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 FOLDER_FILES = (
     *("vocab.txt", "tokenizer.json", "vocab.json", "encoder.json", "word2id.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "sentencepiece.model", "source.spm"),
-    *("qwen.tiktoken", "hy.tiktoken"),
+    *("qwen.tiktoken", "hy.tiktoken", "rwkv_vocab_v20230424.txt"),
     # SpeechT5; ProphetNet, whose pieces are WordPieces or SentencePieces
     *("spm_char.model", "prophetnet.tokenizer"),
 )

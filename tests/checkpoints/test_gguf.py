@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,30 @@ NUMBERS = {name: kind for kind, (name, _, _) in TYPES.items()}
 LEFT = [name for name in NUMBERS if name.startswith(("IQ1", "IQ2", "IQ3"))]
 
 
+def _q1_0(block: bytes) -> list[np.float32]:
+    scale = np.frombuffer(block[:2], "<f2")[0].astype(np.float32)
+    return [scale if block[2 + place // 8] >> place % 8 & 1 else -scale for place in range(128)]
+
+
+def _q2_0(block: bytes) -> list[np.float32]:
+    scale = np.frombuffer(block[:2], "<f2")[0].astype(np.float32)
+    numbers = [(block[2 + place // 4] >> place % 4 * 2 & 3) - 1 for place in range(64)]
+    return [np.float32(number) * scale for number in numbers]
+
+
+def _each(block: Callable[[bytes], list[np.float32]], size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    def rows(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        blocks = np.ascontiguousarray(raw).reshape(-1, size)
+        with np.errstate(all="ignore"):
+            return np.array([block(bytes(each)) for each in blocks], np.float32).reshape(len(raw), -1)
+
+    return rows
+
+
+#: Types that the package names and cannot decode, as ggml-quants.c decodes them, value after value.
+LATER = {"Q1_0": _each(_q1_0, 18), "Q2_0": _each(_q2_0, 18)}
+
+
 def package() -> Any:
     """The reference."""
     return pytest.importorskip("gguf", reason="compares with the gguf package")
@@ -34,10 +59,24 @@ def package() -> Any:
 
 def reference(raw: NDArray[np.uint8], name: str) -> NDArray[np.uint32]:
     """Rows of blocks, decoded by the package, as bits."""
+    if name in LATER:
+        return LATER[name](raw).view(np.uint32)
     gguf = package()
     with np.errstate(all="ignore"):
         floats: NDArray[np.float32] = gguf.quants.dequantize(raw, gguf.GGMLQuantizationType[name])
     return np.ascontiguousarray(floats).view(np.uint32)
+
+
+def test_what_ggml_quantised() -> None:
+    """Rows that ggml itself quantised, in every type it has, are what ggml reads back, bit for bit."""
+    with np.load(DATA / "blocks.npz") as blocks:
+        kinds = sorted(int(name) for name in blocks if name.isdigit())
+        assert {TYPES[kind][0] for kind in kinds} == {*DECODERS, *LEFT}
+        for kind in kinds:
+            if TYPES[kind][0] in LEFT:
+                package()
+            found = decode(blocks[f"{kind}"], kind)
+            np.testing.assert_array_equal(found.view(np.uint32), blocks[f"{kind}f"].view(np.uint32))
 
 
 @pytest.mark.parametrize("name", ["types", "big"])
@@ -52,7 +91,9 @@ def test_what_the_package_wrote(name: str) -> None:
             read_rows(tensor, np.array([3, 0]))[0].view(np.uint32), rows[::-1].view(np.uint32)
         )
     kinds = {tensor.dtype for tensor in checkpoint.tensors.values()}
-    assert kinds >= ({"float32", "float16", "bfloat16"} | (set(DECODERS) if name == "types" else set(SWAPPED)))
+    assert kinds >= (
+        {"float32", "float16", "bfloat16"} | (set(DECODERS) - {"NVFP4", *LATER} if name == "types" else set(SWAPPED))
+    )
     quantised = {tensor.dtype for tensor in checkpoint.tensors.values() if tensor.quantised}
     assert quantised == kinds - {"float64", "float32", "float16", "bfloat16"}
 
@@ -139,9 +180,9 @@ def test_types_left_to_the_package(name: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_can_be_decoded() -> None:
-    """Every quantised type of the package but those that it cannot decode itself or whose scales lie elsewhere."""
+    """Every quantised type that the package decodes, and two more."""
     gguf = package()
-    known = {kind.name for kind in gguf.quants._type_traits} - {"BF16", "NVFP4"}
+    known = {kind.name for kind in gguf.quants._type_traits} - {"BF16"} | set(LATER)
     assert {name for name, kind in NUMBERS.items() if can_decode(kind)} == known
     assert {name for name, kind in NUMBERS.items() if can_decode(kind, True)} == set(SWAPPED)
 
@@ -160,6 +201,7 @@ def test_300_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         big = number % 4 == 0
         plain = {"F32": "f4", "F16": "f2", "F64": "f8"}
         names = [*plain, "BF16", *(SWAPPED if big else (*DECODERS, *LEFT))]
+        names = [name for name in names if name in gguf.GGMLQuantizationType.__members__]
         writer = gguf.GGUFWriter(path, "llama", endianess=gguf.GGUFEndian.BIG if big else gguf.GGUFEndian.LITTLE)
         if generator.random() < 0.5:
             writer.add_custom_alignment(2 ** generator.randrange(3, 13))
@@ -205,6 +247,26 @@ def test_300_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert compared > 10_000
 
 
+def test_an_embedding_with_a_scale_beside_it(tmp_path: Path) -> None:
+    """Rows of NVFP4 are read where their scales are all there is, and refused where one more stands beside them."""
+    gguf = package()
+    raw = np.random.default_rng(4).integers(0, 128, (5, 36), dtype=np.uint8)
+    for scaled in (False, True):
+        writer = gguf.GGUFWriter(tmp_path / "x.gguf", "llama")
+        writer.add_tensor("token_embd.weight", raw, raw_dtype=gguf.GGMLQuantizationType.NVFP4)
+        if scaled:
+            writer.add_tensor("token_embd.scale", np.ones(1, np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        tensor = checkpoints.read(tmp_path / "x.gguf").tensors["token_embd.weight"]
+        assert tensor.readable is not scaled
+        if tensor.readable:
+            found, _ = read_rows(tensor, np.array([4, 1]))
+            np.testing.assert_array_equal(found.view(np.uint32), reference(raw[[4, 1]], "NVFP4"))
+
+
 def test_bad_files(tmp_path: Path) -> None:
     """A type nobody knows, a type in the wrong byte order, a pointer, files of before GGUF."""
     whole = bytearray((DATA / "types.gguf").read_bytes())
@@ -219,9 +281,8 @@ def test_bad_files(tmp_path: Path) -> None:
 
     place = whole.index(b"token_embd.weight") + len("token_embd.weight") + 4 + 16
     assert whole[place] == NUMBERS["Q6_K"]
-    for number in (77, NUMBERS["Q1_0"], NUMBERS["NVFP4"]):
-        whole[place] = number
-        assert code(bytes(whole)) == "E-QUANTISED"
+    whole[place] = 77
+    assert code(bytes(whole)) == "E-QUANTISED"
     big = bytearray((DATA / "big.gguf").read_bytes())
     place = big.index(b"token_embd.weight") + len("token_embd.weight") + 4 + 16 + 3
     big[place] = NUMBERS["Q5_K"]

@@ -14,10 +14,13 @@ from gguf_files import (
     CONTROL,
     NORMAL,
     UNKNOWN,
+    UNUSED,
     USER_DEFINED,
     from_byte_fallback,
     from_byte_level,
+    from_rwkv,
     from_sentencepiece,
+    from_text_merges,
     from_wordpieces,
     write_gguf,
 )
@@ -104,6 +107,56 @@ def test_from_byte_level(name: str, pre: str, normalizer: Any, tmp_path: Path) -
     assert not disagreements(source, from_byte_level(source, tmp_path / "m.gguf", pre))
 
 
+REPLACED = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "model", "more"),
+    [
+        ("byte_fallback", {"normalizer": REPLACED, "pre_tokenizer": None}, "gemma4", {}),
+        ("byte_fallback", {"normalizer": REPLACED, "pre_tokenizer": None}, "gpt2", {"tokenizer_pre": "sarvam-moe"}),
+        (
+            "plain_bpe",
+            {"normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"}},
+            "whitespace",
+            {"tokenizer_pre": "whitespace", "said": {"normalizer.lowercase": True}},
+        ),
+        (
+            "plain_bpe",
+            {"normalizer": None, "pre_tokenizer": {"type": "Whitespace"}},
+            "whitespace",
+            {"tokenizer_pre": "whitespace"},
+        ),
+    ],
+)
+def test_from_text_merges(name: str, steps: dict[str, Any], model: str, more: dict[str, Any], tmp_path: Path) -> None:
+    """BPE over characters: Gemma 4, models that go by gpt2 and are none, and words without white space."""
+    document = json.loads((DATA / "tokenizer-json" / f"{name}.json").read_text("utf-8"))
+    source = tmp_path / "tokenizer.json"
+    source.write_text(json.dumps(document | steps), "utf-8")
+    path = from_text_merges(source, tmp_path / "m.gguf", model, **more)
+    assert not disagreements(source, path)
+    assert refusal(path, lowercase=True) == "E-CASING"
+
+
+def test_from_rwkv(tmp_path: Path) -> None:
+    """The longest run of bytes that is a piece."""
+    source = DATA / "rwkv" / "samples.txt"
+    assert not disagreements(source, from_rwkv(source, tmp_path / "m.gguf"))
+
+
+def test_plamo(tmp_path: Path) -> None:
+    """A piece where there is one, a blank as it is, bytes for the rest; control tokens and padding are none."""
+    tokens = ["<|plamo:unk|>", *(f"<0x{byte:02X}>" for byte in range(256)), " ", "字", " é", "x", "y"]
+    types = [UNKNOWN] + [BYTE] * 256 + [NORMAL] * 3 + [CONTROL, UNUSED]
+    more = {"token_scores": [-1.5] * len(tokens), "token_types": types}
+    path = write_gguf(tmp_path / "m.gguf", "plamo2", tokens, **more)
+    assert spelt(path, " 字éA") == [
+        *(("exact", (257,)), ("exact", (258,)), ("boundary", (259,)), ("bytes", (1 + ord("A"),)))
+    ]
+    assert spelt(path, "xy") == [("bytes", (1 + ord("x"),)), ("bytes", (1 + ord("y"),))]
+
+
 def spelt(path: Path, text: str, **options: Any) -> list[tuple[str, tuple[int, ...]]]:
     """Label of the status and rows, for each character."""
     spelling = vocabularies.read(path, **options).spell(np.array([ord(char) for char in text], np.uint32))
@@ -116,6 +169,18 @@ def test_wordpieces(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", "bert", tokens)
     assert spelt(path, "a字BA[") == [("exact", (row,)) for row in (2, 4, 6)] + [("unknown", ()), ("exact", (7,))]
     assert spelt(path, "A", lowercase=True) == [("normalized", (2,))]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_wordpieces_whose_file_says_how_they_are_cased(kept: bool, tmp_path: Path) -> None:
+    """The file's word goes before what the letters tell, and what the user says before both."""
+    tokens = ["[PAD]", "[UNK]", "▁a", "▁A", "▁é", "▁e"]
+    said = {"normalizer.lowercase": not kept, "normalizer.strip_accents": False}
+    path = write_gguf(tmp_path / "m.gguf", "bert", tokens, said=said)
+    assert spelt(path, "Aé") == [("exact", (3,)) if kept else ("normalized", (2,)), ("exact", (4,))]
+    assert spelt(path, "A", lowercase=kept) == [("normalized", (2,)) if kept else ("exact", (3,))]
+    (note,) = vocabularies.read(path).notes
+    assert "m.gguf says so" in note.message
 
 
 def test_whole_words(tmp_path: Path) -> None:
@@ -151,7 +216,7 @@ def refusal(path: Path, **options: Any) -> str:
     return caught.value.code
 
 
-@pytest.mark.parametrize("kind", ["rwkv", "plamo2", "none", "no such"])
+@pytest.mark.parametrize("kind", ["hybriddna", "none", "no such"])
 def test_other_kinds(kind: str, tmp_path: Path) -> None:
     """Refused by name."""
     assert refusal(write_gguf(tmp_path / "m.gguf", kind, ["a", "b"])) == "E-TOKENIZER-KIND"

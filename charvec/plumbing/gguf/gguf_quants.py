@@ -2,8 +2,8 @@
 
 A row is a whole number of blocks, each of which holds some values and their scales, so every row can be decoded alone.
 Layouts and the order of the arithmetic: ggml, ggml-common.h and the ``dequantize_row_*`` functions of ggml-quants.c;
-results are bit for bit those of ``gguf.quants.dequantize``, which the tests hold them against. The types that need
-large code books (IQ1, IQ2, IQ3) are left to that package.
+results are bit for bit those of ggml itself and of ``gguf.quants.dequantize``, which the tests hold them against. The
+types that need large code books (IQ1, IQ2, IQ3) are left to that package.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ Order = Literal["<", ">"]
 
 #: Values of the 4-bit floating-point numbers (E2M1), doubled; MXFP4 halves its scale instead.
 _E2M1 = np.array((0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12), np.float32)
+#: The scales of NVFP4 (unsigned E4M3, whose NaN is 0), halved as its numbers are doubled; the first bit is passed over.
+_UE4M3 = np.array(
+    [
+        0.0 if code in (0, 0x7F) else (code % 8 / 8 + (code // 8 % 16 > 0)) * 2.0 ** (max(code // 8 % 16, 1) - 8)
+        for code in range(256)
+    ],
+    np.float32,
+)
 #: The uneven steps of IQ4_NL and IQ4_XS (kvalues_iq4nl).
 _IQ4 = np.array((-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113), np.float32)
 
@@ -236,6 +244,24 @@ def _mxfp4(raw: Bytes, order: Order) -> Floats:
     return scales * _E2M1[_planes(raw[:, 1:], 16, 4)]
 
 
+def _nvfp4(raw: Bytes, order: Order) -> Floats:
+    """Four scales (E4M3), for 16 numbers of 4 bits (E2M1) each."""
+    numbers = _E2M1[_planes(raw[:, 4:], 8, 4)].reshape(len(raw), 4, 16)
+    return (numbers * _UE4M3[raw[:, :4], None]).reshape(len(raw), 64)
+
+
+def _q1_0(raw: Bytes, order: Order) -> Floats:
+    """The scale, 128 signs."""
+    scales = _halves(raw[:, :2], order)
+    result: Floats = np.where(_planes(raw[:, 2:], 1, 1), scales, -scales)
+    return result
+
+
+def _q2_0(raw: Bytes, order: Order) -> Floats:
+    """The scale, 64 numbers of 2 bits."""
+    return _scaled(_halves(raw[:, :2], order), _signed(_planes(raw[:, 2:], 1, 2), 1))
+
+
 #: By the type's name; each takes blocks, uint8 [n, bytes], and gives float32 [n, values].
 DECODERS: Mapping[str, Callable[[Bytes, Order], Floats]] = {
     "Q4_0": _q4_0,
@@ -253,6 +279,9 @@ DECODERS: Mapping[str, Callable[[Bytes, Order], Floats]] = {
     "IQ4_NL": _iq4_nl,
     "IQ4_XS": _iq4_xs,
     "MXFP4": _mxfp4,
+    "NVFP4": _nvfp4,
+    "Q1_0": _q1_0,
+    "Q2_0": _q2_0,
 }
 #: Types that ggml's own converter brings into big-endian order, by swapping the float16 scales.
 SWAPPED = ("Q4_0", "Q8_0", "Q4_K", "Q6_K", "MXFP4")
