@@ -22,7 +22,17 @@ from charvec.plumbing.text.charsets import better, doubtful, is_unicode
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import is_utf16_or_32, read_encoded
 from charvec.readers import TEXTS, choose, utf8
-from charvec.reading import Options, Outcome, Progressed, Sink, Source, StreamDamage, magic, may_hold_others
+from charvec.reading import (
+    Match,
+    Options,
+    Outcome,
+    Progressed,
+    Sink,
+    Source,
+    StreamDamage,
+    magic,
+    may_hold_others,
+)
 from charvec.samples import STDIN, Found
 from charvec.valueclass import dataclass, field
 
@@ -67,6 +77,7 @@ class Part:
         counts: with the report of its files.
         search: what the search for samples had to say, which is no part of ``counts.samples``.
         evidence: of each text that is not UTF-8, by its path, some bytes.
+        matched: the patterns of the options that match something in it.
         finished: the state of each file that was counted and need not be counted again.
         sound: False when a range was not valid UTF-8: the file must be read whole, to say what is wrong.
     """
@@ -75,6 +86,7 @@ class Part:
     counts: Counts = field(default_factory=Counts.none)
     search: Samples = field(default_factory=Samples)
     evidence: Mapping[str, bytes] = field(default_factory=dict)
+    matched: frozenset[Match] = frozenset()
     finished: tuple[FileState, ...] = ()
     sound: bool = True
 
@@ -97,8 +109,11 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
     search = Samples.together(map(_report_of_search, filter(_has_news, batch.samples)))
     reports = []
     evidence: dict[str, bytes] = {}
+    matched: set[Match] = set()
     finished = []
     for found in batch.samples:
+        if found.problem:
+            matched |= _matches_unread([found.problem], batch.options)
         if not found.path:
             continue
         state = sample_state(found)  # before it is read: should it change meanwhile, it has to be read again
@@ -107,10 +122,11 @@ def count_batch(batch: Batch, progressed: Progressed = _ignore) -> Part:
         for outcome in _count_sample(found, batch.options, sink, progressed):
             reports.append(_report(outcome))
             evidence.update(outcome.evidence)
+            matched |= outcome.matched or _matches_unread(outcome.problems, batch.options)
     counts = Counts.from_table(tally.table)
     reports.append(Samples(characters=int(counts.occurrences.sum())))
     counts = replace(counts, samples=Samples.together(reports), graphemes=graphemes)
-    return Part(batch.number, counts, search, evidence, tuple(finished))
+    return Part(batch.number, counts, search, evidence, frozenset(matched), tuple(finished))
 
 
 def steps(tally: Tally, options: Options) -> tuple[Sink, Mapping[str, int] | None]:
@@ -190,7 +206,8 @@ def _count_range(batch: Batch, tally: Tally, progressed: Progressed) -> Part:
     remarks = tuple(utf8.remarks(path, source.head)) if first else ()
     counts = Counts.from_table(tally.table)
     report = Samples(int(first), batch.end - batch.start, int(counts.occurrences.sum()), remarks=remarks)
-    return Part(batch.number, replace(counts, samples=report), finished=(state,) if state else ())
+    counts = replace(counts, samples=report)
+    return Part(batch.number, counts, matched=matches(path, batch.options), finished=(state,) if state else ())
 
 
 def _count_sample(found: Found, options: Options, sink: Sink, progressed: Progressed) -> list[Outcome]:
@@ -330,6 +347,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         sink: where it goes.
         inside: whether it was found in a folder or an archive, and not named by itself.
     """
+    matched = matches(name, options)
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
     if options.fields:
@@ -351,6 +369,7 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         records.finish(outcome)
         sink.end()
     outcome.bytes = source.bytes
+    outcome.matched = matched
     if source.fault:
         # what came before the fault was counted and stays counted
         outcome.skipped = outcome.skipped or not source.bytes
@@ -395,6 +414,24 @@ def told_codec(path: str, head: bytes, options: Options) -> str | None:
 def told_field(path: str, options: Options) -> str:
     """The field of JSON Lines the user named for a file, "" when it is plain text."""
     return next((field for glob, field in options.fields if _applies(glob, path)), options.field)
+
+
+def matches(name: str, options: Options) -> frozenset[Match]:
+    """Which patterns match a sample, and which of them count for it."""
+    found: set[Match] = set()
+    for option, pairs in (("encoding", options.encodings), ("field", options.fields)):
+        globs = [glob for glob, _ in pairs if glob and _applies(glob, name)]
+        found.update((option, glob, place == 0) for place, glob in enumerate(globs))
+    return frozenset(found)
+
+
+def _matches_unread(problems: list[Note], options: Options) -> frozenset[Match]:
+    """Patterns that match what could not be read: it is there all the same."""
+    if not options.fields and not any(glob for glob, _ in options.encodings):
+        return frozenset()
+    from charvec.containers import inner_name
+
+    return frozenset[Match]().union(*(matches(inner_name(note.path or ""), options) for note in problems))
 
 
 def _applies(glob: str, path: str) -> bool:

@@ -267,6 +267,9 @@ EXPLANATIONS: dict[str, str] = {
     "W-OTHER-ENCODING": "A text was read in the encoding that was named for it, and hardly a common character came out, while another encoding "
     "gives many. Big5, Shift_JIS and EUC-KR text decodes as GB18030 without an error, into rare and wrong characters. If that is so, name the other "
     "one with --encoding, for these files alone where need be: --encoding '*.big5.txt=big5'.",
+    "W-PATTERN": "A pattern of --encoding or --field matches no sample, or none that an earlier pattern does not match, so that it counts for nothing. Patterns are compared "
+    "with the whole path and with the name alone, with regard to case; a compressed file goes by the name of what is in it, a.jsonl for a.jsonl.gz. Of several that match "
+    "a file the first counts.",
     "W-PERMISSION": "A sample could not be read for lack of permission.",
     "W-PIECE-ROWS": "Nothing charvec knows tells which model a SentencePiece file belongs to. Most models take a piece's place in the file "
     "for its row, so this was done; put the model's config.json or tokenizer_config.json beside it to be sure. What the files beside it say of ids does not contradict it.",

@@ -7,7 +7,8 @@ and a JSON object::
     {"files": [[name, size, changed], ...],              every other one: files that were counted together; bytes, and
      "codepoints": [...], "occurrences": [...],          nanoseconds since 1970 or a server's mark; what they hold
      "graphemes": {...} or null, "report": {...},        and what there was to say of them; for those that are not
-     "evidence": {path: base64, ...}}                    UTF-8 bytes to tell their encoding by
+     "evidence": {path: base64, ...},                    UTF-8 bytes to tell their encoding by; and which patterns of
+     "matched": [[option, pattern, counts], ...]}        the options match them
 
 A line is written in one piece and forced to the disk. What is cut short at the end, by a crash or a full disk, is cut
 off when the journal is opened again; the files it was about are then read once more.
@@ -28,7 +29,7 @@ import numpy as np
 from charvec.batches import FileState, Part, sample_state
 from charvec.counts import Counts, Samples, Total
 from charvec.errors import DamagedFile, InputError, Note, UsageError, from_os_error
-from charvec.reading import Options
+from charvec.reading import Match, Options
 from charvec.samples import Found
 
 __all__ = ["Journal"]
@@ -59,6 +60,7 @@ class Journal:
         self._total = Total()
         self._report = Samples()
         self._evidence: dict[str, bytes] = {}
+        self._matched: set[Match] = set()
         self._states: dict[str, FileState] = {}
         self._unseen: set[str] = set()
         try:
@@ -82,7 +84,7 @@ class Journal:
     @property
     def part(self) -> Part:
         """What earlier scans counted."""
-        return Part(-1, self._total.counts(self._report), evidence=self._evidence)
+        return Part(-1, self._total.counts(self._report), evidence=self._evidence, matched=frozenset(self._matched))
 
     def unfinished(self, found: Iterable[Found]) -> Iterator[Found]:
         """What was found, but for the files that are done and the journal itself.
@@ -127,6 +129,7 @@ class Journal:
                     "remarks": [note._asdict() for note in report.remarks],
                 },
                 "evidence": {path: b64encode(data).decode() for path, data in part.evidence.items()},
+                "matched": sorted(part.matched),
             }
         )
 
@@ -208,6 +211,7 @@ class Journal:
                 remarks=tuple(map(_note, report["remarks"])),
             )
             self._evidence.update((str(path), b64decode(data)) for path, data in value["evidence"].items())
+            self._matched.update((str(each[0]), str(each[1]), bool(each[2])) for each in value.get("matched", ()))
             for path, size, changed in value["files"]:
                 self._states[path] = (str(path), int(size), str(changed))
                 self._unseen.add(path)

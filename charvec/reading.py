@@ -13,6 +13,7 @@ from charvec.valueclass import dataclass, field
 __all__ = [
     "BLOCK",
     "Limits",
+    "Match",
     "Options",
     "Outcome",
     "Progressed",
@@ -185,6 +186,7 @@ class Outcome:
         skipped: whether the file was not used at all.
         hidden: number of hidden files passed over, when this is about these.
         evidence: of each text that is not UTF-8, by its path, some bytes to tell its encoding by.
+        matched: the patterns of the options that match its name.
         problems: what was lost, and why.
         remarks: notes that lose nothing.
     """
@@ -194,9 +196,14 @@ class Outcome:
     skipped: bool = False
     hidden: int = 0
     evidence: dict[str, _Bytes] = field(default_factory=dict)
+    matched: frozenset[Match] = frozenset()
     problems: list[Note] = field(default_factory=list)
     remarks: list[Note] = field(default_factory=list)
 
+
+#: That a pattern matches a sample: of which option (``"field"``), the pattern, and whether it is the first that does,
+#: which is the one that counts.
+Match = tuple[str, str, bool]
 
 #: Called with the number of bytes just read.
 Progressed = Callable[[int], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from charvec.errors import InputError, Note, NotFound, PermissionDenied, ReadWri
 from charvec.plumbing.progress import Progress, Silent
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import add_texts, is_text_codec
-from charvec.reading import BLOCK, Limits, Options
+from charvec.reading import BLOCK, Limits, Match, Options
 from charvec.samples import Found, find_samples
 from charvec.sharing import available_cores, own_workers, shared_out, size_of
 
@@ -166,15 +166,17 @@ def scan(
     total = Total()
     reports: dict[int, Samples] = {}
     evidence: dict[str, bytes] = {}
+    matched: set[Match] = set()
     try:
         for part in _parts(find(), options, cores, executor, resume, bar):
             total.add(part.counts)
             reports[part.number] = part.search + part.counts.samples
             evidence.update(part.evidence)
+            matched |= part.matched
     finally:
         bar.close()
     report = Samples.together(reports[number] for number in sorted(reports))
-    report = replace(report, settings=_settings(options))
+    report = replace(report, settings=_settings(options), remarks=(*report.remarks, *_idle(options, matched)))
     counts = total.counts(_with_remarks(_with_candidates(report, evidence), total))
     if not len(counts):
         _refuse_nothing(counts.samples, {_shown(os.fspath(each)) for each in named}, bool(extensions))
@@ -330,6 +332,24 @@ def _fields(field: str | Mapping[str, str] | None) -> tuple[tuple[str, str], ...
             "E-ARGUMENT", f"field is {field!r}", help="name a field of JSON Lines, or give a dictionary: glob -> name"
         )
     return tuple(pairs)
+
+
+def _idle(options: Options, matched: Set[Match]) -> Iterator[Note]:
+    """What to say of patterns that count for no sample."""
+    for option, pairs in (("encoding", options.encodings), ("field", options.fields)):
+        for glob, value in pairs:
+            if glob in ("", "*") or (option, glob, True) in matched:
+                continue
+            said = f"--{option} {glob}={value}"
+            if (option, glob, False) in matched:
+                why = f"{said} counts for nothing: a pattern before it matches whatever it matches"
+            else:
+                from charvec.containers import inner_name
+
+                why = f"{said} matches no sample"
+                if (inner := inner_name(glob)) != glob:
+                    why += f"; what is compressed goes by the name of what is in it: {inner}"
+            yield Note("W-PATTERN", why)
 
 
 def _inside(extensions: Iterable[str]) -> tuple[str, ...]:

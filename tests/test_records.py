@@ -9,6 +9,7 @@ import io
 import json
 import random
 import sys
+import tarfile
 import threading
 import zipfile
 from collections import Counter
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 import charvec
 from charvec import cli
-from charvec.errors import Note, UsageError
+from charvec.errors import CharvecWarning, Note, UsageError
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.dotted import split
 from charvec.plumbing.text.json_array import Elements
@@ -1067,6 +1068,38 @@ def test_nothing_foreign_is_raised(kind: str, blocks: list[bytes]) -> None:
             sink.add_text(block.decode("utf-8", "ignore"))
     sink.end()
     sink.finish(Outcome())
+
+
+def test_patterns_that_count_for_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is named once, however the samples are read; one that matches what is there, readable or not, never."""
+    (tmp_path / "a.txt").write_text("文" * 50, "utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "字"}\n', "utf-8")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"body": "x"}\n'))
+    (tmp_path / "d.gz").write_bytes(b"\x1f\x8b")
+    with tarfile.open(tmp_path / "e.tar", "w") as archive:
+        archive.add(tmp_path / "b.jsonl", "inside/f.json")
+
+    def idle(**options: Any) -> list[str]:
+        remarks = charvec.scan(tmp_path, extensions=["txt", "jsonl", "json", "gz", "tar"], **options).samples.remarks
+        return [note.message for note in remarks if note.code == "W-PATTERN"]
+
+    used = {"b.*": "text", "*.jsonl": "body", "d*": "x", "*/f.json": "text", "*": "none"}
+    kinds: list[dict[str, Any]] = [{}, {"jobs": 2}, {"resume": tmp_path / "kept"}, {"resume": tmp_path / "kept"}]
+    for kind in kinds:
+        assert idle(field=used, **kind) == []
+    idle_ones = {"*.JSONL": "text", "*.jsonl.gz": "text", "b.jsonl": "body"}
+    kinds[2]["resume"] = kinds[3]["resume"] = tmp_path / "kept2"
+    for kind in kinds:
+        assert idle(field=used | idle_ones, encoding={"*": "big5", "*.big5": "big5", "": "gbk"}, **kind) == [
+            "--encoding *.big5=big5 matches no sample",
+            "--field *.JSONL=text matches no sample",
+            "--field *.jsonl.gz=text matches no sample; what is compressed goes by the name of what is in it: *.jsonl",
+            "--field b.jsonl=body counts for nothing: a pattern before it matches whatever it matches",
+        ]
+    assert cli.main(["scan", str(tmp_path / "a.txt"), "--field", "*.jsonl=text", "-q"]) == 0
+    assert "charvec: warning[W-PATTERN]: --field *.jsonl=text matches no sample\n" in capsys.readouterr().err
+    with pytest.warns(CharvecWarning, match="W-PATTERN"):
+        charvec.dump(tmp_path / "a.txt", encoding={"*.big5": "big5"})
 
 
 def test_a_field_of_some_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
