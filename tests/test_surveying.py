@@ -153,6 +153,11 @@ def test_the_command(
     assert main(["coverage", "text.txt", "-m", "model", "--html", "page.html", "-f", "-q"]) == 0
     assert main(["coverage", "text.txt", "-m", "model", "--html", "model/vocab.txt", "-f"]) == 73
     capsys.readouterr()
+    assert main(["coverage", "text.txt", "-m", "model", "--html", "-", "--fail-under", "71"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.encode() == Path("page.html").read_bytes() and "is under 71 %" in captured.err
+    assert main(["coverage", "text.txt", "-m", "model", "--html", "-", "--json"]) == 2 and not Path("-").exists()
+    assert "E-USAGE" in capsys.readouterr().err
     for threshold, code in (("60", 0), ("71", 1)):
         assert main(["coverage", "text.txt", "-m", "model", "--fail-under", threshold]) == code
     Path("han.txt").write_text("是的", "utf-8")

@@ -224,6 +224,14 @@ def say(text: str) -> None:
     print(wrapped(text, room(sys.stdout)))
 
 
+def print_page(page: str) -> None:
+    """An HTML page on stdout, in UTF-8 as it says of itself, whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    rest = memoryview(page.encode("utf-8", "backslashreplace"))
+    while rest:  # an unbuffered stream (PYTHONUNBUFFERED) may take a part only
+        rest = rest[sys.stdout.buffer.write(rest) :]
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; whatever could act on a terminal is escaped in it."""
     print_json_text(json_text(value, indent=2), sys.stdout)

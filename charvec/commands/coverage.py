@@ -17,6 +17,7 @@ from charvec.commands.common import (
     open_model,
     percent,
     print_json,
+    print_page,
     share,
     warn,
 )
@@ -47,7 +48,9 @@ def arguments(parser: ArgumentParser) -> None:
         help="exit 1 when any model covers a smaller share of the text it sees, or sees none",
     )
     parser.add_argument("--json", action="store_true", help="JSON with everything instead of a table")
-    parser.add_argument("--html", metavar="FILE", help="also write the comparison as one page")
+    parser.add_argument(
+        "--html", metavar="FILE", help="also write the comparison as one page; - is stdout, without a table"
+    )
     parser.add_argument("-f", "--force", action="store_true", help="replace FILE when it exists")
 
 
@@ -64,13 +67,17 @@ def run(args: Namespace) -> int:
             "E-PERCENT", f"--fail-under {args.fail_under} is no percentage", help="say a number from 0 to 100"
         )
     names: list[str | None] = args.model or [None]
-    if args.html:
-        check_target(args.html, overwrite=args.force)
+    to_stdout = args.html == "-"
+    if to_stdout and args.json:
+        raise UsageError("E-USAGE", "--json and --html - both go to standard output", help="name a file: --html FILE")
+    out = None if to_stdout else args.html
+    if out:
+        check_target(out, overwrite=args.force)
     models = [open_model(args, name) for name in names]
     inputs = [file for model in models for file in model.files]
-    if args.html:
-        check_target(args.html, overwrite=args.force, inputs=inputs)
-    counts = scan_samples(args, not_this=args.html, not_these=inputs)
+    if out:
+        check_target(out, overwrite=args.force, inputs=inputs)
+    counts = scan_samples(args, not_this=out, not_these=inputs)
     comparison = compare_coverage(models, counts, keep)
     for model in models:
         warn(model.notes, args)
@@ -79,17 +86,20 @@ def run(args: Namespace) -> int:
         from charvec.plumbing.coverage_page import coverage_page
 
         page = coverage_page(comparison.as_dict(), describe(counts.samples), percent)
-        write_whole(args.html, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
+        if out:
+            write_whole(out, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
+        else:
+            print_page(page)
     called = [model_name(name, model) for name, model in zip(names, models, strict=True)]
     if args.json:
         plain = comparison.as_dict()
         for name, each in zip(names, plain["models"], strict=True):
             each["bundled_model"] = name is None
         print_json(plain)
-    else:
+    elif not to_stdout:
         print("\n".join(_report(comparison, called)))
-        if args.html and not args.quiet:
-            print(f"\nthe whole of it: {escape(args.html)}")
+        if out and not args.quiet:
+            print(f"\nthe whole of it: {escape(out)}")
     if not args.fail_under:
         return 0 if counts.samples.complete else 3
     by_name = list(zip(called, comparison.models, strict=True))

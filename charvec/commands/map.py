@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from charvec.commands.common import print_json, warn
+from charvec.commands.common import print_json, print_page, warn
 from charvec.errors import Note
 from charvec.plumbing.terminal import count, escape, number, shown
 
@@ -42,12 +41,11 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(plain)
         return 0
-    page = map_page(plain, args.file).encode("utf-8", "backslashreplace")
+    page = map_page(plain, args.file)
     if to_stdout:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(page)
+        print_page(page)
         return 0
-    write_whole(args.out, page, overwrite=args.force)
+    write_whole(args.out, page.encode("utf-8", "backslashreplace"), overwrite=args.force)
     if not args.quiet:
         of = "" if len(drawn.chars) == drawn.of else f" of {number(drawn.of)}"
         along = sum(drawn.shares[:2].tolist())
