@@ -102,6 +102,8 @@ def _parse(parser: _Parser, argv: Sequence[str]) -> argparse.Namespace:
     try:
         args, unknown = parser.parse_known_args(argv)
     except UsageError as error:
+        # said here and not beside the option: that --ext took the samples too shows only when argparse has none left,
+        # and what stood where only in the whole command line
         if "SAMPLE" in error.message and "--ext" in argv:
             taken = list(takewhile(lambda word: not word.startswith("-"), argv[argv.index("--ext") + 1 :]))
             if len(taken) > 1:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from charvec.arguments import integer
 from charvec.errors import UsageError
+from charvec.plumbing.map_page import DRAWN
 from charvec.plumbing.text import scripts
 from charvec.principal import principal_axes
 from charvec.storage import as_vectors
@@ -18,8 +19,6 @@ from charvec.vectors import CharVectors
 
 __all__ = ["AXES", "DRAWN", "NEAREST", "CharacterMap", "draw"]
 
-#: Characters drawn when nothing else is said: more cannot be told from each other on a screen.
-DRAWN = 3000
 #: Principal axes to choose two from.
 AXES = 8
 #: Neighbours of each character.

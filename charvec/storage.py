@@ -144,8 +144,8 @@ def put(
         path: likewise.
         format: likewise.
         overwrite: likewise.
-        complete: completes ``vectors.source``, as for :meth:`charvec.formats.Member.write`; called in any case. See
-            :func:`charvec.extraction.lookup_ahead`.
+        complete: completes ``vectors.source``, as for :meth:`charvec.formats.Member.write`; called once, by the member
+            or here. See :func:`charvec.extraction.lookup_ahead`.
 
     Returns:
         characters that were left out; and as notes, what else the format cannot hold.
@@ -156,7 +156,7 @@ def put(
     vectors = as_vectors(vectors, "save(vectors, path)")
     with replacing(path, overwrite) as output:
         left_out = member.write(vectors, output, complete)
-        if complete is not None:
+        if complete is not None and member.HOLDS:
             complete()
     return left_out, not_stored(vectors, path, f"the format {member.NAME}") if member.HOLDS else []
 
@@ -185,10 +185,10 @@ def left_out_notes(path: str, left_out: list[str]) -> list[Note]:
     """What to say of characters that a format cannot hold; nothing when it holds all."""
     if not left_out:
         return []
-    from charvec.plumbing.terminal import shown
+    from charvec.plumbing.terminal import shown_some
 
-    named = ", ".join(map(shown, left_out[:5])) + (" ..." if len(left_out) > 5 else "")
-    return [Note("W-LEFT-OUT", f"{path}: this format cannot hold {len(left_out)} of the characters: {named}", path)]
+    said = f"{path}: this format cannot hold {len(left_out)} of the characters: {shown_some(left_out, 5)}"
+    return [Note("W-LEFT-OUT", said, path)]
 
 
 def check_output(

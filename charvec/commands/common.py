@@ -16,7 +16,7 @@ from charvec.plumbing.terminal import (
     json_text,
     print_json_text,
     room,
-    shown,
+    shown_some,
     size,
     table,
     wrapped,
@@ -207,7 +207,7 @@ class Unknown:
         if not self._times:
             return []
         commonest = sorted(self._times, key=lambda char: (-self._times[char], char))
-        named = ", ".join(map(shown, commonest[:NAMED])) + (" ..." if len(commonest) > NAMED else "")
+        named = shown_some(commonest, NAMED)
         times = sum(self._times.values())
         often = f", {times:,} times in all" if times > len(commonest) else ""
         said = f"{count(len(commonest), 'character')} without a vector passed over{often}: {named}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from charvec.commands.common import print_json, print_page, warn
 from charvec.errors import Note
-from charvec.plumbing.terminal import count, escape, number, shown
+from charvec.plumbing.terminal import count, escape, number, shown_some
 
 NAME = "map"
 HELP = "characters on a plane, near to which others they lie: one page for a browser"
@@ -15,11 +15,13 @@ HELP = "characters on a plane, near to which others they lie: one page for a bro
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the command's own arguments."""
+    from charvec.plumbing.map_page import DRAWN
+
     parser.add_argument("file", metavar="FILE", help="vector file")
     parser.add_argument(
         "-o", "--out", metavar="OUT", default="map.html", help="the page; - is stdout (default: %(default)s)"
     )
-    parser.add_argument("--top", type=int, default=3000, metavar="N", help="the N commonest (default: %(default)s)")
+    parser.add_argument("--top", type=int, default=DRAWN, metavar="N", help="the N commonest (default: %(default)s)")
     parser.add_argument("-f", "--force", action="store_true", help="replace OUT when it exists")
     parser.add_argument("--json", action="store_true", help="places and neighbours as JSON to stdout instead of a page")
 
@@ -55,7 +57,5 @@ def run(args: Namespace) -> int:
 
 def _notes(flat: list[str], path: str) -> Iterator[Note]:
     if flat:
-        named = ", ".join(map(shown, flat[:5])) + (", ..." if len(flat) > 5 else "")
-        yield Note(
-            "W-NO-DIRECTION", f"{path}: {count(len(flat), 'vector')} of zeros, NaN or infinity not drawn: {named}", path
-        )
+        flat_ones = f"{count(len(flat), 'vector')} of zeros, NaN or infinity"
+        yield Note("W-NO-DIRECTION", f"{path}: {flat_ones} not drawn: {shown_some(flat, 5)}", path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charvec.commands.common import add_remote_arguments, open_model, print_json, say, warn
 from charvec.errors import UsageError
-from charvec.plumbing.terminal import codepoint, complain, escape, number, shown
+from charvec.plumbing.terminal import codepoint, complain, escape, number, shown_some
 
 if TYPE_CHECKING:
     from charvec.embedding import TokenEmbedding
@@ -87,8 +87,8 @@ class Compared(NamedTuple):
             return f"{whose}{all_of_them} vectors are not proven: no --against names their model"
         if not self.wrong:
             return f"{whose}{all_of_them} of {all_of_them} vectors are {self.equal} {escape(self.against)}{remarks}"
-        named = ", ".join(map(shown, self.wrong[:8])) + (" ..." if len(self.wrong) > 8 else "")
         of = "" if self.source else f" from {escape(self.against)}"
+        named = shown_some(self.wrong, 8)
         return f"{whose}{number(len(self.wrong))} of {all_of_them} vectors differ{of}: {named}{remarks}"
 
 

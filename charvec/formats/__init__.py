@@ -46,8 +46,8 @@ class Member(Protocol):
         Args:
             vectors: what to write.
             file: where to; what is written must not change until it is closed.
-            complete: completes ``vectors.source``, without making it longer, where that is still in the making; called
-                before it is stored, the later the better. Formats that do not store it need not call.
+            complete: completes ``vectors.source``, without making it longer, where that is still in the making. Members
+                that store it, whose :attr:`HOLDS` is empty, call it once before, the later the better; others never.
 
         Returns:
             characters the format cannot hold, which were left out.

@@ -16,7 +16,10 @@ from typing import Any
 from charvec.plumbing.html_text import html_text
 from charvec.plumbing.terminal import count, number
 
-__all__ = ["map_page"]
+__all__ = ["DRAWN", "map_page"]
+
+#: Characters drawn when nothing else is said: more cannot be told from each other on a screen.
+DRAWN = 3000
 
 _STYLE = """
 :root{color-scheme:light dark}

@@ -126,6 +126,11 @@ def shown(char: str) -> str:
     return f"{visible(char)} {codepoint(char)}"
 
 
+def shown_some(chars: Sequence[str], most: int) -> str:
+    """The first of several characters as :func:`shown`, and whether there are more: ``中 U+4E2D, 文 U+6587 ...``."""
+    return ", ".join(map(shown, chars[:most])) + (" ..." if len(chars) > most else "")
+
+
 def visible(char: str) -> str:
     """A character as it can be seen: itself, a mark on a dotted circle, a name for the common blanks, or its escape."""
     if char in _BLANKS:

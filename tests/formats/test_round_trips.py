@@ -56,7 +56,7 @@ def vectors_of(codepoints: NDArray[np.uint32], dtype: str) -> CharVectors:
 
 @pytest.mark.parametrize("member", [*formats.members()], ids=lambda member: member.NAME)
 def test_provenance_that_is_completed_meanwhile(member: formats.Member, tmp_path: Path) -> None:
-    """A file says what the provenance was in the end, in the bytes that a file written afterwards has."""
+    """A file says what the provenance was in the end, as if written afterwards; it is completed once."""
     vectors = small()
     digest = vectors.source["source"]["rows_blake2b"]
     expected, left_out = written(vectors, member.NAME)
@@ -64,6 +64,7 @@ def test_provenance_that_is_completed_meanwhile(member: formats.Member, tmp_path
     unfinished = replace(vectors, source=source)
 
     def complete() -> None:
+        assert source["source"]["rows_blake2b"] != digest
         source["source"]["rows_blake2b"] = digest
 
     path = tmp_path / "x"
