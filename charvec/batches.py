@@ -21,6 +21,7 @@ from charvec.errors import CharvecError, Note, PermissionDenied
 from charvec.plumbing.text.charsets import better, doubtful, is_unicode
 from charvec.plumbing.text.counting import Tally
 from charvec.plumbing.text.encoded import is_utf16_or_32, read_encoded
+from charvec.plumbing.written import is_vector_file
 from charvec.readers import TEXTS, choose, utf8
 from charvec.reading import (
     Match,
@@ -310,6 +311,8 @@ def _count_texts(found: Found, source: Source, options: Options, sink: Sink, pro
     path = shown_name(found)
     if not may_hold_others(source.head):
         return [_count_text(path, path, source, options, sink, found.inside)]
+    if is_vector_file(source.head):  # an .npz file is a zip archive
+        return [_vector_file(path)]
     from charvec import containers
 
     def wanted(name: str) -> bool:
@@ -348,6 +351,8 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         inside: whether it was found in a folder or an archive, and not named by itself.
     """
     matched = matches(name, options)
+    if is_vector_file(source.head) and (inside or magic(source.head)):  # a text that is named is read
+        return replace(_vector_file(path), matched=matched)
     codec = told_codec(name, source.head, options)
     reader = choose(source.head)
     if options.fields:
@@ -379,6 +384,11 @@ def _count_text(path: str, name: str, source: Source, options: Options, sink: Si
         what = f"{path}: {source.fault.strerror or source.fault}; {how}"
         outcome.problems.append(Note(code, what, path, source.bytes))
     return outcome
+
+
+def _vector_file(path: str) -> Outcome:
+    """What earlier runs wrote is no loss."""
+    return Outcome(skipped=True, remarks=[Note("N-VECTOR-FILE", f"{path} is a vector file and was not read", path)])
 
 
 def _doubt(path: str, head: bytes, options: Options, outcome: Outcome) -> None:

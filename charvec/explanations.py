@@ -301,7 +301,8 @@ EXPLANATIONS: dict[str, str] = {
     "N-CASING": "Whether the tokenizer lower-cases decides the rows of A-Z and of accented letters. The note says where that was read. "
     "--cased and --uncased override it.",
     "N-MODEL-FILE": "A file inside a sample folder belongs to the model and was passed over. Name it if it shall be read.",
-    "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over.",
+    "N-VECTOR-FILE": "A file inside a sample folder is a vector file that charvec wrote, and was passed over. It is told by its content. A text "
+    "that is named by itself is read.",
     "N-MIDDLE-BOM": "U+FEFF inside a text is a character (a zero-width no-break space), not a byte order mark.",
     "N-PARTS": "A GGUF model is split into several files. They were opened from the first on until the embedding was found; the others are not needed.",
     "N-FIELD": "Some records of a JSON Lines file lack the field named with --field, or have no text in it. There was nothing to count in them.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from charvec.plumbing.folders import FILE, FOLDER, LINK, SPECIAL, kind_of
 from charvec.valueclass import dataclass, field
 
 if TYPE_CHECKING:
-    from charvec.plumbing.files import File
     from charvec.plumbing.remote.remote_samples import RemoteFile
     from charvec.plumbing.text.ignoring import Patterns, Rules
 
@@ -354,38 +352,20 @@ def _refuse_sample(path: str) -> None:
         OutputError: ``E-OUTPUT-IS-INPUT``.
     """
     from charvec.plumbing.files import File
+    from charvec.plumbing.written import LOOK, is_report, is_vector_file
 
     try:
         with File(path) as file:
-            sample = bool(file.head) and not _is_written(file)
+            head = file.pread(0, min(file.size, LOOK))
     except CharvecError:
         return  # what cannot be read is no sample
-    if sample:
+    if head and not is_vector_file(head) and not is_report(head):
         raise OutputError(
             "E-OUTPUT-IS-INPUT",
             f"{path} is both a sample and the output",
             path=path,
             help="write to another file, or leave it out of the samples with --exclude",
         )
-
-
-def _is_written(file: File) -> bool:
-    """Whether charvec writes files that begin so, as some archives of texts and some texts seem to at first."""
-    from charvec import formats
-    from charvec.plumbing.arrays import word_vectors
-
-    member = formats.sniff(file.head)
-    if member is None:
-        return re.match(_WRITTEN, file.head, re.DOTALL) is not None
-    if member.NAME == "npz":
-        return re.match(_NPZ, file.head, re.DOTALL) is not None
-    return member.NAME != "word2vec" or word_vectors.kind_of(file) == "text"
-
-
-#: How what `scan` and `coverage` write begins: a table, JSON, a page.
-_WRITTEN = rb'U\+[0-9A-F]{4}[0-9A-F U+]*\t[^\t\n]*\t\d+\n|\{\n  "files": \d|<!DOCTYPE html>\n.*<title>Coverage of \d'
-#: How an .npz file begins: a zip archive, the name of whose first member says that it is an array.
-_NPZ = rb"PK\x03\x04.{26}[\w.]{1,80}\.npy"
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

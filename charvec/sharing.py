@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from charvec.batches import Batch, is_plain_utf8, open_sample
+from charvec.plumbing.written import is_vector_file
 from charvec.reading import BLOCK, Options
 from charvec.samples import STDIN, Found
 
@@ -61,7 +62,7 @@ def _ranges(found: Found, size: int, options: Options, jobs: int) -> list[tuple[
             head = stream.read(BLOCK)
     except OSError:
         return []  # it will be opened once more, to say what is wrong
-    if not is_plain_utf8(found.path, head, options):
+    if not is_plain_utf8(found.path, head, options) or (found.inside and is_vector_file(head)):
         return []
     step = min(max(MIN_RANGE, -(-size // (2 * jobs))), MAX_RANGE)
     return [(start, min(size, start + step)) for start in range(0, size, step)]

@@ -188,6 +188,26 @@ def test_the_output_is_left_out() -> None:
         next(iter(find_samples(["d/a", "d/out"], not_this="d/out")))
 
 
+#: Texts that begin somewhat as what charvec writes.
+SAMPLES = (
+    "水火土",
+    "water 1 2 3\nfire 4 5 6\n",
+    "水 0.5 0.25 1\n火 0.5 0.25 1\n",
+    "1 3\n水 0.123456789 0.12345679 0.23456789\n" * 9,
+    "".join(f"{char} 0.123456784 0.234567896 1 0.3456789 0.456789017\n" for char in "水火木土"),
+    "".join(f"{char} 0.123 0.234567 0.12345678\n" for char in "一二三四"),
+    "U+6C34 is water\n",
+    "U+6C34\t火\t3\n",
+    "U+6C34\t水\t3\nand more of it\n",
+    "U+6C34\t水\t3\nU+706B\t火\t4\n",
+    "{}",
+    '{\n  "files": 3\n}\n',
+    "2024 12\n水火土",
+    "<!DOCTYPE html>\n<title>Water</title>",
+    "<!DOCTYPE html>\n<html><title>Coverage of 3 models</title>",
+)
+
+
 @pytest.mark.parametrize("command", ["dump -o d/out.h5", "dump -o d/out.txt", "dump -o d/out.pkl", "scan -o d/out.tsv"])
 def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What charvec wrote before is, when it is found in a folder of samples; anything else there is a sample."""
@@ -197,7 +217,7 @@ def test_a_sample_is_never_replaced(command: str, capsys: pytest.CaptureFixture[
     for _ in range(2):
         assert main([name, "d", "-o", out, "-f", "-q"]) == 0
     assert find("d", not_this=out) == ["d/a"]
-    for text in ("水火土", "U+6C34 is water\n", "{}", "2024 12\n水火土", "<!DOCTYPE html>\n<title>Water</title>"):
+    for text in SAMPLES:
         Path(out).write_text(text, "utf-8")
         assert main([name, "d", "-o", out, "-f", "-q"]) == 73
         assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err and Path(out).read_text("utf-8") == text
@@ -215,6 +235,24 @@ def test_an_archive_of_texts_is_no_vector_file() -> None:
     Path("d/out.npz").unlink()
     for dtype in ("float32", "pq", "int8"):
         assert main(["dump", "d", "-o", "d/out.npz", "-f", "-q", "--dtype", dtype]) == 0
+
+
+@pytest.mark.parametrize("suffix", ["h5", "npz", "safetensors", "pkl", "bin"])
+def test_files_of_other_programs_are_not_replaced(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What has the format, but not from charvec, is refused as well where it is found among the samples."""
+    make("d/a")
+    Path("d/a").write_text("水火", "utf-8")
+    others = {
+        "h5": b"\x89HDF\r\n\x1a\n" + bytes(600),
+        "npz": Path(ROOT / "tests/data/numpy/stored.npz").read_bytes(),
+        "safetensors": Path(ROOT / "tests/data/safetensors/model.safetensors").read_bytes(),
+        "pkl": b"\x80\x03}(u.",
+        "bin": b"2 2\n" + b"\xe7\x81\xab " + bytes(8) + b"\n" + b"\xe6\xb0\xb4 " + bytes(8) + b"\n",
+    }
+    out = Path(f"d/out.{suffix}")
+    out.write_bytes(others[suffix])
+    assert main(["dump", "d", "-o", str(out), "-f", "-q"]) == 73 and out.read_bytes() == others[suffix]
+    assert "E-OUTPUT-IS-INPUT" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_replaced_holds_no_samples() -> None:

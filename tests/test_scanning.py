@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import charvec
-from charvec import batches, cli, reading
+from charvec import batches, cli, formats, reading, sharing
 from charvec.counts import UNICODE_SIZE, Counts
 from charvec.errors import InputError, NotFound, PermissionDenied, UsageError
 from charvec.plumbing.text.counting import Tally
@@ -981,6 +981,35 @@ def test_own_files_are_no_samples() -> None:
     assert dict(counts) == {"水": 1} and counts.samples.complete
     assert sorted(note.code for note in counts.samples.remarks) == ["N-MODEL-FILE", "N-VECTOR-FILE"]
     assert dict(scan("d/vocab.txt", not_these=["d/vocab.txt"])) == Counter("[PAD]\n火\n")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("suffix", [suffix for member in formats.members() for suffix in member.SUFFIXES])
+def test_own_files_of_any_format_are_no_samples(
+    suffix: str, dtype: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder they are passed over, also packed, also cut into ranges; a text that is named itself is read."""
+    Path("d").mkdir()
+    Path("d/text.txt").write_text("\t 水火人大é", "utf-8")
+    assert cli.main(["dump", "d/text.txt", "-o", f"d/old{suffix}", "--dtype", dtype, "--keep", "exact", "-q"]) == 0
+    data = Path(f"d/old{suffix}").read_bytes()
+    if suffix != ".npz":  # no archive is read inside another
+        Path("d/packed.gz").write_bytes(gzip.compress(data))
+    for jobs in (None, 2):
+        counts = scan("d", jobs=jobs)
+        assert dict(counts) == Counter("\t 水火人大é") and counts.samples.complete and counts.samples.files == 1
+        assert {note.path for note in counts.samples.remarks} == {f"d/{path.name}" for path in Path("d").glob("[op]*")}
+        assert {note.code for note in counts.samples.remarks} == {"N-VECTOR-FILE"}
+        monkeypatch.setattr(sharing, "MIN_RANGE", 50)
+    capsys.readouterr()
+    assert cli.main(["scan", "d", "-q"]) == 0 and capsys.readouterr().err == ""
+    if suffix in (".txt", ".vec"):
+        assert dict(scan(f"d/old{suffix}")) == Counter(data.decode())
+        Path("d/other.txt").write_bytes(b"".join(data.splitlines(keepends=True)[::-1]))  # in another order
+        assert scan("d").samples.files == 2
+    else:
+        with pytest.raises(NotFound, match="E-NO-FILES"):
+            scan(f"d/old{suffix}")
 
 
 def test_json_escapes_are_named() -> None:
