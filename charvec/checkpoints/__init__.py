@@ -48,6 +48,7 @@ class Member(Protocol):
 MEMBERS = (
     *("safetensors", "tensorflow", "tensorflow_v1", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
     *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file", "paddle", "mindspore"),
+    "gensim_pickle",
 )
 
 
@@ -90,6 +91,8 @@ FOLDER_SUFFIXES = (
     ".gguf",
     ".onnx",
     ".vec",
+    ".kv",
+    ".wordvectors",
     ".npz",
     ".npy",
     ".keras",

@@ -21,6 +21,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
     *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow", "tensorflow-v1"),
     *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text", "paddle", "mindspore"),
+    "gensim",
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")
@@ -43,6 +44,7 @@ NAMES = [str(path.relative_to(DATA)) for path in GOLDEN]
 #: Golden files that must be refused, and with which code.
 REFUSED = {
     "fasttext/compressed.ftz": "E-QUANTISED",
+    "gensim/fasttext.model": "E-FORMAT",
     **{f"mindspore/encrypted-{mode}.ckpt": "E-ENCRYPTED" for mode in ("AES-CBC", "AES-GCM", "SM4-CBC")},
     "pytorch/q.bin": "E-PICKLE-UNSAFE",
     "pytorch/whole_module.pt": "E-PICKLE-UNSAFE",

@@ -8,6 +8,7 @@ other: nothing is evaluated.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from charvec.errors import DamagedFile, UnsafeFile
@@ -16,7 +17,12 @@ from charvec.plumbing.pickles.numpy_pickle import Array, numpy_globals
 from charvec.plumbing.pickles.placed import PLACING, FileBytes
 from charvec.plumbing.pickles.unpickle import Handler, Inert, load, ordered_dict
 
-__all__ = ["Arrays", "holds_arrays", "is_binary_pickle", "read_arrays"]
+__all__ = ["Arrays", "holds_arrays", "is_binary_pickle", "is_gensim", "read_arrays"]
+
+#: The beginning of what gensim saves: an object of one of its classes.
+_GENSIM = re.compile(
+    rb"\x80[\x02-\x05](?:\x95[\s\S]{8})?(?:c|\x8c[\s\S]|ccopy_?reg\n_reconstructor\n(?:q.)?\(c)gensim\."
+)
 
 #: Steps of a pickle, of which an array takes about 40.
 MAX_STEPS = 2_000_000
@@ -36,8 +42,15 @@ class Arrays(NamedTuple):
     digest: str
 
 
+def is_gensim(head: bytes) -> bool:
+    """Whether a file that begins so was written by the ``save`` of one of gensim's classes."""
+    return head[:1] == b"\x80" and _GENSIM.match(head) is not None
+
+
 def is_binary_pickle(head: bytes) -> bool:
-    """Whether a file that begins so is a pickle of protocol 2 to 5, which begins with a mark."""
+    """Whether a file that begins so is a pickle of protocol 2 to 5, which begins with a mark; but none of gensim's."""
+    if is_gensim(head):
+        return False
     # so begins a safetensors file with a header of 640 bytes, too, but then the length goes on with zeros
     return head[:1] == b"\x80" and len(head) > 2 and 2 <= head[1] <= 5 and head[2] != 0 and head[4:9] != b"\0\0\0\0{"
 
