@@ -29,6 +29,7 @@ from charvec.plumbing.models.trimmed_files import ids_in
 from charvec.plumbing.models.trimmed_folder import OwnFile, files_in, read_json, write_rest, write_weights
 from charvec.plumbing.models.vocabulary_tables import is_vocabulary_table
 from charvec.plumbing.spelling.added_tokens import WithAdded
+from charvec.plumbing.spelling.byte_alphabet import text_of
 from charvec.plumbing.spelling.piece_closure import kept_pieces, normalised
 from charvec.plumbing.spelling.tokenizer_document import Document
 from charvec.plumbing.spelling.tokenizer_steps import steps
@@ -347,9 +348,10 @@ def _prove(document: Document, old_ids: NDArray[np.int64], counts: Counts, folde
         )
     old, new = document.build(inside=False), written.build(inside=False)
     generator = random.Random(len(old_ids))
-    chars = [*counts, " "]
-    for _ in range(PROBES if len(counts) else 0):
-        text = "".join(generator.choices(chars, k=generator.randrange(1, 40)))
+    chars, words = [*counts, " "], _words(document, {*counts, " "})
+    for number in range(PROBES if len(counts) else 0):
+        parts = words if number % 2 and words else chars
+        text = "".join(generator.choices(parts, k=generator.randrange(1, 40 if parts is chars else 10)))
         before, after = old.encode(text).tokens, new.encode(text).tokens
         if before != after:
             raise WrongFile(
@@ -359,6 +361,18 @@ def _prove(document: Document, old_ids: NDArray[np.int64], counts: Counts, folde
                 found=f"{before[:12]} became {after[:12]}",
                 help="please report this tokenizer; it has rules that charvec does not know",
             )
+
+
+def _words(document: Document, known: set[str]) -> list[str]:
+    """Texts of kept characters that are pieces of the old model: characters by chance are rarely any."""
+    prefix = str(document.model.get("continuing_subword_prefix") or "")
+    texts = (
+        text_of(piece)
+        if document.byte_level
+        else piece.removeprefix(prefix).removesuffix(document.suffix).replace("▁", " ")
+        for piece in document.pieces
+    )
+    return [text for text in texts if text and known.issuperset(text)]
 
 
 def _pieces_of(document: Document, old_ids: NDArray[np.int64]) -> list[str]:

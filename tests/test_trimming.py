@@ -19,7 +19,7 @@ import charvec.checkpoints
 import charvec.vocabularies
 from charvec import cli
 from charvec.errors import CharvecError
-from charvec.plumbing.spelling.piece_closure import kept_merges, normalised
+from charvec.plumbing.spelling.piece_closure import kept_merges, kept_pieces, normalised
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ROOT / "samples" / "texts"
@@ -456,6 +456,22 @@ def test_an_unknown_tensor_as_long_as_the_vocabulary(tmp_path: Path) -> None:
         trimmed(old, tmp_path / "new", "水")
     assert caught.value.code == "E-TRIM-TENSOR"
     assert not (tmp_path / "new").exists() and not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_pieces_that_are_missing_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Before the folder gets its name; characters by chance hardly ever are words, of which the pieces are."""
+    old = tmp_path / "old"
+    tokenizer = trained(old, KINDS[name])
+    getattr(transformers, CLASSES[name])(config_of(name, len(tokenizer))).save_pretrained(old)
+
+    def wrong(document: Any, chars: Iterable[str]) -> set[str]:
+        return {piece for piece in kept_pieces(document, chars) if len(piece) < 4 or piece.startswith("<")}
+
+    monkeypatch.setattr("charvec.trimming.kept_pieces", wrong)
+    with pytest.raises(CharvecError) as caught:
+        charvec.trim(old, charvec.scan(TEXTS), tmp_path / "new")
+    assert caught.value.code == "E-TRIM-TOKENIZER" and not (tmp_path / "new").exists()
 
 
 def test_characters_that_melt_together() -> None:
