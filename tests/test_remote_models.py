@@ -155,7 +155,7 @@ def test_only_rows_are_fetched(web: ModelServer, tmp_path: Path) -> None:
     assert len(web.asked("/m/model.safetensors")) <= 5
     fetched = web.sent - (tmp_path / "m" / "vocab.txt").stat().st_size
     assert fetched < size * 0.02
-    assert len(web.asked("/m/vocab.txt")) == 1 and len(web.requests) <= 25  # other kinds of vocabulary are looked for
+    assert len(web.asked("/m/vocab.txt")) == 1 and len(web.requests) <= 9  # configurations are looked for
     web.forget()
     charvec.lookup(charvec.open(url), chars)
     assert len(web.asked("/m/model.safetensors")) <= 4 and not web.asked("/m/vocab.txt")  # the rows only

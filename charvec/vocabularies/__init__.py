@@ -102,16 +102,11 @@ def locate(model: str, root: str = "") -> str:
     """
     folders = [model] if places.is_folder(model) else vocabulary_folders(model, root)
     for folder in folders:
-        found = [path for path in (places.join(folder, name) for name in FOLDER_FILES) if places.exists(path)]
-        if len(found) > 1 and found[:2] == [places.join(folder, name) for name in ("vocab.txt", "tokenizer.json")]:
-            # the list of pieces of a WordPiece tokenizer, or a list of something else
-            return found[_says_more(found[1])]
-        if found and found[0] == places.join(folder, "vocab.json"):
-            # Marian and M2M100 number the pieces of a SentencePiece model in it
-            models = [path for path in found if path.endswith(("source.spm", "sentencepiece.bpe.model"))]
-            return (models or found)[0]
-        if found:
-            return found[0]
+        # one at a time: behind a URL each is a request
+        for name in FOLDER_FILES:
+            path = places.join(folder, name)
+            if places.exists(path):
+                return _preferred(folder, name, path)
     for folder in folders:
         _refuse_without(folder)
     help = "name it with --vocab FILE (in Python: vocab=...); it was published together with the checkpoint"
@@ -125,6 +120,19 @@ def locate(model: str, root: str = "") -> str:
         found="none of " + ", ".join(FOLDER_FILES),
         help=help,
     )
+
+
+def _preferred(folder: str, name: str, path: str) -> str:
+    """The vocabulary of a folder, by the first file that was found in it: that, or one beside it that says more."""
+    if name == "vocab.txt":
+        # the list of pieces of a WordPiece tokenizer, or a list of something else
+        beside = places.join(folder, "tokenizer.json")
+        return beside if places.exists(beside) and _says_more(beside) else path
+    if name == "vocab.json":
+        # Marian and M2M100 number the pieces of a SentencePiece model in it
+        models = (places.join(folder, model) for model in ("sentencepiece.bpe.model", "source.spm"))
+        return next((model for model in models if places.exists(model)), path)
+    return path
 
 
 def _like(folder: str) -> list[str]:
@@ -194,9 +202,12 @@ def _says_more(path: str) -> bool:
     Its model is another one than WordPiece, or characters were added to it later, which the list does not have.
     """
     with File(path) as file:
-        # beyond the limit the reader refuses it
-        data = file.pread(0, min(file.size, 64_000_000))
-    kind = _MODEL.search(data)
+        # most documents say it before their first pieces; beyond the limit the reader refuses it
+        for size in (len(file.head), 1 << 16, 64_000_000):
+            data = file.pread(0, min(file.size, size))
+            kind = _MODEL.search(data)
+            if kind is not None:
+                break
     return kind is not None and (kind[1] != b"WordPiece" or _ADDED.search(data, 0, kind.start()) is not None)
 
 
