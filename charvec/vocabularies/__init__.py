@@ -50,7 +50,7 @@ class Member(Protocol):
 #: commonest comes first, because a member is imported only when it is asked.
 MEMBERS = (
     *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken", "rwkv", "gguf"),
-    *("numbered", "word_ids", "word_list"),
+    *("numbered", "word_ids", "word_list", "keras_words"),
 )
 
 
