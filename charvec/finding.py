@@ -178,7 +178,9 @@ def _choice(
             "E-QUANTISED",
             f"{path}: tensor {tensor.name!r} is stored as {tensor.dtype}, which is no plain floating-point matrix",
             path=path,
-            help="use the checkpoint as it was before quantisation, or name another tensor with --tensor NAME",
+            help="save it whole where it was made, by full_tensor(): this is a share of a distributed tensor"
+            if tensor.dtype == "DTensor"
+            else "use the checkpoint as it was before quantisation, or name another tensor with --tensor NAME",
         )
     notes = list(config.notes)
     promised = config.number("vocab_size")

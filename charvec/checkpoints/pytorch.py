@@ -22,7 +22,14 @@ from typing import NoReturn
 from charvec.errors import DamagedFile, UnsafeFile, WrongFile
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.pickles.torch_pickle import ELEMENT_BYTES, StateDict, Storage, StridedTensor, read_state_dict
+from charvec.plumbing.pickles.torch_pickle import (
+    ELEMENT_BYTES,
+    StateDict,
+    Storage,
+    StridedTensor,
+    WrappedTensor,
+    read_state_dict,
+)
 from charvec.plumbing.pickles.unpickle import Handler, Inert, load
 from charvec.plumbing.zips import Zip
 from charvec.tensor import ITEM_BYTES, Block, Checkpoint, Tensor
@@ -195,6 +202,9 @@ def _checkpoint(
 ) -> Checkpoint:
     tensors: dict[str, Tensor] = {}
     for name, view in state.tensors.items():
+        if isinstance(view, WrappedTensor):
+            tensors[name] = Tensor(name, view.shape, view.kind)
+            continue
         _check_extent(file, name, view)
         start = offsets[view.storage.key] + view.storage.start
         tensors[name] = Tensor(name, view.shape, view.dtype, _blocks(file.path, start, view, big_endian))

@@ -46,7 +46,6 @@ REFUSED = {
     "fasttext/compressed.ftz": "E-QUANTISED",
     "gensim/fasttext.model": "E-FORMAT",
     **{f"mindspore/encrypted-{mode}.ckpt": "E-ENCRYPTED" for mode in ("AES-CBC", "AES-GCM", "SM4-CBC")},
-    "pytorch/q.bin": "E-PICKLE-UNSAFE",
     "pytorch/whole_module.pt": "E-PICKLE-UNSAFE",
 }
 

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charvec import checkpoints
 from charvec.checkpoints import pytorch
 from charvec.errors import CharvecError, DamagedFile, UnsafeFile, WrongFile
+from charvec.finding import find_embedding
 from charvec.plumbing.files import File
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor
 
@@ -108,20 +110,22 @@ def test_real_files(folder: Path, name: str) -> None:
             assert (np.frombuffer(raw, "i1").reshape(23, 6) < 0).tolist() == (truth < 0).tolist()
 
 
-@pytest.mark.parametrize(
-    ("name", "named", "advice"),
-    [
-        ("q.bin", "'torch._utils._rebuild_qtensor'", "quantised"),
-        ("whole_module.pt", "'torch.nn.modules.sparse.Embedding'", "model.state_dict()"),
-    ],
-)
-def test_real_files_that_are_refused(name: str, named: str, advice: str) -> None:
-    """Quantised tensors and whole modules are refused by name, with what to do."""
+def test_a_real_module_is_refused() -> None:
+    """By name, with what to do."""
     with pytest.raises(UnsafeFile) as caught:
-        open_file(DATA / name)
+        open_file(DATA / "whole_module.pt")
     assert caught.value.code == "E-PICKLE-UNSAFE"
-    assert named in caught.value.message
-    assert advice in caught.value.help
+    assert "'torch.nn.modules.sparse.Embedding'" in caught.value.message
+    assert "model.state_dict()" in caught.value.help
+
+
+def test_a_real_quantised_tensor() -> None:
+    """It is listed, and refused when it is to be read."""
+    (tensor,) = open_file(DATA / "q.bin").tensors.values()
+    assert (tensor.shape, tensor.dtype, tensor.readable) == ((23, 6), "qint8", False)
+    with pytest.raises(CharvecError) as caught:
+        find_embedding(checkpoints.read(DATA / "q.bin"), "q")
+    assert caught.value.code == "E-QUANTISED"
 
 
 # files written here, opcode by opcode
@@ -625,7 +629,7 @@ def test_torch_tied_tensors_share_their_place() -> None:
 
 
 def test_torch_refused() -> None:
-    """Sparse and quantised tensors and whole modules are named."""
+    """Sparse tensors and whole modules are named."""
     torch = pytest.importorskip("torch")
     for value, name in (
         (torch.eye(3).to_sparse(), "_rebuild_sparse_tensor"),
@@ -637,6 +641,49 @@ def test_torch_refused() -> None:
     for data in torch_files(torch.ones(2, dtype=torch.complex64).conj()):
         with pytest.raises(DamagedFile, match="conjugated"):
             read(data)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")  # deprecated in torch 2.13, still written
+def test_torch_quantised_beside_an_embedding() -> None:
+    """A model whose other layers are quantised: the embedding is read, the rest is listed by what it is."""
+    torch = pytest.importorskip("torch")
+    weight = torch.rand(9, 4)
+    rows = torch.quantize_per_channel(weight, torch.ones(9), torch.zeros(9, dtype=torch.int32), 0, torch.quint8)
+    state = {
+        "embeddings.word_embeddings.weight": weight,
+        "scale": torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+        "bias": torch.quantize_per_tensor(weight[0], 0.1, 0, torch.qint32),
+        "packed": (rows, None),
+        "dtype": torch.qint8,
+    }
+    for data in torch_files(state):
+        found = read(data).tensors
+        assert elements(data, found["embeddings.word_embeddings.weight"]) == weight.numpy().tobytes()
+        kinds = {name: (tensor.dtype, tensor.shape, tensor.readable) for name, tensor in found.items()}
+        assert kinds["scale"] == ("qint8", (9, 4), False)
+        assert kinds["bias"] == ("qint32", (4,), False)
+        assert kinds["packed.0"] == ("quint8", (9, 4), False)
+
+
+def test_torch_tensors_of_classes_of_their_own() -> None:
+    """What torchao and distributed training put together from others is listed by its class, and nothing is called."""
+    torch = pytest.importorskip("torch")
+    from torch.distributed.tensor import DTensor
+
+    class Told:
+        """Pickled as such tensors are: a call with the class, the dtype and the shape, then what it is made of."""
+
+        def __reduce_ex__(self, protocol: object) -> Any:
+            from torch._tensor import _rebuild_from_type_v2
+            from torch._utils import _rebuild_wrapper_subclass
+
+            made = (DTensor, torch.float32, (7, 3), (3, 1), 0, torch.strided, torch.device("cpu"), False)
+            return _rebuild_from_type_v2, (_rebuild_wrapper_subclass, DTensor, made, {"part": torch.ones(2, 2)})
+
+    for data in torch_files({"shared": Told(), "other": torch.ones(2, 2)}):
+        found = read(data).tensors
+        assert (found["shared"].dtype, found["shared"].shape, found["shared"].readable) == ("DTensor", (7, 3), False)
+        assert found["other"].readable
 
 
 @pytest.mark.parametrize("seed", range(60))

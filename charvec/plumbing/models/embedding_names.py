@@ -41,7 +41,8 @@ PREFIXES = (
 #: Names of parameters within their module, removed from the end: those of torch, Paddle, TensorFlow and MindSpore, and
 #: of PEFT, which puts the table it trains, or a copy of it, one module deeper.
 _LEAF = re.compile(
-    r"(?<=.)[.](?:weights?(?:_packed)?|qweight|(?:lookup_|embedding_)?table|embedding_weight|w_0|base_layer"
+    r"(?<=.)[.](?:(?:_packed_params[.]_packed_)?weights?(?:_packed)?|qweight|(?:lookup_|embedding_)?table"
+    r"|embedding_weight|w_0|base_layer"
     r"|token_adapter|original_module|modules_to_save(?:[.]default)?)$"
 )
 #: Those of Keras and Flax, which are names of modules elsewhere: removed only when what they end is no known name.

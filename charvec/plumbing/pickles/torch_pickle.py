@@ -15,14 +15,14 @@ from charvec.plumbing.pickles.unpickle import Global, Handler, Inert, load, orde
 from charvec.tensor import ITEM_BYTES
 from charvec.valueclass import dataclass
 
-__all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "read_state_dict"]
+__all__ = ["ELEMENT_BYTES", "StateDict", "Storage", "StridedTensor", "WrappedTensor", "read_state_dict"]
 
 #: Steps of a pickle, of which a tensor takes about 30.
 MAX_STEPS = 2_000_000
 #: Axes torch allows, and a size that no file has.
 MAX_AXES, MAX_NUMBER = 64, 1 << 62
 
-#: Storage classes; those of quantised elements are left out on purpose.
+#: Storage classes; of quantised elements those that take whole bytes.
 _STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -37,6 +37,9 @@ _STORAGES = {
     "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
     "UntypedStorage": "uint8",
+    "QInt8Storage": "qint8",
+    "QUInt8Storage": "quint8",
+    "QInt32Storage": "qint32",
 }
 #: Bytes of an element; the types that charvec does not know are listed, never read.
 ELEMENT_BYTES = {
@@ -47,6 +50,9 @@ ELEMENT_BYTES = {
     "float8_e4m3fnuz": 1,
     "float8_e5m2fnuz": 1,
     "float8_e8m0fnu": 1,
+    "qint8": 1,
+    "quint8": 1,
+    "qint32": 4,
 }
 _DTYPES = {
     "float": "float32",
@@ -88,6 +94,17 @@ class StridedTensor:
 
 
 @dataclass(frozen=True)
+class WrappedTensor:
+    """A tensor that a class of its own puts together from others: torchao's quantised ones, shares of distributed ones.
+
+    It can be listed, and cannot be read.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class StateDict:
     """What a pickle of PyTorch held.
 
@@ -97,7 +114,7 @@ class StateDict:
         end: where the pickle ended in its data.
     """
 
-    tensors: dict[str, StridedTensor]
+    tensors: dict[str, StridedTensor | WrappedTensor]
     storages: dict[str, Storage]
     end: int
 
@@ -140,16 +157,24 @@ def read_state_dict(data: bytes, path: str, *, start: int = 0, base: int = 0) ->
         advice=_advice,
         max_steps=MAX_STEPS,
     )
-    tensors = named_leaves(value, lambda each: each if isinstance(each, StridedTensor) else None, path)
-    return StateDict(tensors, storages, end)
+    return StateDict(named_leaves(value, _tensor, path), storages, end)
+
+
+def _tensor(value: object) -> StridedTensor | WrappedTensor | None:
+    return value if isinstance(value, StridedTensor | WrappedTensor) else None
 
 
 class _Allowed(dict[tuple[str, str], "Handler | None"]):
-    """Names on the list. numpy's are looked up when something else is named, as in few state dicts."""
+    """Names on the list. numpy's are looked up when something else is named, as in few state dicts.
+
+    Whatever packages of quantised and distributed tensors name describes how to put these together, which is not done.
+    """
 
     numpy: dict[tuple[str, str], Handler | None] | None = None
 
     def __missing__(self, name: tuple[str, str]) -> Handler | None:
+        if name[0].startswith(_DESCRIBING):
+            return _inert
         if self.numpy is None:
             from charvec.plumbing.pickles.numpy_pickle import numpy_globals
 
@@ -219,15 +244,28 @@ def _strided(storage: Any, dtype: str, offset: Any, shape: Any, strides: Any, me
     return StridedTensor(storage, dtype, offset, shape, strides)
 
 
-def _rebuild_parameter(data: Any, *_: Any) -> StridedTensor:
-    if not isinstance(data, StridedTensor):
+def _rebuild_quantised(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StridedTensor:
+    dtype = storage.dtype if isinstance(storage, Storage) else ""
+    return _strided(storage, dtype, offset, shape, strides, None)
+
+
+def _rebuild_wrapper(kind: Any, dtype: Any, shape: Any, *_: Any) -> WrappedTensor:
+    if not isinstance(kind, Global) or not isinstance(shape, tuple) or len(shape) > MAX_AXES or not _whole(*shape):
+        raise ValueError("a tensor of a class or a shape that makes no sense")
+    if any(size < 0 for size in shape):
+        raise ValueError("a tensor with an axis of less than nothing")
+    return WrappedTensor(kind.name[:80], shape)
+
+
+def _rebuild_parameter(data: Any, *_: Any) -> StridedTensor | WrappedTensor:
+    if not isinstance(data, StridedTensor | WrappedTensor):
         raise ValueError("a parameter that is no tensor")
     return data
 
 
 def _rebuild_from_type(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
     """A tensor with attributes of its own, which are dropped."""
-    if not isinstance(function, Global) or function.call not in (_rebuild, _rebuild_typed, _rebuild_parameter):
+    if not isinstance(function, Global) or function.call not in _MAKERS:
         raise ValueError("a tensor made by something else")
     if not isinstance(arguments, tuple):
         raise ValueError("a tensor made without arguments")
@@ -242,6 +280,12 @@ def _inert(*_: Any) -> Inert:
     return Inert()
 
 
+#: Modules whose classes describe tensors of their own.
+_DESCRIBING = ("torchao.", "torch.distributed.tensor", "torch.distributed.device_mesh", "torch.distributed._mesh")
+_MAKERS = (_rebuild, _rebuild_typed, _rebuild_parameter, _rebuild_quantised, _rebuild_wrapper)
+#: How the elements of a quantised tensor were scaled.
+_SCHEMES = ("per_tensor_affine", "per_tensor_symmetric", "per_channel_affine", "per_channel_symmetric")
+
 _GLOBALS: dict[tuple[str, str], Handler | None] = {
     ("collections", "OrderedDict"): ordered_dict,
     ("collections", "Counter"): _same,
@@ -250,6 +294,8 @@ _GLOBALS: dict[tuple[str, str], Handler | None] = {
     ("torch._utils", "_rebuild_tensor"): _rebuild,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
     ("torch._utils", "_rebuild_tensor_v3"): _rebuild_typed,
+    ("torch._utils", "_rebuild_qtensor"): _rebuild_quantised,
+    ("torch._utils", "_rebuild_wrapper_subclass"): _rebuild_wrapper,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
@@ -260,7 +306,8 @@ _GLOBALS: dict[tuple[str, str], Handler | None] = {
     ("torch.nn.parameter", "Parameter"): None,
     ("torch.storage", "UntypedStorage"): None,
     ("torch.storage", "_UntypedStorage"): None,
-    **{("torch", name): None for name in (*_STORAGES, *ELEMENT_BYTES, *_DTYPES)},
+    **{("torch", name): None for name in (*_STORAGES, *ELEMENT_BYTES, *_DTYPES, *_SCHEMES)},
+    ("torch", "per_channel_affine_float_qparams"): None,
     **{
         (module, name): call
         for module in ("builtins", "__builtin__")
