@@ -137,7 +137,7 @@ EXPLANATIONS: dict[str, str] = {
     "E-H5-FEATURE": "An HDF5 file uses something that files of weights normally do not, and that charvec does not read. Load it with "
     "h5py or Keras and save it again, or ask for the weights as safetensors.",
     "E-FLAX": f"A Flax checkpoint is malformed. {_DOWNLOAD}",
-    "E-PADDLE": f"A Paddle checkpoint lists pieces of an array that do not make one. {_DOWNLOAD}",
+    "E-PADDLE": f"A Paddle checkpoint lists pieces of an array that do not make one, or an inference model's program and weights do not fit. {_DOWNLOAD}",
     "E-MINDSPORE": f"A MindSpore checkpoint is malformed. {_DOWNLOAD}",
     "E-ENCRYPTED": "The checkpoint is encrypted. Load it with its key in the program that wrote it, and save it without one.",
     "E-NO-WEIGHTS": "A zip file that begins like a model of Keras has no model.weights.h5 in it.",

@@ -47,8 +47,8 @@ class Member(Protocol):
 #: commonest come first, because a member is imported only when it is asked (PyTorch's takes 14 ms, a tenth of a run).
 MEMBERS = (
     *("safetensors", "tensorflow", "tensorflow_v1", "sharded", "pytorch", "gguf", "onnx", "openvino", "hdf5", "flax"),
-    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file", "paddle", "mindspore"),
-    "gensim_pickle",
+    *("word2vec_text", "word2vec_binary", "fasttext", "numpy_arrays", "vector_file"),
+    *("paddle", "paddle_inference", "mindspore", "gensim_pickle"),
 )
 
 
@@ -78,6 +78,7 @@ FOLDER_FILES = (
     "checkpoint",
     "model.onnx",
     "openvino_model.xml",
+    "__model__",
 )
 #: Otherwise the only file with one of these suffixes.
 FOLDER_SUFFIXES = (
@@ -100,6 +101,8 @@ FOLDER_SUFFIXES = (
     ".msgpack",
     ".pdparams.index.json",
     ".pdparams",
+    ".pdmodel",
+    ".pdiparams",
     ".ckpt",
 )
 
@@ -145,6 +148,10 @@ def _locate(path: str) -> str:
         raise NotFound("E-NOT-FOUND", f"{path} does not exist", path=path, help=_how_to_get(path))
     if path.endswith(".bin") and not places.is_remote(path) and places.is_file(path.removesuffix(".bin") + ".xml"):
         return path.removesuffix(".bin") + ".xml"  # of an OpenVINO model, which is a pair of files
+    if places.base_name(path) == "__params__" or path.endswith(".pdiparams"):
+        from charvec.checkpoints.paddle_inference import program_of
+
+        return program_of(path) or path
     if places.base_name(path) == "checkpoint":
         return _follow_state(path)
     return path

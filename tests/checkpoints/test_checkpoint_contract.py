@@ -21,7 +21,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = (
     *("flax", "gguf", "hdf5", "onnx", "openvino", "pytorch", "safetensors", "tensorflow", "tensorflow-v1"),
     *("charvec", "fasttext", "numpy", "word2vec-binary", "word2vec-text", "paddle", "mindspore"),
-    "gensim",
+    *("paddle-inference", "gensim"),
 )
 #: Files beside checkpoints that are none themselves, by suffix or name.
 OTHERS = (".md", ".onnx.data", ".npy", ".txt", ".py", ".meta", "checkpoint", "saved_model.pb")

@@ -69,7 +69,7 @@ def reference(raw: NDArray[np.uint8], name: str) -> NDArray[np.uint32]:
 
 def test_what_ggml_quantised() -> None:
     """Rows that ggml itself quantised, in every type it has, are what ggml reads back, bit for bit."""
-    with np.load(DATA / "blocks.npz") as blocks:
+    with np.load(DATA.parent / "ggml" / "blocks.npz") as blocks:
         kinds = sorted(int(name) for name in blocks if name.isdigit())
         assert {TYPES[kind][0] for kind in kinds} == {*DECODERS, *LEFT}
         for kind in kinds:

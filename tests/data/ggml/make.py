@@ -2,7 +2,7 @@
 
 Needs the libraries of llama.cpp, built with ``-DBUILD_SHARED_LIBS=ON``. Run from the root of the repository::
 
-    python tests/data/gguf/make_blocks.py FOLDER_OF/libggml-base.so
+    python tests/data/ggml/make.py FOLDER_OF/libggml-base.so
 """
 
 from __future__ import annotations
