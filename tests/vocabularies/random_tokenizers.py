@@ -271,6 +271,7 @@ class Oracle:
         unknown = model.get("unk_id") if model["type"] == "Unigram" else names.get(model.get("unk_token"))
         self.nobody |= set() if unknown is None else {unknown}
         prefix = model.get("continuing_subword_prefix")
+        self.spells_marks = bool(model.get("byte_fallback") and (prefix or model.get("end_of_word_suffix")))
         #: Pieces that stand inside words only, which are no character's.
         self.inner = {row for name, row in names.items() if prefix and name.startswith(prefix)}
         self.nobody |= self._left_to_chance([token for token in added if token["normalized"]])
@@ -303,9 +304,9 @@ class Oracle:
     def given(self, char: str) -> set[Ids]:
         """Rows that the whole pipeline gives to a character: inside words, or where it is cut off from others."""
         levels = [BLANKS, INSIDE] if self.words else [INSIDE, BLANKS]
-        for texts in levels:
+        for texts in [] if self.spells_marks else levels:  # offsets are wrong behind a mark that is spelt
             found = self.answers(char, texts) - {None}
-            rows = {ids for ids in found if ids and not self.lost(ids) and ids[0] not in self.inner | {-1}}
+            rows = {ids for ids in found if not self.lost(ids) and -1 not in ids and ids[0] not in self.inner}
             if rows or (found and not self.words):
                 return rows
         return set()

@@ -58,6 +58,18 @@ def test_an_added_token_for_a_word_of_its_own(tmp_path: Path) -> None:
     assert spelt(tmp_path, tokenizer, "öéax") == [("exact", (2,)), ("unknown", ()), ("exact", (1,)), ("exact", (7,))]
 
 
+@pytest.mark.parametrize("kind", ["WordLevel", "WordPiece"])
+def test_an_added_token_among_words(kind: str, tmp_path: Path) -> None:
+    """Where every piece is a word, such a token is what the character becomes, as any word is."""
+    vocab = {"?": 0, "a": 1, "字": 2}
+    model = models.WordLevel(vocab, "?") if kind == "WordLevel" else models.WordPiece(vocab, unk_token="?")
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_tokens([AddedToken("é", single_word=True)])
+    assert tokenizer.encode("字 é a").ids == [2, 3, 1] and tokenizer.encode("字éa").ids == [0]
+    assert spelt(tmp_path, tokenizer, "é字x") == [("exact", (3,)), ("exact", (2,)), ("unknown", ())]
+
+
 def test_added_tokens_that_become_the_same(tmp_path: Path) -> None:
     """The library leaves to chance which one it finds, so that neither has a character's row."""
     tokenizer = unigram("?", "a", "b", "ä")
@@ -188,6 +200,15 @@ def test_a_pattern_of_single_characters(tmp_path: Path) -> None:
     assert spelt(tmp_path, tokenizer, "a!/ ") == [
         *(("exact", (2,)), ("unreachable", (3,)), ("removed", ()), ("normalized", (1,)))
     ]
+
+
+def test_an_accent_with_a_blank_before_it(tmp_path: Path) -> None:
+    """NFKC makes a blank and an accent of it, which stands in the word behind: the end of a word is not its."""
+    vocab = {"?": 0, "a": 1, "a</w>": 2, "\u0301": 3, "!</w>": 4}
+    tokenizer = Tokenizer(models.BPE(vocab, [], unk_token="?", end_of_word_suffix="</w>"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.NFKD(), pre_tokenizers.Whitespace()
+    assert tokenizer.encode("a´a").ids == [2, 3, 2] and tokenizer.encode("a!a").ids == [2, 4, 2]
+    assert spelt(tmp_path, tokenizer, "´a!") == [("normalized", (3,)), ("exact", (1,)), ("boundary", (4,))]
 
 
 @pytest.mark.parametrize("pattern", [{"String": ""}, {"Regex": ""}])

@@ -123,7 +123,13 @@ class TokenizerSpeller:
         normalize, split = self._normalizer(), self._inside.pre_tokenizer
         if split is None:
             return
-        places = [place for place, char in enumerate(chars) if len(split.pre_tokenize_str(normalize(char * 2))) > 1]
+
+        def twice(char: str) -> str:
+            text = normalize(char)
+            # the blank that NFKC puts before an accent parts no word
+            return text.lstrip() * 2 if text[:1].isspace() else normalize(char * 2)
+
+        places = [place for place, char in enumerate(chars) if len(split.pre_tokenize_str(twice(char))) > 1]
         ends = _encode(self._ends, [chars[place] for place in places])
         for place, ids in zip(places, ends, strict=True):
             spelt[place] = ids
@@ -330,8 +336,16 @@ class TokenizerSpeller:
 
     @cached_property
     def _contents(self) -> dict[int, str]:
-        """What added tokens are called in the file, by the library's numbers of them."""
-        return {number: token.content for number, token in self._inside.get_added_tokens_decoder().items()}
+        """What added tokens are called in the file, by the library's numbers of them.
+
+        Those for words of their own are known to the whole pipeline only, which is built where nothing is certain.
+        """
+        pipelines = [self._inside] if self._trusted else [self._inside, self._ends]
+        return {
+            number: token.content
+            for pipeline in pipelines
+            for number, token in pipeline.get_added_tokens_decoder().items()
+        }
 
     def _row(self, number: int) -> int:
         """The row of what the library numbers so: a piece's, an added token's, or nobody's."""
