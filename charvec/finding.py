@@ -125,7 +125,7 @@ def _no_such(checkpoint: Checkpoint, name: str) -> NotFound:
 def _nothing(checkpoint: Checkpoint, names: dict[str, str]) -> WrongFile:
     help = "look with `charvec tensors`, then name it with --tensor NAME"
     if is_adapter(names):
-        help = "this is a LoRA adapter, which changes a model and holds none; name the model it was made for"
+        help = "this is a LoRA adapter or another, which changes a model and holds none; name the model it was made for"
     elif any("HashBucketCodepointEmbedder" in name for name in names.values()):
         help = "this is CANINE, which hashes code points; no character has a row of its own in it: choose another model"
     elif _outputs(names):

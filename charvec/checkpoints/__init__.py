@@ -220,12 +220,26 @@ _LOOKED_INTO, _SUGGESTED = 100, 4
 
 def _where_else(folder: str, names: list[str]) -> str:
     """What to do about a folder without a model: name the one below that holds one, or know what is looked for."""
+    if any(name.endswith(".distcp") for name in names):
+        return (
+            "this is a checkpoint of torch.distributed, in pieces; write it in one with `python -m "
+            "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt` and name model.pt"
+        )
+    if "key2row" in names or "key2row" in _names_in(places.join(folder, "vocab")):
+        return (
+            "these are vectors of spaCy, which keeps hashes of words; write those of nlp.vocab.vectors as text, a word "
+            "and its numbers a line, and name that file"
+        )
     below = [] if places.is_remote(folder) else list(_models_below(folder, names))
     if not below:
         return f"a folder of a model holds one of {_READ}; name a file that is called otherwise itself"
     more = f" or {len(below) - _SUGGESTED} more" if len(below) > _SUGGESTED else ""
     found = ", ".join(below[:_SUGGESTED]) + more
     return f"name the folder in it that holds a model: {found}"
+
+
+def _names_in(folder: str) -> list[str]:
+    return places.names(folder) if not places.is_remote(folder) and os.path.isdir(folder) else []
 
 
 def _models_below(folder: str, names: list[str]) -> Iterator[str]:
@@ -247,8 +261,8 @@ def _is_weights(name: str) -> bool:
     )
 
 
-#: Files of a training run that share a suffix with weights; and mmproj, the image encoder beside a GGUF model.
-_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "mmproj")
+#: Files of a training run that share a suffix with weights; mmproj, the image encoder beside a GGUF model; and spaCy's.
+_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "mmproj", "lookups.bin")
 
 #: The number of a part of a split GGUF file.
 _PART_NUMBER = re.compile(r"-\d{5}(?=-of-\d{5}\.gguf$)")

@@ -80,6 +80,13 @@ def _settings(head: bytes, start: int) -> _Settings | None:
     return _Settings(start > 0, dim, model, buckets, shortest, longest, size, words, end + _SIZES.size)
 
 
+def _is_floret(head: bytes) -> bool:
+    """Whether there are two settings more, before the last of fastText's: a mode and a number of hashes."""
+    rest = head[8 + 4 * 11 : 8 + 4 * 14]
+    mode, hashes, rate = struct.unpack("<3i", rest) if len(rest) == 12 else (0, 0, -1)
+    return bool(0 < mode <= 2 and 0 < hashes <= 4 and rate > 4)
+
+
 def read(file: File) -> Checkpoint:
     """Read the settings and the dictionary; no row is read.
 
@@ -102,6 +109,13 @@ def read(file: File) -> Checkpoint:
         version = 0
     settings = _settings(file.head, start)
     if settings is None:
+        if version and _is_floret(file.head):
+            raise WrongFile(
+                "E-FASTTEXT",
+                f"{path} is a model of floret, which has one table for words and their parts",
+                path=path,
+                help="write the vectors of its words as text, model.save_vectors('x.vec'), and name that file",
+            )
         _refuse(path, "its settings are impossible", start)
     position = settings.end
     pruned = -1

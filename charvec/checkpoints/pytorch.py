@@ -109,6 +109,13 @@ def read(file: File) -> Checkpoint:
 def _read_zip(file: File) -> Checkpoint:
     archive = Zip(file, "E-PT-ZIP")
     pickles = [name for name in archive.members if name.endswith("/data.pkl") and name.count("/") == 1]
+    if not pickles and any(name.endswith("/archive_format") for name in archive.members):
+        raise WrongFile(
+            "E-FORMAT",
+            f"{file.path} is a program that torch.export wrote, which charvec does not read",
+            path=file.path,
+            help="save the state dict, not the program: torch.save(model.state_dict(), ...)",
+        )
     if len(pickles) != 1:
         archive.refuse(f"it has {len(pickles)} members */data.pkl; torch.save writes one")
     root = pickles[0].removesuffix("data.pkl")

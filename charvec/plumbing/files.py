@@ -294,6 +294,9 @@ def unrecognised(file: File, wanted: str) -> CharvecError:
                 path=path,
                 help=f"decompress it first (`{name} -d`)",
             )
+    for magic, at, name, help in _OTHERS:
+        if re.match(magic, head[at : at + 100]):
+            return WrongFile("E-FORMAT", f"{path} is {name}, which charvec does not read", path=path, help=help)
     if not head.strip(b"\0"):
         return DamagedFile(
             "E-NOT-WEIGHTS",
@@ -320,6 +323,22 @@ _PAGES = (
     (rb'\[\s*["{\[\]]', "a JSON document"),
 )
 
+#: What programs write that is not read: how it begins, where, what it is, what to do.
+_OTHERS = (
+    (
+        rb"SQLite format 3\0",
+        0,
+        "a database of SQLite, as Magnitude's vectors are",
+        "export its vectors as text, a line each",
+    ),
+    (rb"TFL3", 4, "a model of TensorFlow Lite", "name the model that it was converted from"),
+    (
+        rb"\d+ \d+ \d+ \d+ \d+ \d+ \S+ \S+\n",
+        0,
+        "a table of floret, which has no words",
+        "write the vectors of its words as text, model.save_vectors('x.vec') in Python, and name that file",
+    ),
+)
 _COMPRESSED = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),

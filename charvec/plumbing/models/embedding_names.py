@@ -78,7 +78,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Embedding-Token.Embedding-Token",
         ),
     ),
-    ("the name static embedding models use", ("embedding", "embeddings", "emb", "embedding_0")),
+    ("the name static embedding models use", ("embedding", "embeddings", "emb", "embedding_0", "reversible_embedding")),
     ("the name OPT uses", ("decoder.embed_tokens",)),
     # a whole name here is a mere prefix elsewhere, so these come last
     ("the name NeoBERT or CTRL uses", ("encoder", "w")),
@@ -139,8 +139,8 @@ def is_output(name: str) -> bool:
 
 
 def is_adapter(names: Mapping[str, str]) -> bool:
-    """Whether these are tensors of a LoRA adapter alone, which changes a model and is none."""
-    return bool(names) and all("lora_" in name for name in names.values())
+    """Whether these are tensors of an adapter alone (LoRA, trained tokens), which changes a model and is none."""
+    return bool(names) and all("lora_" in name or "trainable_tokens_" in name for name in names.values())
 
 
 def ranked_names(names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
