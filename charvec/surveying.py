@@ -31,6 +31,8 @@ class Known:
             does not know, as the tool vocab-coverage defines it; 1 when it sees none.
         text_completeness: the same over all occurrences.
         of_common: what it covers of the characters that every one of the models sees.
+        kind, pieces: of its vocabulary.
+        rows, dim: of its matrix; the length of its vectors.
     """
 
     name: str
@@ -38,11 +40,19 @@ class Known:
     completeness: float
     text_completeness: float
     of_common: Share
+    kind: str
+    pieces: int
+    rows: int
+    dim: int
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
         return {
             "model": self.name,
+            "vocabulary": self.kind,
+            "pieces": self.pieces,
+            "rows": self.rows,
+            "dim": self.dim,
             **self.coverage.as_dict(),
             "completeness": self.completeness,
             "text_completeness": self.text_completeness,
@@ -171,6 +181,10 @@ def compare_coverage(
             Coverage.of(spelling.status, counts.occurrences, kept),
             *_completeness(spelling.status, _pieces(model, spelling, counts.codepoints), counts.occurrences),
             share(covers & by_all),
+            model.vocabulary.kind,
+            max(model.vocabulary.size, model.vocabulary.extended),
+            model.tensor.rows,
+            model.dim,
         )
         for model, spelling, covers in zip(opened, spellings, covered, strict=True)
     ]

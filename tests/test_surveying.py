@@ -148,6 +148,10 @@ def test_the_command(
     assert main(["coverage", "text.txt", "-m", "model", "--json", "--html", "page.html"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["models"][0]["written_occurrences"] == 7 and said["unicode"] == scripts.UNICODE_VERSION
+    sizes = {key: said["models"][0][key] for key in ("vocabulary", "pieces", "rows", "dim")}
+    pieces = model.vocabulary.size
+    assert sizes == {"vocabulary": "wordpiece", "pieces": pieces, "rows": model.tensor.rows, "dim": model.dim}
+    assert f"model  ({pieces} pieces, {model.dim} numbers each)" in out
     assert Path("page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     assert main(["coverage", "text.txt", "-m", "model", "--html", "page.html"]) == 73
     assert main(["coverage", "text.txt", "-m", "model", "--html", "page.html", "-f", "-q"]) == 0

@@ -124,7 +124,8 @@ def _letters(count: int) -> list[str]:
 def _report(comparison: Comparison, called: Sequence[str]) -> Iterator[str]:
     """Lines of the comparison, the models side by side, as many as the terminal has room for."""
     letters = _letters(len(called))
-    yield fields([[letter, name] for letter, name in zip(letters, called, strict=True)])
+    sizes = [f"({number(each.pieces)} pieces, {each.dim} numbers each)" for each in comparison.models]
+    yield fields([[letter, f"{name}  {size}"] for letter, name, size in zip(letters, called, sizes, strict=True)])
     room = max(1, (_columns() - LEFT) // EACH)
     for start in range(0, len(called), room):
         chosen = range(start, min(start + room, len(called)))

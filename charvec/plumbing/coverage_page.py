@@ -52,6 +52,8 @@ def coverage_page(comparison: Mapping[str, Any], samples: str, percent: Any) -> 
         "whole. "
         f"Covered: {html_text(', '.join(models[0]['keep']))}. "
         "Completeness: 1 / pieces, 0 for an unknown character, averaged.</small></p>",
+        "<h2>The models</h2>",
+        _table(_sizes(models), ["", *names]),
     ]
     for title, key in (("Of the text", "occurrences"), ("Of its distinct characters", "distinct")):
         parts += [f"<h2>{title}</h2>", _table(_statuses(comparison, models, key, percent), ["", *names])]
@@ -77,6 +79,15 @@ def _table(rows: Sequence[str], head: Sequence[str]) -> str:
 
 def _row(cells: Sequence[str], kind: str = "") -> str:
     return f"<tr{kind}>" + "".join(each if each.startswith("<td") else f"<td>{each}</td>" for each in cells) + "</tr>"
+
+
+def _sizes(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        _row(["vocabulary", *(html_text(each["vocabulary"]) for each in models)]),
+        _row(["pieces", *(number(each["pieces"]) for each in models)]),
+        _row(["rows of the matrix", *(number(each["rows"]) for each in models)]),
+        _row(["length of a vector", *(number(each["dim"]) for each in models)]),
+    ]
 
 
 def _statuses(comparison: Mapping[str, Any], models: Sequence[Mapping[str, Any]], key: str, percent: Any) -> list[str]:
