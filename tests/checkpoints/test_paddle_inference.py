@@ -179,6 +179,35 @@ def test_names_that_lead_out_of_the_folder(name: str, tmp_path: Path) -> None:
     assert code(path) in ("E-PADDLE", "E-SHARD-MISSING")
 
 
+def field(number: int, content: bytes) -> bytes:
+    """A field of a message, with its length before it."""
+    size, length = len(content), b""
+    while size >= 128:
+        length, size = length + bytes((size & 127 | 128,)), size >> 7
+    return bytes((number << 3 | 2,)) + length + bytes((size,)) + content
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        field(1, b"\x18\x01") + field(3, b"cast"),
+        field(1, b"\x08\x01") + field(3, b"cast"),
+        field(1, field(1, b"X") + b"\x12\x00" * ((1 << 16) + 1)),
+        b"".join(field(2, field(1, b"%d" % number)) for number in range((1 << 16) + 1)),
+    ],
+    ids=["a-number-nobody-knows", "a-number-for-a-name", "names-without-end", "parameters-without-end"],
+)
+def test_operations_that_lie(operation: bytes, tmp_path: Path) -> None:
+    """Fields of other types are damage unless nobody knows them; two bytes a name do not become a hundred in memory."""
+    path = copy("together", tmp_path) / "__model__"
+    block = b"\x08\x00\x10" + b"\xff" * 9 + b"\x01" + field(4, operation)
+    path.write_bytes(field(1, block))
+    if operation.endswith(b"\x18\x01" + field(3, b"cast")):
+        assert not checkpoints.read(path).tensors
+    else:
+        assert code(path) == "E-PADDLE"
+
+
 @pytest.mark.parametrize("name", ["json", "program", "together", "apart"])
 def test_mutants(name: str, tmp_path: Path) -> None:
     """Whatever is changed or cut off, there is a checkpoint whose rows can be read, or one of our errors."""

@@ -14,8 +14,10 @@ from charvec.plumbing.protobuf import LEN, VARINT, Malformed, fields, signed
 
 __all__ = ["Program", "read_json", "read_message", "sizes_of"]
 
-#: Caps: variables and operations of a program, axes of a shape, characters of a name.
+#: Caps: variables and operations of a program, names of one parameter of an operation, axes of a shape, characters of a
+#: name.
 MAX_ITEMS = 1 << 18
+MAX_NAMES = 1 << 16
 MAX_AXES = 16
 MAX_NAME = 1 << 12
 
@@ -92,9 +94,9 @@ def read_message(raw: bytes) -> Program:
         elif number == 4:
             kind, inputs, outputs = _operation(value)
             if kind == "feed":
-                feeds += [name for names in outputs.values() for name in names]
+                feeds += outputs.get("Out", [])[:1]
             elif kind in _KINDS:
-                _add(graph, _KINDS[kind], inputs, outputs.get("Out") or outputs.get("Output") or [])
+                _add(graph, _KINDS[kind], inputs, (outputs.get("Out") or outputs.get("Output") or [])[:1])
     graph.tensors |= weights
     graph.inputs += feeds
     return Program(graph, dict(sorted(weights.items())), {name: name for name in feeds})
@@ -163,9 +165,17 @@ def _operation(raw: bytes) -> tuple[str, dict[str, list[str]], dict[str, list[st
         if number == 3:
             kind = _text(value)
         elif number in (1, 2):
-            parts = [(part, _text(content)) for part, _, content in fields(value, {1: LEN, 2: LEN})]
-            parameter = next((text for part, text in parts if part == 1), "")
-            sides[number - 1][parameter] = [text for part, text in parts if part == 2]
+            parameter, names = "", list[str]()
+            for part, _, content in fields(value, {1: LEN, 2: LEN}):
+                if part == 1:
+                    parameter = _text(content)
+                elif part == 2:
+                    names.append(_text(content))
+                if len(names) > MAX_NAMES:
+                    raise Malformed(f"more than {MAX_NAMES:,} names of a parameter")
+            sides[number - 1][parameter] = names
+            if len(sides[number - 1]) > MAX_NAMES:
+                raise Malformed(f"more than {MAX_NAMES:,} parameters")
     return kind, *sides
 
 
