@@ -180,6 +180,8 @@ def _in_folder(folder: str, depth: int = 0) -> str:
     for name in FOLDER_FILES:
         if name in names:
             return places.join(folder, name)
+    if "key2row" in names and "vectors" in names:  # spaCy's, a NumPy array by this name alone
+        return places.join(folder, "vectors")
     for suffix in FOLDER_SUFFIXES:
         found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
         # of the parts of a split file, the first
@@ -225,21 +227,12 @@ def _where_else(folder: str, names: list[str]) -> str:
             "this is a checkpoint of torch.distributed, in pieces; write it in one with `python -m "
             "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt` and name model.pt"
         )
-    if "key2row" in names or "key2row" in _names_in(places.join(folder, "vocab")):
-        return (
-            "these are vectors of spaCy, which keeps hashes of words; write those of nlp.vocab.vectors as text, a word "
-            "and its numbers a line, and name that file"
-        )
     below = [] if places.is_remote(folder) else list(_models_below(folder, names))
     if not below:
         return f"a folder of a model holds one of {_READ}; name a file that is called otherwise itself"
     more = f" or {len(below) - _SUGGESTED} more" if len(below) > _SUGGESTED else ""
     found = ", ".join(below[:_SUGGESTED]) + more
     return f"name the folder in it that holds a model: {found}"
-
-
-def _names_in(folder: str) -> list[str]:
-    return places.names(folder) if not places.is_remote(folder) and os.path.isdir(folder) else []
 
 
 def _models_below(folder: str, names: list[str]) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Member(Protocol):
 #: commonest comes first, because a member is imported only when it is asked.
 MEMBERS = (
     *("wordpiece", "tokenizer_json", "vocab_json", "sentencepiece", "tiktoken", "rwkv", "gguf"),
-    *("numbered", "word_ids", "word_list", "keras_words"),
+    *("numbered", "word_ids", "word_list", "keras_words", "spacy_keys"),
 )
 
 
@@ -75,6 +75,7 @@ FOLDER_FILES = (
     *("qwen.tiktoken", "hy.tiktoken", "rwkv_vocab_v20230424.txt"),
     # SpeechT5; ProphetNet, whose pieces are WordPieces or SentencePieces
     *("spm_char.model", "prophetnet.tokenizer"),
+    "key2row",  # spaCy
 )
 #: Names that are probably a vocabulary's too, of programs not known here.
 _LIKE = re.compile(

@@ -54,8 +54,6 @@ def test_models_of_floret(tmp_path: Path) -> None:
     ("names", "advice"),
     [
         ([".metadata", "__0_0.distcp", "__1_0.distcp"], "dcp_to_torch"),
-        (["meta.json", "vocab/key2row", "vocab/vectors", "vocab/lookups.bin"], "spaCy"),
-        (["key2row", "vectors", "lookups.bin"], "spaCy"),
     ],
 )
 def test_folders_by_what_is_in_them(names: list[str], advice: str, tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ def inner_folder(folder: str, names: list[str]) -> str | None:
             return module
     if "snapshots" in names:
         return _snapshot(folder)
+    vocab = places.join(folder, "vocab")
+    if "vocab" in names and places.is_folder(vocab) and "key2row" in places.names(vocab):
+        return vocab  # spaCy
     for name in PARTS:
         if name in names and places.is_folder(places.join(folder, name)):
             return places.join(folder, name)
