@@ -184,6 +184,8 @@ def _in_folder(folder: str, depth: int = 0) -> str:
         return places.join(folder, "vectors")
     for suffix in FOLDER_SUFFIXES:
         found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
+        if suffix == ".npy":  # what gensim keeps beside its own file has that one's name in front
+            found = [name for name in found if not any(name.startswith(f"{other}.") for other in names)]
         # of the parts of a split file, the first
         found = sorted({_PART_NUMBER.sub("", name): name for name in reversed(found)}.values())
         if len(found) == 1:
@@ -196,6 +198,10 @@ def _in_folder(folder: str, depth: int = 0) -> str:
                 found=", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else ""),
                 help="name the file you mean instead of the folder",
             )
+    # the name is that of SentencePiece's files, too, so the content tells
+    saved = [name for name in names if name.endswith(".model") and _is_gensims(places.join(folder, name))]
+    if len(saved) == 1:
+        return places.join(folder, saved[0])
     data = [name for name in names if _TF_DATA.search(name)]
     if data:
         return places.join(folder, data[0])
@@ -209,6 +215,16 @@ def _in_folder(folder: str, depth: int = 0) -> str:
         found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
         help=_where_else(folder, names),
     )
+
+
+def _is_gensims(path: str) -> bool:
+    """Whether a file is what gensim's ``save`` wrote."""
+    if not places.is_file(path):
+        return False
+    from charvec.plumbing.pickles.array_pickle import is_gensim
+
+    with File(path) as file:
+        return is_gensim(file.head)
 
 
 #: What :data:`FOLDER_FILES` and :data:`FOLDER_SUFFIXES` stand for, in the words of people who look for a file.

@@ -61,6 +61,17 @@ def test_vectors_saved_here(tmp_path: Path) -> None:
         assert found.matrix.tobytes() == vectors.vectors[:5000].tobytes()
 
 
+def test_the_folder_of_a_model(tmp_path: Path) -> None:
+    """A single .model in it is taken when gensim wrote it; SentencePiece's are called so, too."""
+    (tmp_path / "tokenizer.model").write_bytes(b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02")
+    with pytest.raises(CharvecError) as caught:
+        checkpoints.locate(tmp_path)
+    assert caught.value.code == "E-NO-CHECKPOINT"
+    for name in ("apart.model", "apart.model.wv.vectors.npy", "apart.model.syn1neg.npy"):
+        shutil.copy(DATA / name, tmp_path / name.replace("apart", "mine"))
+    assert charvec.open(tmp_path).checkpoint.path == str(tmp_path / "mine.model")
+
+
 def test_a_matrix_that_is_not_beside(tmp_path: Path) -> None:
     """Its name and what to do are told."""
     shutil.copy(DATA / "apart.kv", tmp_path / "apart.kv")
