@@ -38,6 +38,7 @@ class ModelServer:
         moved: redirects by path, statuses with a Location.
         wrong: makes a Content-Range other than the right one.
         secret: a query without which every request is denied.
+        encoding: what the server says that its content is compressed with; "" for nothing.
         wait: seconds before each answer.
         most: requests that were answered at the same time.
     """
@@ -56,6 +57,7 @@ class ModelServer:
         self.moved: dict[str, str] = {}
         self.wrong: Callable[[int, int, int], str] | None = None
         self.secret = ""
+        self.encoding = ""
         self.wait = 0.0
         self.most = 0
         self._now = 0
@@ -125,6 +127,8 @@ class ModelServer:
             request.send_header("Content-Length", str(end - start))
         else:
             request.close_connection = True
+        if self.encoding:
+            request.send_header("Content-Encoding", self.encoding)
         if self.tag:
             request.send_header("ETag", self.tag(path))
         for name, value in self.more(path).items():

@@ -347,6 +347,18 @@ def test_servers_that_are_busy(web: ModelServer) -> None:
     web.answers = []
 
 
+def test_servers_that_compress(web: ModelServer) -> None:
+    """Parts of what is compressed are of no use; that is told at once, since asking again changes nothing."""
+    web.files = {"/x.bin": b"x" * 1000}
+    for web.encoding in ("gzip", "br"):
+        _forget()
+        web.forget()
+        error = fails(ReadWriteError, "E-REMOTE", lambda: File(f"{web.url}/x.bin"))
+        assert "compresses" in error.message and "another program" in str(error.help)
+        assert len(web.requests) == 1
+    web.encoding = ""
+
+
 def test_a_file_that_changes(web: ModelServer) -> None:
     """Between any two requests: parts of two files are no file; told by entity tag, by size, by Content-Range."""
     for change in ("tag", "size", "start", "total", "text"):

@@ -118,7 +118,7 @@ class Web:
             if answer.history:
                 self._final = answer.url
             if answer.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-                raise OSError(errno.EIO, "the server compresses what it sends, although it was asked not to")
+                raise OSError(errno.ENOTSUP, "the server compresses what it sends, although it was asked not to")
             self._check(answer.headers)
             if answer.status != 206:
                 return await self._all(answer, begin, end, got)

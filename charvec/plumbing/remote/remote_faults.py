@@ -126,6 +126,8 @@ def translated(url: str, kind: str, error: BaseException) -> CharvecError:
         message = f"{shown}: the zip file is damaged: {reason(error)}"
         return DamagedFile("E-ZIP", message, path=shown, help="download the file again")
     remedy = "check the network and the server, then run the command again"
+    if isinstance(error, OSError) and error.errno == errno.ENOTSUP:
+        remedy = "download it with another program, its vocabulary beside it, and name it here"
     if type(error).__name__ == "OfflineModeIsEnabled":
         remedy = "HF_HUB_OFFLINE forbids it; unset it"
     return ReadWriteError("E-REMOTE", f"{shown} cannot be read: {reason(error)}", path=shown, help=remedy)
