@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import random
 import string
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tokenizers import Regex, normalizers
 
+from charvec import vocabularies
+from charvec.errors import CharvecError
 from charvec.plumbing.spelling.tokenizer_growth import growth_of, matches_nothing
 
 
@@ -40,6 +46,40 @@ def test_replacements_that_meet() -> None:
     assert growth_of(chain(replacing("bb", String="a"), {"type": "Lowercase"}, replacing("ccc", String="b"))) == 6
     assert growth_of(chain(*[{"type": "Prepend", "prepend": "ab"}] * 3)) == 27
     assert growth_of(chain(*[replacing("aa", String="a")] * 60)) == 10**9
+
+
+def rules(text: str) -> dict[str, Any]:
+    """Rules of SentencePiece with one text that they make of a character; which character does not matter here."""
+    blob = (4).to_bytes(4, "little") + bytes(4) + text.encode() + b"\0"
+    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()}
+
+
+def test_steps_that_grow_of_themselves() -> None:
+    """Bytes written as characters become twice as many each time; rules of SentencePiece may make anything."""
+    bytes_as_text = {"type": "ByteLevel"}
+    assert growth_of(chain(*[bytes_as_text] * 3)) == growth_of(chain(bytes_as_text), chain(*[bytes_as_text] * 2)) == 64
+    assert growth_of(chain(replacing("aaa", String="b"), bytes_as_text)) == 12
+    assert growth_of(rules("a" * 33)) == growth_of(rules("")) == growth_of(chain(*[rules("")] * 3)) == 1
+    assert growth_of(rules("a" * 34)) == 34
+    assert growth_of(chain(*[rules("aa")] * 3)) == 4
+    assert growth_of({"type": "Precompiled", "precompiled_charsmap": "no base64!"}) == 1
+
+
+@pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer"])
+def test_bytes_of_bytes(part: str, tmp_path: Path) -> None:
+    """Forty steps would make a million million characters of one; they are refused, and one is read."""
+    path = tmp_path / "tokenizer.json"
+    step = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    steps = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers"}[part]
+    for count in (1, 40):
+        model = {"type": "WordLevel", "vocab": {"a": 0, "[UNK]": 1}, "unk_token": "[UNK]"}
+        several = {"type": "Sequence", steps: [step] * count}
+        path.write_text(json.dumps({"added_tokens": [], "model": model, part: several}), "utf-8")
+        if count == 1:
+            assert vocabularies.read(path).spell(np.array([97], np.uint32)).ids(0) == (0,)
+    with pytest.raises(CharvecError, match="more than 10,000 characters") as caught:
+        vocabularies.read(path)
+    assert caught.value.code == "E-TOKENIZER"
 
 
 def test_no_text_grows_more(tmp_path: Any) -> None:
@@ -98,7 +138,7 @@ def test_no_text_grows_more(tmp_path: Any) -> None:
         ),
         *("(a|b*)", "(a|b)*", "(ab?)?", "(?i:x*)", "(?x) # a", "\\x41*", "\\u0041?", "\\p{L}*", "[a-z]*", "a\\K"),
         *("(?(1)a|b)|", "(?#()a", "((a)|\\2)\\1", "a)", "(?>a?)", "(?~a)", "[]a]*", "[[:alpha:]]?", "\\", "("),
-        *("(?=.)|(?<!^)$", "(" * 5_000),
+        *("(?=.)|(?<!^)$", "(" * 5_000, "(?", "(?<", "a(?#)*", "a(?#b)?", "(?#a)b{0}"),
     ],
 )
 def test_patterns_that_match_nothing(form: str) -> None:

@@ -105,7 +105,7 @@ class Document:
         normalizer, pre_tokenizer = value.get("normalizer"), value.get("pre_tokenizer")
         check_steps(normalizer, path, "normalizer")
         check_steps(pre_tokenizer, path, "pre_tokenizer")
-        check_growth(normalizer, path)
+        check_growth(normalizer, pre_tokenizer, path)
         notes = row_notes(rows, pieces, path)
         if clashing := clashes(pieces, added):
             listed = ", ".join(f"{token.content!r} at row {token.row}" for token in clashing[:5])

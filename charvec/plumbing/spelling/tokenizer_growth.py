@@ -1,37 +1,43 @@
-"""Plumbing: how much text the replacements of a tokenizer's normaliser can make of one character.
+"""Plumbing: how much text the steps of a tokenizer can make of one character.
 
 A handful of replacements that each double what the one before made would fill any memory. What counts is which of them
 can meet: those of model2vec put blanks around each of 32 marks, one step a mark, and make three characters of one.
+So do bytes written as characters, which have two bytes each, and rules of SentencePiece that are none of Unicode's.
 """
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from typing import Any
 
 from charvec.plumbing.spelling.tokenizer_steps import refuse, steps
 
 __all__ = ["check_growth", "growth_of", "matches_nothing"]
 
-#: Limit against hostile files: how many characters the replacements of a normaliser may make of one.
+#: Limit against hostile files: how many characters the steps of a tokenizer may make of one.
 MAX_GROWTH = 10_000
+#: Most characters that ByteLevel makes of one, and most bytes that NFKC does.
+_BYTES, _NFKC = 4, 33
+_LONG = re.compile(rb"[^\0]{%d}" % (_NFKC + 1))
 #: Groups inside each other; published patterns have up to 3.
 MAX_DEPTH = 50
 #: More is not told apart.
 _LIMIT = 10**9
 
 
-def check_growth(normalizer: Any, path: str) -> None:
-    """Refuse a normaliser whose replacements could make the library eat the machine, or look for nothing."""
+def check_growth(normalizer: Any, pre_tokenizer: Any, path: str) -> None:
+    """Refuse steps that could make the library eat the machine, or look for nothing."""
     for step in steps(normalizer):
         pattern = step.get("pattern")
         if isinstance(pattern, dict) and not next(iter(pattern.values()), ""):
             refuse(path, "the normalizer looks for nothing")
-    if growth_of(normalizer) > MAX_GROWTH:
-        refuse(path, f"the normalizer can make more than {MAX_GROWTH:,} characters of one")
+    if growth_of(normalizer, pre_tokenizer) > MAX_GROWTH:
+        refuse(path, f"the tokenizer can make more than {MAX_GROWTH:,} characters of one")
 
 
-def growth_of(part: Any) -> int:
-    """How many characters the replacements can make of one, at most; what Unicode's rules make of one counts as one.
+def growth_of(*parts: Any) -> int:
+    """How many characters the steps can make of one, at most; what Unicode's rules make of one counts as one.
 
     From the last step to the first, a character weighs what the steps behind make of it: so much as what is put in its
     place.
@@ -43,7 +49,8 @@ def growth_of(part: Any) -> int:
     def weight(text: str) -> int:
         return sum(weights.get(char, rest) for char in text)
 
-    for step in reversed([*steps(part)]):
+    ruled = False
+    for step in reversed([step for part in parts for step in steps(part)]):
         kind, pattern = step.get("type"), step.get("pattern")
         text = step.get("prepend") if kind == "Prepend" else step.get("content")
         if kind in ("Prepend", "Replace") and isinstance(text, str):
@@ -65,8 +72,28 @@ def growth_of(part: Any) -> int:
             # it makes others of characters, who knows which
             rest = max([rest, *weights.values()])
             weights = {}
+            if kind == "ByteLevel":
+                rest *= _BYTES
+            elif kind == "Precompiled":
+                rest *= _longest(step, ruled)
+                ruled = True
         rest = min(rest, _LIMIT)
     return min(max([rest, *weights.values()]), _LIMIT)
+
+
+def _longest(step: dict[str, Any], ruled: bool) -> int:
+    """Bytes of the longest text that rules of SentencePiece make of a character; 1 when Unicode's are as long.
+
+    Args:
+        step: it.
+        ruled: whether there are such rules behind it: these may make more of what Unicode's would leave.
+    """
+    try:
+        blob = b64decode(step.get("precompiled_charsmap") or b"", validate=True)
+    except (TypeError, ValueError):
+        return 1  # which the library refuses
+    texts = blob[4 + int.from_bytes(blob[:4], "little") :]
+    return max(1, *map(len, texts.split(b"\0"))) if ruled or _LONG.search(texts) else 1
 
 
 def matches_nothing(form: str) -> bool:
@@ -128,8 +155,9 @@ class _Scanner:
             looks = self.form[end : end + 1] in ("=", "!", "#", "~") or self.form[end : end + 2] in ("<=", "<!")
             while self.form[end : end + 1] not in ("", ":", ">", "=", "!", ")", "#", "~", "("):
                 end += 1
-            # with x, blanks mean nothing
-            self.understood = self.understood and (self.form[start] == "<" or "x" not in self.form[start:end])
+            # with x, blanks mean nothing; what stands behind a comment repeats what stood before it
+            unusual = self.form[start : start + 1] != "<" and "x" in self.form[start:end]
+            self.understood = self.understood and not unusual and self.form[end : end + 1] != "#"
             self.place = end + (self.form[end : end + 1] not in (")", "("))
         self.depth += 1
         if self.depth > MAX_DEPTH:
