@@ -61,6 +61,8 @@ WHOLE = frozenset(
 )
 #: Pre-tokenizers of models whose own tokenizer composes text first (NFC), which llama.cpp leaves out.
 COMPOSED = frozenset(("qwen2", "qwen35"))
+#: Those of them that leave a letter and its marks in one word.
+WITH_MARKS = frozenset(("qwen35",))
 #: Pre-tokenizers of models whose pieces are text, although they are called gpt2 (llama.cpp, ``byte_encode``).
 OF_TEXT = frozenset(("gemma4", "granite-embed-multi-311m", "sarvam-moe"))
 
@@ -284,7 +286,7 @@ def _byte_level(tokens: Strings, types: list[Any], ranks: Callable[[], Mapping[b
         return ranks().get(form(left) + b" " + form(right))
 
     cut = merged_by_rank(rank, row_of if pre in WHOLE else None)
-    return ByteSpeller(row_of, cut, nfc if pre in COMPOSED else None, fixed)
+    return ByteSpeller(row_of, cut, nfc if pre in COMPOSED else None, fixed, pre not in WITH_MARKS)
 
 
 #: How each kind of tokenizer spells characters, but for ``bert``, whose casing can be told.

@@ -29,6 +29,7 @@ from vocabulary_samples import DATA, LLAMA_2, MINILM
 import charvec
 from charvec import vocabularies
 from charvec.errors import CharvecError
+from charvec.plumbing.spelling.byte_alphabet import CHARS
 from charvec.status import Status
 
 pytest.importorskip("gguf")
@@ -181,6 +182,17 @@ def test_wordpieces_whose_file_says_how_they_are_cased(kept: bool, tmp_path: Pat
     assert spelt(path, "A", lowercase=kept) == [("normalized", (2,)) if kept else ("exact", (3,))]
     (note,) = vocabularies.read(path).notes
     assert "m.gguf says so" in note.message
+
+
+def test_letters_and_their_marks(tmp_path: Path) -> None:
+    """What a character is composed to is one word for Qwen 3.5, and two for Qwen 2, which no piece reaches across."""
+    alphabet = [chr(code) for code in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x144))]
+    letter, mark = ("".join(CHARS[byte] for byte in char.encode()) for char in "\u05e9\u05c1")
+    tokens = [*alphabet, letter, mark, letter + mark]
+    merges = [" ".join(letter), " ".join(mark), f"{letter} {mark}"]
+    for pre, rows in (("qwen2", (len(alphabet), len(alphabet) + 1)), ("qwen35", (len(alphabet) + 2,))):
+        path = write_gguf(tmp_path / f"{pre}.gguf", "gpt2", tokens, tokenizer_pre=pre, token_merges=merges)
+        assert spelt(path, "\ufb2a") == [("composed", rows)]
 
 
 def test_whole_words(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Plumbing: spelling characters in pieces that are runs of bytes, as byte-level BPE does, and RWKV.
 
 Shared by all files of such tokenizers that hold their pieces plainly. How a pipeline parts a text into words hardly
-matters, because no pattern parts a character; and those in use part what a character becomes, where that is a letter
-and its marks, between the two.
+matters, because no pattern parts a character. What a character becomes, where that is a letter and its marks, most part
+between the two, and some do not.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class ByteSpeller:
         cut: cuts bytes into pieces.
         normalize: what a character becomes first; None when nothing is done to it.
         fixed: row id of pieces that are looked for before anything is done to the text.
+        parted: whether what a character becomes is parted between letters and marks.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class ByteSpeller:
         cut: Cut,
         normalize: Callable[[str], str] | None = None,
         fixed: Mapping[bytes, int] | None = None,
+        parted: bool = True,
     ) -> None:
         self._row = row
         self._cut = cut
         self._normalize = normalize
         self._fixed = fixed or {}
+        self._parted = parted
 
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
@@ -87,7 +90,8 @@ class ByteSpeller:
             return Status.EXACT, (self._fixed[char.encode()],)
         text = char if self._normalize is None else self._normalize(char)
         data = text.encode()
-        parts = self._cut(data) if len(text) == 1 else [part for word in _words(text) for part in self._cut(word)]
+        words = _words(text) if self._parted and len(text) > 1 else [data]
+        parts = [part for word in words for part in self._cut(word)]
         rows = [self._row(part) for part in parts]
         known = tuple(row for row in rows if row is not None)
         if len(parts) == len(known) == 1:
