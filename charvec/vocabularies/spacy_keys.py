@@ -1,8 +1,9 @@
 """spaCy's ``key2row``: which row of its ``vectors`` a word has, by a hash of the word.
 
 Layout (spacy ``vectors.pyx``, ``to_disk``): MessagePack, a map of unsigned integers, the hashes, and rows. The hash is
-MurmurHash2 of Austin Appleby in its 64-bit form A, of the word's UTF-8, with the seed 1 (spacy ``strings.pyx``). The
-words themselves lie elsewhere, and are not needed: every character is hashed.
+MurmurHash2 of Austin Appleby in its 64-bit form A, of the word's UTF-8, with the seed 1 (spacy ``strings.pyx``); words
+that are spaCy's own symbols go by their numbers instead. The words themselves lie elsewhere, and are not needed: every
+character is hashed.
 """
 
 from __future__ import annotations
@@ -25,19 +26,25 @@ __all__ = ["NAME", "read", "sniff", "word_hash"]
 
 NAME = "spacy-keys"
 
-#: 14 bytes a word; the largest published tables have some 700,000.
+#: 14 bytes a word; the largest published tables have some 700,000 words.
 MAX_BYTES = 256_000_000
+MAX_WORDS = 1 << 23
 #: No matrix has more rows.
 MAX_ROW = 1 << 31
 
-_MAP = re.compile(rb"(?:[\x81-\x8f]|\xde[\s\S]{2}|\xdf[\s\S]{4})\xcf[\s\S]{8}(?:[\0-\x7f]|[\xcc-\xcf])")
+#: The symbols that are one character, the tag of what is no other part of speech and a blank (``symbols.pyx``).
+SYMBOLS = {"X": 101, "_": 456}
+
+_MAP = re.compile(
+    rb"(?:[\x81-\x8f]|\xde[\s\S]{2}|\xdf[\s\S]{4})(?:\xcf[\s\S]{8}|\x65|\xcd\x01\xc8)(?:[\0-\x7f]|[\xcc-\xcf])"
+)
 _COUNTS = {0xDE: 2, 0xDF: 4}
 _INTEGERS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 _FACTOR, _SEED, _ALL = 0xC6A4A7935BD1E995, 1, (1 << 64) - 1
 
 
 def sniff(file: File) -> bool:
-    """A map whose first key is a number of 64 bits, and whose first value is a number."""
+    """A map whose first key is a number of 64 bits or a symbol's, and whose first value is a number."""
     return _MAP.match(file.head) is not None
 
 
@@ -78,9 +85,14 @@ class Hashed:
     def __call__(self, codepoints: NDArray[np.uint32]) -> Spelling:
         """Spell code points (uint32 [n], no surrogates)."""
         chars = list(map(chr, codepoints.tolist()))
-        rows = np.array([self._rows.get(word_hash(char), -1) for char in chars], np.int64)
+        rows = np.array(list(map(self._row, chars)), np.int64)
         blank = [place for place in np.flatnonzero(rows < 0).tolist() if chars[place] in SEPARATORS]
         return Spelling.of_single(rows, dict.fromkeys(blank, (Status.REMOVED, ())))
+
+    def _row(self, char: str) -> int:
+        row = self._rows.get(word_hash(char))
+        # releases differ in what is a symbol
+        return self._rows.get(SYMBOLS.get(char, -1), -1) if row is None else row
 
 
 def word_hash(word: str) -> int:
@@ -103,6 +115,8 @@ def _rows(data: bytes, path: str) -> dict[int, int]:
     first = data[0]
     place = 1 + _COUNTS.get(first, 0)
     count = int.from_bytes(data[1:place], "big") if place > 1 else first & 15
+    if count > MAX_WORDS:
+        _refuse(path, f"it claims {count:,} words", 0)
     found: list[int] = []
     for _ in range(2 * count):
         code = data[place] if place < len(data) else 0

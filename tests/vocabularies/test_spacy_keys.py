@@ -34,6 +34,20 @@ def test_hashes() -> None:
     assert {word: word_hash(word) for word in known} == known
 
 
+def test_symbols(tmp_path: Path) -> None:
+    """X and _ are symbols of spaCy and go by their numbers, also where one comes first; or by a hash."""
+    path = tmp_path / "key2row"
+    for table, rows in (
+        (b"\x82\x65\x03\xcd\x01\xc8\x04", (3, 4)),
+        (b"\x82\xcd\x01\xc8\x04\x65\x03", (3, 4)),
+        (b"\x82\xcf" + word_hash("X").to_bytes(8, "big") + b"\x05\x65\x03", (5, None)),
+    ):
+        path.write_bytes(table)
+        spelling = vocabularies.read(path).spell(np.array([ord("X"), ord("_"), ord("x"), 101, 456], np.uint32))
+        found = [spelling.ids(place) for place in range(5)]
+        assert found == [() if row is None else (row,) for row in (*rows, None, None, None)]
+
+
 @pytest.mark.parametrize("part", ["", "vocab", "vocab/vectors"])
 def test_the_folder_of_a_pipeline(part: str, tmp_path: Path) -> None:
     """A character has the row that its hash has in the table; blanks without one are nobody's loss."""
@@ -49,13 +63,13 @@ def test_as_spacy_does(tmp_path: Path) -> None:
     """Thousands of words, saved here: the same characters, the same bits."""
     spacy = pytest.importorskip("spacy")
     nlp = spacy.blank("xx")
-    chars = [chr(0x4E00 + number) for number in range(0, 20_000, 9)]
+    chars = ["X", "_", *(chr(0x4E00 + number) for number in range(0, 20_000, 9))]
     values = np.random.default_rng(3).standard_normal((len(chars), 5)).astype(np.float32)
     for char, value in zip(chars, values, strict=True):
         nlp.vocab.set_vector(char, value)
         nlp.vocab.set_vector(char + "子", value)
     nlp.to_disk(tmp_path / "nlp")
-    counts = charvec.count("".join(map(chr, range(0x4E00, 0x9C20))))
+    counts = charvec.count("".join(map(chr, (*range(0x20, 0x7F), *range(0x4E00, 0x9C20)))))
     vectors = charvec.lookup(charvec.open(tmp_path / "nlp"), counts)
     assert vectors.chars == chars
     assert vectors.matrix.tobytes() == values.tobytes()
@@ -78,8 +92,9 @@ def test_vectors_of_floret(tmp_path: Path) -> None:
         (lambda data: data[:20] + b"\xc0" + data[21:], "E-VOCAB-ENTRY"),
         (lambda data: data[:-10] + data[1:10] + data[-1:], "E-VOCAB-ENTRY"),
         (lambda data: b"\x81" + data[1:10] + b"\xcf" + b"\xff" * 8, "E-VOCAB-ENTRY"),
+        (lambda data: b"\xdf\xff\xff\xff\xff" + data[1:], "E-VOCAB-ENTRY"),
     ],
-    ids=["cut", "longer", "no number", "twice", "no row"],
+    ids=["cut", "longer", "no number", "twice", "no row", "too many"],
 )
 def test_damaged_tables(change: object, code: str, tmp_path: Path) -> None:
     """Each is told for what it is."""
