@@ -80,7 +80,7 @@ def read(file: File) -> Checkpoint:
     """Run the pickle, and read the header of the matrix beside it, if there is one.
 
     Raises:
-        UnsafeFile: ``E-PICKLE-UNSAFE`` when it names what gensim does not.
+        UnsafeFile: ``E-PICKLE-UNSAFE`` when it names what gensim does not; ``E-BOMB`` when words make it swell.
         DamagedFile: ``E-PICKLE``, ``E-TRUNCATED``; ``E-NPY``.
         NotFound: ``E-SHARD-MISSING`` when the matrix is not beside it.
         WrongFile: ``E-FORMAT`` for gensim's FastText, and for what holds no vectors.
@@ -101,6 +101,13 @@ def read(file: File) -> Checkpoint:
     words = next((vectors.attributes[name] for name in WORDS if isinstance(vectors.attributes.get(name), list)), None)
     if words is None or not all(isinstance(word, str) for word in words):
         _refuse(path, f"{kind[:80]} without a list of words", "write it with save_word2vec_format, and name that file")
+    if sum(map(len, words)) > file.size:
+        raise UnsafeFile(
+            "E-BOMB",
+            f"{path}: its words are longer than the file, one of them many times the same",
+            path=path,
+            help="do not use this file unless you know who made it",
+        )
     tensor, beside = _matrix(path, vectors, stem, digest)
     files = {path: file.size} | beside
     return Checkpoint(

@@ -109,8 +109,9 @@ def saved(monkeypatch: pytest.MonkeyPatch, **attributes: object) -> bytes:
         ({"vectors": np.ones((1, 2), np.float32)}, "E-FORMAT"),
         ({"index_to_key": [7], "vectors": np.ones((1, 2), np.float32)}, "E-FORMAT"),
         ({"index_to_key": ["我"], "__numpys": ["vectors"]}, "E-SHARD-MISSING"),
+        ({"index_to_key": ["我" * 5000] * 5000, "vectors": np.ones((5000, 2), np.float32)}, "E-BOMB"),
     ],
-    ids=["a function", "no matrix", "no words", "words that are numbers", "matrix elsewhere"],
+    ids=["a function", "no matrix", "no words", "words that are numbers", "matrix elsewhere", "one word for ever"],
 )
 def test_objects_of_another_kind(
     attributes: dict[str, object], code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
