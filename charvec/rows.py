@@ -112,13 +112,14 @@ def _refuse_swelling(tensor: Tensor, ids: NDArray[np.int64]) -> None:
     Raises:
         UnsafeFile: ``E-BOMB``.
     """
-    if 4 * len(ids) * tensor.columns <= SWELLS_FROM:
+    # also where no row is wanted: an array of none takes its width for a size
+    if 4 * max(1, len(ids)) * tensor.columns <= SWELLS_FROM:
         return
     size = 0
     for path in filter(places.exists, tensor.paths):
         with File(path) as file:
             size += file.size
-    count = len(np.unique(ids))
+    count = max(1, len(np.unique(ids)))
     if 4 * count * tensor.columns > max(SWELLS_FROM, MAX_RATIO * size):
         raise UnsafeFile(
             "E-BOMB",

@@ -178,14 +178,14 @@ def test_memory_of_views_that_repeat_what_is_stored(tmp_path: Path) -> None:
     assert (rows == 1).all() and peak < 10 * rows.nbytes
 
 
-@pytest.mark.parametrize("columns", [1 << 22, 1 << 40])
-def test_views_that_swell(tmp_path: Path, columns: int) -> None:
-    """A few bytes shown as rows of gigabytes are refused before any memory is taken."""
+@pytest.mark.parametrize(("columns", "wanted"), [(1 << 22, 1000), (1 << 40, 1000), (1 << 61, 1), (1 << 61, 0)])
+def test_views_that_swell(tmp_path: Path, columns: int, wanted: int) -> None:
+    """A few bytes shown as rows of gigabytes are refused before any memory is taken, also where none is wanted."""
     path = tmp_path / "file"
     path.write_bytes(bytes(4096))
     tensor = Tensor("t", (1000, columns), "float32", (Block(str(path), 0, 1000, columns, 0, 0),))
     with pytest.raises(UnsafeFile) as caught:
-        read_rows(tensor, np.arange(1000))
+        read_rows(tensor, np.arange(wanted))
     assert caught.value.code == "E-BOMB"
 
 
