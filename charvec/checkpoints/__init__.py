@@ -185,7 +185,8 @@ def _in_folder(folder: str, depth: int = 0) -> str:
     for suffix in FOLDER_SUFFIXES:
         found = [name for name in names if name.endswith(suffix) and not name.startswith(_NOT_WEIGHTS)]
         if suffix == ".npy":  # what gensim keeps beside its own file has that one's name in front
-            found = [name for name in found if not any(name.startswith(f"{other}.") for other in names)]
+            there = {*names}
+            found = [name for name in found if not any(before in there for before in _before_dots(name))]
         # of the parts of a split file, the first
         found = sorted({_PART_NUMBER.sub("", name): name for name in reversed(found)}.values())
         if len(found) == 1:
@@ -215,6 +216,12 @@ def _in_folder(folder: str, depth: int = 0) -> str:
         found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
         help=_where_else(folder, names),
     )
+
+
+def _before_dots(name: str) -> Iterator[str]:
+    """What stands before each dot of a name."""
+    for dot in re.finditer(r"\.", name):
+        yield name[: dot.start()]
 
 
 def _is_gensims(path: str) -> bool:
