@@ -63,6 +63,21 @@ def test_steps_that_grow_of_themselves() -> None:
     assert growth_of(rules("a" * 34)) == 34
     assert growth_of(chain(*[rules("aa")] * 3)) == 4
     assert growth_of({"type": "Precompiled", "precompiled_charsmap": "no base64!"}) == 1
+    marks = [{"type": "Metaspace", "replacement": mark, "prepend_scheme": "always"} for mark in "▁x"]
+    assert [growth_of(chain(*marks[:1] * count)) for count in range(4)] == [1, 1, 2, 4]
+    assert growth_of(chain(*marks * 10)) == 2**19
+
+
+def test_what_unicode_makes_of_replacements() -> None:
+    """U+FDFA becomes 18 characters, and each of them U+FDFA again; the blanks around an ideograph become ideographs."""
+    again = replacing("\ufdfa", Regex=".")
+    assert growth_of(chain({"type": "NFKD"})) == growth_of(chain({"type": "NFKD"}, again)) == 1
+    assert growth_of(chain(again, {"type": "NFKD"}, again, {"type": "NFKC"})) == 18**2
+    bert = {"type": "BertNormalizer", "handle_chinese_chars": True}
+    blanks = replacing("\u4e2d", String=" ")
+    assert growth_of(chain(blanks, bert, blanks, bert, blanks, bert)) >= 9
+    for made in (replacing("\u2581", String=" "), replacing(" ", Regex="\\s+")):
+        assert growth_of(chain(*[made, {"type": "NFKC"}, {"type": "Lowercase"}] * 5)) == 1
 
 
 @pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer"])

@@ -3,11 +3,13 @@
 A handful of replacements that each double what the one before made would fill any memory. What counts is which of them
 can meet: those of model2vec put blanks around each of 32 marks, one step a mark, and make three characters of one.
 So do bytes written as characters, which have two bytes each, and rules of SentencePiece that are none of Unicode's.
+Unicode's own make up to 18 of one, but none of these more again, unless a replacement puts such a one there.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from base64 import b64decode
 from typing import Any
 
@@ -20,6 +22,8 @@ MAX_GROWTH = 10_000
 #: Most characters that ByteLevel makes of one, and most bytes that NFKC does.
 _BYTES, _NFKC = 4, 33
 _LONG = re.compile(rb"[^\0]{%d}" % (_NFKC + 1))
+#: Steps by Unicode's rules; the last puts blanks around ideographs, too.
+_UNICODE, _BERT = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase"), "BertNormalizer"
 #: Groups inside each other; published patterns have up to 3.
 MAX_DEPTH = 50
 #: More is not told apart.
@@ -46,10 +50,14 @@ def growth_of(*parts: Any) -> int:
     weights: dict[str, int] = {}
     rest = 1
 
-    def weight(text: str) -> int:
-        return sum(weights.get(char, rest) for char in text)
+    # whether such rules stand behind, that make more of what is put into the text there
+    ruled = spread = apart = marked = False
 
-    ruled = False
+    def weight(text: str) -> int:
+        if not spread or text.isascii():
+            return sum(weights.get(char, rest) for char in text)
+        return sum(weights.get(char, rest) * _spread(char, apart) for char in text)
+
     for step in reversed([step for part in parts for step in steps(part)]):
         kind, pattern = step.get("type"), step.get("pattern")
         text = step.get("prepend") if kind == "Prepend" else step.get("content")
@@ -72,13 +80,25 @@ def growth_of(*parts: Any) -> int:
             # it makes others of characters, who knows which
             rest = max([rest, *weights.values()])
             weights = {}
+            spread, apart = spread or kind in (*_UNICODE, _BERT), apart or kind == _BERT
             if kind == "ByteLevel":
                 rest *= _BYTES
             elif kind == "Precompiled":
                 rest *= _longest(step, ruled)
                 ruled = True
+            elif kind == "Metaspace":
+                # a mark before every part, which are more with every other mark
+                rest *= 1 + marked
+                marked = True
         rest = min(rest, _LIMIT)
     return min(max([rest, *weights.values()]), _LIMIT)
+
+
+def _spread(char: str, apart: bool) -> int:
+    """How many characters Unicode's rules make of one; with blanks around it if ideographs are put ``apart``."""
+    if unicodedata.category(char) == "Cn":
+        return _NFKC  # of a later Unicode than Python's
+    return max(3 * apart, len(unicodedata.normalize("NFKD", char.lower())))
 
 
 def _longest(step: dict[str, Any], ruled: bool) -> int:
