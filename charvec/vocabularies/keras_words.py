@@ -17,9 +17,8 @@ from charvec.errors import UsageError
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File
 from charvec.plumbing.safejson import parse
-from charvec.plumbing.spelling.normalizer import MAX_BYTES
+from charvec.plumbing.spelling.normalizer import MAX_BYTES, refuse
 from charvec.plumbing.spelling.tokenizer_model import row_notes, rows_of
-from charvec.plumbing.spelling.tokenizer_steps import refuse
 from charvec.status import Status
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Spelling, Vocabulary

@@ -18,11 +18,10 @@ from charvec.plumbing.files import File, read_whole
 from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.added_tokens import read_added
 from charvec.plumbing.spelling.merges import merges_of
-from charvec.plumbing.spelling.normalizer import MAX_BYTES, read_object
+from charvec.plumbing.spelling.normalizer import MAX_BYTES, read_object, refuse
 from charvec.plumbing.spelling.tokenizer_document import Document, parse_whole
 from charvec.plumbing.spelling.tokenizer_model import MAX_PIECES
 from charvec.plumbing.spelling.tokenizer_spelling import TokenizerSpeller
-from charvec.plumbing.spelling.tokenizer_steps import refuse
 from charvec.vocabulary import Vocabulary
 
 __all__ = ["NAME", "read", "sniff"]

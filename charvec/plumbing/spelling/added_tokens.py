@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charvec.plumbing import places
-from charvec.plumbing.spelling.normalizer import read_object
-from charvec.plumbing.spelling.tokenizer_steps import refuse
+from charvec.plumbing.spelling.normalizer import read_object, refuse
 from charvec.status import Status
 from charvec.valueclass import dataclass
 from charvec.vocabulary import Speller, Spelling

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from charvec.errors import DamagedFile, Note
 from charvec.plumbing import places
@@ -14,7 +14,7 @@ from charvec.plumbing.files import read_whole
 from charvec.plumbing.safejson import parse
 from charvec.valueclass import dataclass, field
 
-__all__ = ["MAX_BYTES", "MAX_DIGITS", "Normalizer", "read_normalizer", "read_object", "tokenizer_name"]
+__all__ = ["MAX_BYTES", "MAX_DIGITS", "Normalizer", "read_normalizer", "read_object", "refuse", "tokenizer_name"]
 
 MAX_BYTES = 64_000_000
 #: transformers writes "no limit" as an integer of 31 digits, int(1e30).
@@ -135,6 +135,11 @@ def _take_backend(result: Normalizer, normalizer: Any, path: str) -> None:
                 path,
             )
         )
+
+
+def refuse(path: str, problem: str, help: str = "download the file again") -> NoReturn:
+    """Raise DamagedFile ``E-TOKENIZER``."""
+    raise DamagedFile("E-TOKENIZER", f"{path}: {problem}", path=path, help=help)
 
 
 def read_object(path: str) -> dict[str, Any]:

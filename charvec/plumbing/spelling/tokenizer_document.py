@@ -16,7 +16,7 @@ from typing import Any
 from charvec.errors import Note
 from charvec.plumbing.files import File
 from charvec.plumbing.safejson import parse
-from charvec.plumbing.spelling.normalizer import MAX_BYTES, MAX_DIGITS
+from charvec.plumbing.spelling.normalizer import MAX_BYTES, MAX_DIGITS, refuse
 from charvec.plumbing.spelling.tokenizer_growth import check_growth
 from charvec.plumbing.spelling.tokenizer_model import (
     KINDS,
@@ -27,7 +27,7 @@ from charvec.plumbing.spelling.tokenizer_model import (
     rows_of,
     type_of,
 )
-from charvec.plumbing.spelling.tokenizer_steps import check_steps, guarded, refuse, steps, without_edges
+from charvec.plumbing.spelling.tokenizer_steps import check_steps, guarded, steps, without_edges
 from charvec.valueclass import dataclass
 
 __all__ = ["NOBODY", "Added", "Document", "parse_whole"]

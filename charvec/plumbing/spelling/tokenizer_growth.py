@@ -13,7 +13,8 @@ import unicodedata
 from base64 import b64decode
 from typing import Any
 
-from charvec.plumbing.spelling.tokenizer_steps import refuse, steps
+from charvec.plumbing.spelling.normalizer import refuse
+from charvec.plumbing.spelling.tokenizer_steps import steps
 
 __all__ = ["check_growth", "growth_of", "matches_nothing"]
 

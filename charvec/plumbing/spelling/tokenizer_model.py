@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from charvec.errors import Note
-from charvec.plumbing.spelling.tokenizer_steps import refuse
+from charvec.plumbing.spelling.normalizer import refuse
 
 __all__ = ["KINDS", "MAX_ID", "MAX_PIECES", "check_merges", "row_notes", "rows_of", "type_of"]
 

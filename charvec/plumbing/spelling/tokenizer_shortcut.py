@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.charsmap import Charsmap
+from charvec.plumbing.spelling.normalizer import refuse
 from charvec.plumbing.spelling.tokenizer_contexts import is_blanks
 from charvec.plumbing.spelling.tokenizer_document import Document
-from charvec.plumbing.spelling.tokenizer_steps import refuse, steps
+from charvec.plumbing.spelling.tokenizer_steps import steps
 
 __all__ = ["certain_ids", "certain_text"]
 

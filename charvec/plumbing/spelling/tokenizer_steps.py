@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
-from charvec.errors import CharvecError, DamagedFile
+from charvec.errors import CharvecError
+from charvec.plumbing.spelling.normalizer import refuse
 
-__all__ = ["check_steps", "guarded", "refuse", "steps", "without_edges"]
+__all__ = ["check_steps", "guarded", "steps", "without_edges"]
 
 #: Limits against hostile files. Steps, and sequences of them inside each other; published ones have up to 60 and 2.
 MAX_STEPS = 200
 MAX_DEPTH = 10
 #: Most characters of a pattern; those of published models have up to 500.
 MAX_PATTERN = 10_000
-
-
-def refuse(path: str, problem: str, help: str = "download the file again") -> NoReturn:
-    """Raise DamagedFile ``E-TOKENIZER``."""
-    raise DamagedFile("E-TOKENIZER", f"{path}: {problem}", path=path, help=help)
 
 
 @contextmanager
