@@ -98,6 +98,9 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
             help="name the model's vocabulary with --vocab FILE (in Python: vocab=...)",
         )
     kind = values.get("tokenizer.ggml.model")
+    kind = (
+        kind if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
+    )  # an array is compared to no name
     notes = _notes(tokens, path)
     speller: Speller
     settings: _Settings = {"model": str(kind)[:80]}

@@ -32,7 +32,7 @@ from charvec.errors import CharvecError
 from charvec.plumbing.spelling.byte_alphabet import CHARS
 from charvec.status import Status
 
-pytest.importorskip("gguf")
+gguf = pytest.importorskip("gguf")
 
 CHINESE = DATA.parents[2].parent / "shared" / "fixtures" / "vocab_zh_bert" / "vocab.txt"
 JAPANESE = DATA.parents[2].parent / "shared" / "fixtures" / "sentencepiece" / "test_ja_model.model"
@@ -234,6 +234,19 @@ def test_other_kinds(kind: str, tmp_path: Path) -> None:
     assert refusal(write_gguf(tmp_path / "m.gguf", kind, ["a", "b"])) == "E-TOKENIZER-KIND"
 
 
+@pytest.mark.parametrize("value", [[1, 2], [[1], [2]]])
+def test_a_kind_that_is_no_name(value: list[Any], tmp_path: Path) -> None:
+    """An array, or one of arrays, in place of the kind's name."""
+    writer = gguf.GGUFWriter(str(tmp_path / "m.gguf"), "llama")
+    writer.add_token_list(["a", "b"])
+    writer.add_array("tokenizer.ggml.model", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert refusal(tmp_path / "m.gguf") == "E-TOKENIZER-KIND"
+
+
 def test_what_does_not_fit(tmp_path: Path) -> None:
     """Arrays of another length, no merges, scores that are no numbers."""
     path = tmp_path / "m.gguf"
@@ -262,8 +275,6 @@ def test_control_tokens_are_no_characters(tmp_path: Path) -> None:
 
 def test_without_tokens(tmp_path: Path) -> None:
     """A file of tensors alone names no vocabulary."""
-    import gguf
-
     writer = gguf.GGUFWriter(str(tmp_path / "m.gguf"), "llama")
     writer.add_tensor("token_embd.weight", np.zeros((4, 4), np.float32))
     writer.write_header_to_file()
