@@ -13,7 +13,7 @@ A file with a single weight is read without its program, under its own name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import prod
 
@@ -21,6 +21,7 @@ from charvec.errors import DamagedFile, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
+from charvec.plumbing.graphs.onnx_graph import Stored
 from charvec.plumbing.graphs.onnx_lookup import lookups, verdict
 from charvec.plumbing.graphs.paddle_program import Program, read_json, read_message, sizes_of
 from charvec.plumbing.protobuf import Malformed
@@ -89,6 +90,8 @@ def read(file: File) -> Checkpoint:
     for path, names in _files(file.path, program):
         with File(path) as weights:
             sizes[path] = weights.size
+            if len(names) > 1:  # of the first the head is there
+                weights.expect(_headers([program.weights[name] for name in names]))
             position = 0
             for name in names:
                 stored = program.weights[name]
@@ -134,6 +137,21 @@ def _files(program: str, found: Program) -> Iterable[tuple[str, list[str]]]:
                 help="put the files of all weights beside __model__",
             )
     return [(places.join(folder, each), [each]) for each in found.weights]
+
+
+def _headers(weights: Iterable[Stored]) -> Iterator[tuple[int, int]]:
+    """Where what stands before the elements of each should lie, and how long it is, by what the program says.
+
+    Some hundred weights lie apart in a file on a server, and none tells where the next one is before it is read.
+    """
+    position = 0
+    for stored in weights:
+        if stored.dtype not in _BYTES or min(stored.shape, default=0) < 0:
+            return
+        # a type of one byte and the sizes, seven bits a byte, each behind the number of its field
+        described = 2 + sum(1 + max(1, -(-size.bit_length() // 7)) for size in stored.shape)
+        yield position, _BEFORE + described
+        position += _BEFORE + described + prod(stored.shape) * _BYTES[stored.dtype]
 
 
 def _weight(file: File, position: int, name: str) -> tuple[Tensor, int]:

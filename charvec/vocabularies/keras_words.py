@@ -27,6 +27,9 @@ __all__ = ["NAME", "KerasWords", "read", "sniff"]
 
 NAME = "keras-words"
 
+#: Most characters between words, which are put in the place of every filtered one; nearly all files have a blank.
+MAX_SPLIT = 100
+
 _FIRST = re.compile(
     rb'(?:\xef\xbb\xbf)?\s*"?\{\s*(\\?)"class_name\1"\s*:\s*\1"Tokenizer\1"\s*,\s*\1"config\1"\s*:\s*\{'
 )
@@ -111,6 +114,9 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
     limit = config.get("num_words")
     if limit is not None and (type(limit) is not int or limit < 0):
         refuse(path, f"the number of words is {str(limit)[:40]}")
+    split = _text(config, "split", " ", path) or " "
+    if len(split) > MAX_SPLIT:
+        refuse(path, f"{len(split):,} characters stand between words")
     speller = KerasWords(
         pieces,
         _text(config, "oov_token", None, path),
@@ -118,7 +124,7 @@ def read(file: File, lowercase: bool | None = None) -> Vocabulary:
         config.get("lower") is not False,
         config.get("char_level") is True,
         _text(config, "filters", "", path) or "",
-        _text(config, "split", " ", path) or " ",
+        split,
     )
     size = max(pieces.values()) + 1
     return Vocabulary(

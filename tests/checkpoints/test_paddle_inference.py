@@ -15,14 +15,25 @@ from damaging import overwrite
 
 import charvec
 from charvec import checkpoints
+from charvec.checkpoints.paddle_inference import _headers
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
+from charvec.plumbing.graphs.onnx_graph import Stored
+from charvec.plumbing.graphs.paddle_program import read_message, sizes_of
 from charvec.rows import read_rows
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 GOLDEN = DATA / "paddle-inference"
 A = np.load(DATA / "pytorch" / "A.npy")
 EVERYTHING = np.arange(len(A))
+
+
+def varint(number: int) -> bytes:
+    """Seven bits a byte, the lowest first."""
+    data = b""
+    while number >= 128:
+        data, number = data + bytes((number & 127 | 128,)), number >> 7
+    return data + bytes((number,))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +58,24 @@ def test_what_paddle_wrote(name: str) -> None:
         ("linear_0.b_0", (3,)),
         ("linear_0.w_0", (6, 3)),
     ]
+
+
+def test_where_weights_lie() -> None:
+    """It can be told from the program, so that a server is asked for all of them at once; sizes have any length."""
+    program = read_message((GOLDEN / "together" / "__model__").read_bytes())
+    raw, ends = (GOLDEN / "together" / "__params__").read_bytes(), []
+    for start, length in _headers(program.weights.values()):
+        assert raw[start : start + 16] == bytes(16)
+        assert int.from_bytes(raw[start + 16 : start + 20], "little") == length - 20
+        ends.append(start + length)
+    assert len(ends) == len(program.weights) == 5
+    sizes = (0, 1, 127, 128, 16_383, 16_384, 1 << 40)
+    described = [b"\x08\x05" + b"".join(b"\x10" + varint(size) for size in (size, 2)) for size in sizes]
+    assert [sizes_of(each)[1] for each in described] == [(size, 2) for size in sizes]
+    expected = [20 + len(each) for each in described]
+    stored = [Stored("", (size, 2), "float32") for size in sizes]
+    assert [next(_headers([each]))[1] for each in stored] == expected
+    assert list(_headers([Stored("", (2, -1), "float32"), stored[0]])) == []
 
 
 def test_one_weight_alone() -> None:
@@ -181,10 +210,7 @@ def test_names_that_lead_out_of_the_folder(name: str, tmp_path: Path) -> None:
 
 def field(number: int, content: bytes) -> bytes:
     """A field of a message, with its length before it."""
-    size, length = len(content), b""
-    while size >= 128:
-        length, size = length + bytes((size & 127 | 128,)), size >> 7
-    return bytes((number << 3 | 2,)) + length + bytes((size,)) + content
+    return bytes((number << 3 | 2,)) + varint(len(content)) + content
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_model_beside_it(tmp_path: Path) -> None:
         pytest.param({"num_words": "7"}, "E-TOKENIZER", id="number"),
         pytest.param({"filters": 7}, "E-TOKENIZER", id="filters"),
         pytest.param({"split": ["a"]}, "E-TOKENIZER", id="split"),
+        pytest.param({"split": "a" * 101}, "E-TOKENIZER", id="long"),
         pytest.param({"oov_token": 1}, "E-TOKENIZER", id="unknown"),
     ],
 )
