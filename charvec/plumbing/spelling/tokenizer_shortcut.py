@@ -11,13 +11,12 @@ import re
 import unicodedata
 from base64 import b64decode
 from collections.abc import Callable
-from itertools import pairwise
-from math import inf
 from typing import Any, Literal
 
 from charvec.plumbing.spelling import byte_alphabet
 from charvec.plumbing.spelling.charsmap import Charsmap
 from charvec.plumbing.spelling.normalizer import refuse
+from charvec.plumbing.spelling.segmenting import merge
 from charvec.plumbing.spelling.tokenizer_contexts import is_blanks
 from charvec.plumbing.spelling.tokenizer_document import Document
 from charvec.plumbing.spelling.tokenizer_steps import steps
@@ -235,10 +234,10 @@ def _byte_level(document: Document) -> Callable[[str], tuple[int, ...] | None]:
     whole = document.model.get("ignore_merges") is True
     ranks: dict[tuple[str, str], int] = {}
     # four bytes are the most that a character has
-    for rank, merge in enumerate(document.model["merges"] if document.type == "BPE" else ()):
-        if isinstance(merge, str) and len(merge) > 5:
+    for rank, pair in enumerate(document.model["merges"] if document.type == "BPE" else ()):
+        if isinstance(pair, str) and len(pair) > 5:
             continue
-        first, second = merge.split(" ") if isinstance(merge, str) else merge
+        first, second = pair.split(" ") if isinstance(pair, str) else pair
         ranks[first, second] = rank
 
     def ids(char: str) -> tuple[int, ...] | None:
@@ -247,21 +246,9 @@ def _byte_level(document: Document) -> Callable[[str], tuple[int, ...] | None]:
             return None
         if whole and form in pieces:
             return (pieces[form],)
-        parts = _merged(list(form), ranks)
+        parts = merge(list(form), lambda left, right: ranks.get((left, right)))
         rows = [pieces.get(part) for part in parts]
         known = tuple(row for row in rows if row is not None)
         return known if len(known) == len(rows) else None
 
     return ids
-
-
-def _merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
-    """Byte pair encoding: the most urgent merge first, the leftmost of equals."""
-    while len(parts) > 1:
-        # ranks has not all merges, so that its length is no rank behind all others
-        best = min(pairwise(parts), key=lambda pair: ranks.get(pair, inf))
-        if best not in ranks:
-            break
-        place = next(at for at in range(len(parts)) if (parts[at], parts[at + 1]) == best)
-        parts[place : place + 2] = ["".join(best)]
-    return parts
