@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from charvec import rows as reading
-from charvec.errors import CharvecError, UnsafeFile
+from charvec.errors import CharvecError, DamagedFile, UnsafeFile
 from charvec.plumbing.arrays import gathering
 from charvec.rows import READABLE, read_rows
 from charvec.tensor import ITEM_BYTES, Block, Tensor
@@ -176,6 +176,18 @@ def test_memory_of_views_that_repeat_what_is_stored(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert (rows == 1).all() and peak < 10 * rows.nbytes
+
+
+@pytest.mark.parametrize("offset", [-8, 4096, 1 << 62, (1 << 63) - 5, 1 << 63, 1 << 64])
+@pytest.mark.parametrize("columns", [3, 300])
+def test_offsets_outside_the_file(tmp_path: Path, columns: int, offset: int) -> None:
+    """However far outside, it is cut short, whether rows are read straight or through a buffer."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4096))
+    tensor = Tensor("t", (3, columns), "float32", (Block(str(path), offset, 3, columns, columns * 4, 4),))
+    with pytest.raises(DamagedFile) as caught:
+        read_rows(tensor, np.array([0, 2]))
+    assert (caught.value.code, caught.value.path) == ("E-TRUNCATED", str(path))
 
 
 @pytest.mark.parametrize(("columns", "wanted"), [(1 << 22, 1000), (1 << 40, 1000), (1 << 61, 1), (1 << 61, 0)])

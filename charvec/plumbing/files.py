@@ -92,6 +92,11 @@ class File:
         if self._reader is not None:
             self._reader.expect(ranges)
 
+    def require(self, offset: int, length: int) -> None:
+        """Raise, as :meth:`pread` does, unless so many bytes are there from ``offset``."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            self._short(offset, length)
+
     def pread(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``.
 
@@ -99,8 +104,7 @@ class File:
             DamagedFile: ``E-TRUNCATED`` when the file ends before.
             ReadWriteError: when the system cannot read it.
         """
-        if offset < 0 or length < 0 or offset + length > self.size:
-            self._short(offset, length)
+        self.require(offset, length)
         if self._reader is not None:
             return bytes(self._reader.read(offset, length))
         parts = []
@@ -134,8 +138,7 @@ class File:
 
     def pread_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` (bytes, writable, contiguous) from ``offset``; raises as :meth:`pread` does."""
-        if offset < 0 or offset + len(buffer) > self.size:
-            self._short(offset, len(buffer))
+        self.require(offset, len(buffer))
         if self._reader is not None:
             buffer[:] = self._reader.read(offset, len(buffer))
             return
@@ -152,7 +155,8 @@ class File:
     def pread_each(self, buffer: memoryview, runs: Iterable[tuple[int, int, int]]) -> None:
         """Fill parts of ``buffer``, as :meth:`pread_into` does; of each its beginning, its end, and the file's offset.
 
-        Thousands of short parts: a call of :meth:`pread_into` for each would take twice as long.
+        Thousands of short parts: a call of :meth:`pread_into` for each would take twice as long. That the offsets lie
+        in the file was made sure of before (:meth:`require`).
         """
         if self._reader is None:
             preadv, descriptor = os.preadv, self._fd

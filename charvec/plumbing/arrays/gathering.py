@@ -87,6 +87,7 @@ def batches(
     """
     if not len(wanted):
         return
+    _require(file, offset, stride, width, wanted)
     starts, ends = np.array(list(runs(file, offset, stride, width, wanted)), np.int64).T
     firsts = wanted[starts]
     lengths = (wanted[ends - 1] - firsts) * stride + width
@@ -131,6 +132,8 @@ def straight(
     width = rows.shape[1] * rows.itemsize
     most = max(1, CHUNK // width)
     cells = rows.reshape(-1).view(np.uint8).data
+    if len(wanted):
+        _require(file, offset, width, width, wanted)
     together = (np.diff(wanted) == 1) & (np.diff(order) == 1)
     for start in range(0, len(wanted), most):
         end = min(start + most, len(wanted))
@@ -139,6 +142,12 @@ def straight(
         begins = order[starts] * width
         _fill(file, cells, begins, begins + (ends - starts) * width, offset + wanted[starts] * width)
         yield start, end
+
+
+def _require(file: File, offset: int, stride: int, width: int, wanted: NDArray[np.int64]) -> None:
+    """Raise unless the first and the last row lie in the file, before NumPy reckons with offsets of 64 bits."""
+    for row in (wanted[0], wanted[-1]):
+        file.require(offset + int(row) * stride, width)
 
 
 def _fill(
