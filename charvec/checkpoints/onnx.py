@@ -1,7 +1,7 @@
 """ONNX: a graph and its weights, in one protobuf message, or with the weights in files beside it.
 
 The layout is read by :mod:`charvec.plumbing.graphs.onnx_file`. The input embedding is found through the graph
-(:mod:`charvec.plumbing.graphs.onnx_lookup`), for the names of weights are often lost in the export. A table of integers
+(:mod:`charvec.plumbing.graphs.lookup`), for the names of weights are often lost in the export. A table of integers
 is read where the graph says how it is dequantised: DequantizeLinear before or behind the Gather, with a scale for all,
 for each row, each column or each block of columns, or GatherBlockQuantized.
 """
@@ -17,9 +17,9 @@ from charvec.plumbing.arrays.affine_rows import NUMBERS, Affine, Elements, Varin
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short, inside
 from charvec.plumbing.graphs import onnx_file
+from charvec.plumbing.graphs.graph import Stored
+from charvec.plumbing.graphs.lookup import Lookup, lookups, tensor, verdict
 from charvec.plumbing.graphs.onnx_file import read_graph
-from charvec.plumbing.graphs.onnx_graph import Stored
-from charvec.plumbing.graphs.onnx_lookup import Lookup, lookups, tensor, verdict
 from charvec.tensor import ITEM_BYTES, READABLE, Block, Checkpoint, Tensor
 
 __all__ = ["NAME", "read", "sniff"]

@@ -1,7 +1,7 @@
 """OpenVINO: a graph in XML, and its constants in a file beside it that has the same name but for ``.bin``.
 
 The layout is read by :mod:`charvec.plumbing.graphs.openvino_file`; the input embedding is found through the graph, as
-in ONNX (:mod:`charvec.plumbing.graphs.onnx_lookup`). Tables of 4, 8 and 16-bit integers are read with the scales and
+in ONNX (:mod:`charvec.plumbing.graphs.lookup`). Tables of 4, 8 and 16-bit integers are read with the scales and
 zero points that the graph multiplies them with, as NNCF writes them: one for all, for each row, column, or block of
 columns.
 """
@@ -16,8 +16,8 @@ from charvec.plumbing import places
 from charvec.plumbing.arrays.affine_rows import NUMBERS, Affine, Elements
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.graphs.onnx_graph import Graph, Stored
-from charvec.plumbing.graphs.onnx_lookup import Lookup, lookups, verdict
+from charvec.plumbing.graphs.graph import Graph, Stored
+from charvec.plumbing.graphs.lookup import Lookup, lookups, verdict
 from charvec.plumbing.graphs.openvino_file import INTEGERS, graph_of, input_name, read_layout
 from charvec.plumbing.protobuf import Malformed
 from charvec.tensor import ITEM_BYTES, Checkpoint, Tensor

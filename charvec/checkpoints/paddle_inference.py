@@ -5,7 +5,7 @@
 a weight (paddle/fluid/framework/lod_tensor.cc): u32 0, u64 number of levels (0 of weights), u32 0, i32 length of a
 TensorDesc, that message, the elements; in a file of all of them they stand in the order of their names, which it does
 not hold. Names such as ``embedding_0.w_0`` say nothing: the input embedding is found through the program, as in ONNX
-(:mod:`charvec.plumbing.graphs.onnx_lookup`).
+(:mod:`charvec.plumbing.graphs.lookup`).
 
 A file with a single weight is read without its program, under its own name.
 """
@@ -21,8 +21,8 @@ from charvec.errors import DamagedFile, NotFound
 from charvec.plumbing import places
 from charvec.plumbing.digests import blake2b
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.graphs.onnx_graph import Stored
-from charvec.plumbing.graphs.onnx_lookup import lookups, verdict
+from charvec.plumbing.graphs.graph import Stored
+from charvec.plumbing.graphs.lookup import lookups, verdict
 from charvec.plumbing.graphs.paddle_program import Program, read_json, read_message, sizes_of
 from charvec.plumbing.protobuf import Malformed
 from charvec.plumbing.safejson import parse

@@ -18,7 +18,7 @@ from charvec import checkpoints
 from charvec.checkpoints.paddle_inference import _headers
 from charvec.embedding import find_embedding
 from charvec.errors import CharvecError
-from charvec.plumbing.graphs.onnx_graph import Stored
+from charvec.plumbing.graphs.graph import Stored
 from charvec.plumbing.graphs.paddle_program import read_message, sizes_of
 from charvec.rows import read_rows
 

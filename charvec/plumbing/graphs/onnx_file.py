@@ -14,7 +14,7 @@ from typing import Any
 
 from charvec.errors import DamagedFile
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.graphs.onnx_graph import BITS, DTYPES, Graph, Node, Stored
+from charvec.plumbing.graphs.graph import BITS, DTYPES, Graph, Node, Stored
 from charvec.plumbing.protobuf import LEN, VARINT, Malformed, signed, varint
 from charvec.plumbing.protobuf_walker import Walker
 

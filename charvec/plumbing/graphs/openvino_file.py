@@ -19,7 +19,7 @@ from typing import Any
 from xml.parsers import expat
 
 from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.graphs.onnx_graph import BITS, Graph, Node, Stored
+from charvec.plumbing.graphs.graph import BITS, Graph, Node, Stored
 from charvec.plumbing.protobuf import Malformed
 from charvec.valueclass import dataclass, field
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from charvec.plumbing.graphs.onnx_graph import Graph, Node, Stored
+from charvec.plumbing.graphs.graph import Graph, Node, Stored
 from charvec.plumbing.protobuf import LEN, VARINT, Malformed, fields, signed
 
 __all__ = ["Program", "read_json", "read_message", "sizes_of"]

@@ -1,4 +1,4 @@
-"""Plumbing: the graph of an ONNX model as plain values, as far as it tells what its weights are for."""
+"""Plumbing: the graph of a model as plain values, as far as it tells what its weights are for; in the terms of ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plumbing: the tables in which an ONNX graph looks up what goes into it.
+"""Plumbing: the tables in which a graph looks up what goes into it: of ONNX, OpenVINO, and Paddle's programs.
 
 Names of tensors mean nothing in many exports (``onnx::Gather_12``). What a table is for shows in the graph: the input
 embedding is what a Gather takes rows from whose indices are an input of the model, perhaps cast or reshaped on the way.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from charvec.plumbing.graphs.onnx_graph import NO_VECTORS, Graph, Node, Stored
+from charvec.plumbing.graphs.graph import NO_VECTORS, Graph, Node, Stored
 from charvec.plumbing.models.embedding_names import ranked_names
 from charvec.valueclass import dataclass
 
