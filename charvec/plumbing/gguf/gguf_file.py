@@ -83,55 +83,23 @@ class Strings(Sequence[bytes]):
 
     def are_text(self) -> bool:
         """Whether each is UTF-8; told of all at once, a third of the time it takes to cut them."""
-        stored = self._marked(_MARK)
+        stored = self._marked()
         return _is_short_utf8(stored) or _decoded(stored) is not None
 
-    def texts(self, cut: str = "", other: str = "") -> list[str] | None:
-        """All of them as text; None when one is not UTF-8. A third of the time it takes to cut and decode each.
-
-        Args:
-            cut: what is left out where one begins with it.
-            other: at most two characters of ASCII, put before all that do not begin so.
-        """
-        mark = _MARK[: len(_MARK) - len(other)]
-        stored = self._marked(mark + other)
-        if cut:
-            # the mark moves to the end of what is left out
-            first, begins = cut.encode(), self._begins()
-            skipped = len(first) + len(other)
-            padded = np.concatenate((stored, np.zeros(len(first), np.uint8)))
-            starts = begins[np.all([padded[begins + 8 + step] == byte for step, byte in enumerate(first)], axis=0)]
-            kept = np.ones(len(stored), bool)
-            for step in range(skipped):
-                kept[starts + step] = False
-            for step, byte in enumerate(mark.encode()):
-                stored[starts + skipped + step] = byte
-            stored = stored[kept]
-        joined = _decoded(stored)
+    def texts(self) -> list[str] | None:
+        """All of them as text; None when one is not UTF-8. A third of the time it takes to cut and decode each."""
+        joined = _decoded(self._marked())
         if joined is None:
             return None
-        texts = joined.split(mark)
+        texts = joined.split(_MARK)
         # the mark cannot overlap with itself, so this number of them says that each is one of ours
-        if len(texts) == len(self) + 1:
-            return texts[1:]
-        plain = [string.decode() for string in self]
-        return [text[len(cut) :] if cut and text.startswith(cut) else other + text for text in plain]
+        return texts[1:] if len(texts) == len(self) + 1 else [string.decode() for string in self]
 
-    def starting(self, first: bytes) -> list[int]:
-        """Places of those that may start with a byte: all that do, and perhaps empty ones."""
-        data = np.frombuffer(self._bytes() + first, np.uint8)
-        (places,) = np.nonzero(data[self._begins() + 8] == first[0])
-        return list(places.tolist())
-
-    def _begins(self) -> NDArray[np.int64]:
-        begins: NDArray[np.int64] = np.frombuffer(array("q", (0,)) + self._ends, np.int64)[: len(self)]
-        return begins
-
-    def _marked(self, mark: str) -> NDArray[np.uint8]:
-        """The array, a mark of eight bytes in place of each length."""
+    def _marked(self) -> NDArray[np.uint8]:
+        """The array, a mark in place of each length."""
         stored: NDArray[np.uint8] = np.frombuffer(self._bytes(), np.uint8).copy()
-        begins = self._begins()
-        for step, byte in enumerate(mark.encode()):
+        begins = np.frombuffer(array("q", (0,)) + self._ends, np.int64)[: len(self)]
+        for step, byte in enumerate(_MARK.encode()):
             stored[begins + step] = byte  # no part of a longer character, so none reaches from one to the next
         return stored
 
