@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from charvec.errors import DamagedFile, Note, NotFound, UnsafeFile, WrongFile
+from charvec.errors import Note, NotFound, UnsafeFile, WrongFile
 from charvec.plumbing import places
 from charvec.plumbing.arrays.latin1_rows import Latin1Rows
 from charvec.plumbing.arrays.npy import HEAD, parse_header
 from charvec.plumbing.arrays.word_vectors import SEPARATORS
 from charvec.plumbing.digests import blake2b
-from charvec.plumbing.files import File, cut_short
-from charvec.plumbing.pickles.array_pickle import is_gensim
+from charvec.plumbing.files import File
+from charvec.plumbing.pickles.array_pickle import is_gensim, load_all
 from charvec.plumbing.pickles.numpy_pickle import Array, numpy_globals
 from charvec.plumbing.pickles.pickle_opcodes import OPCODES
 from charvec.plumbing.pickles.placed import PLACING, Place
-from charvec.plumbing.pickles.unpickle import Global, Handler, Inert, load
+from charvec.plumbing.pickles.unpickle import Global, Handler, Inert
 from charvec.plumbing.spelling.dictionary import Dictionary
 from charvec.plumbing.terminal import count
 from charvec.tensor import READABLE, Checkpoint, Tensor
@@ -123,7 +123,6 @@ def read(file: File) -> Checkpoint:
 
 def _run(file: File) -> tuple[Any, Any]:
     """What the pickle holds, and the digest of it all."""
-    path = file.path
     data = file.whole(MAX_BYTES, "a pickle of gensim")
     names = _Names(numpy_globals())
     for kind in ("OrderedDict", "defaultdict"):
@@ -134,20 +133,8 @@ def _run(file: File) -> tuple[Any, Any]:
         # sets of settings, which nobody asks for
         names |= {(module, "set"): lambda *_: [], (module, "frozenset"): lambda *_: ()}
     opcodes = PLACING if file.head[1] < 3 else _BYTES_PLACED
-    try:
-        value, end = load(data, path, allowed=names, opcodes=opcodes)
-    except DamagedFile as error:
-        if error.code == "E-PICKLE" and error.offset == file.size:
-            raise cut_short(path, file.size, ", in its pickle") from None
-        raise
-    if end != file.size:
-        raise UnsafeFile(
-            "E-PICKLE-UNSAFE",
-            f"{path}: {file.size - end:,} bytes follow the end of the pickle, where nothing should be",
-            path=path,
-            offset=end,
-            help="save it anew with gensim, where it was made",
-        )
+    help = "save it anew with gensim, where it was made"
+    value = load_all(file, data, allowed=names, opcodes=opcodes, help=help)
     return value, blake2b(data, digest_size=32)
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from charvec.errors import DamagedFile, UnsafeFile
 from charvec.plumbing.files import File, cut_short
 from charvec.plumbing.pickles.numpy_pickle import Array, numpy_globals
+from charvec.plumbing.pickles.pickle_machine import Data
 from charvec.plumbing.pickles.placed import PLACING, FileBytes
 from charvec.plumbing.pickles.unpickle import Handler, Inert, load, ordered_dict
 
-__all__ = ["Arrays", "holds_arrays", "is_binary_pickle", "is_gensim", "read_arrays"]
+__all__ = ["Arrays", "holds_arrays", "is_binary_pickle", "is_gensim", "load_all", "read_arrays"]
 
 #: The beginning of what gensim saves: an object of one of its classes.
 _GENSIM = re.compile(
@@ -146,8 +147,27 @@ def read_arrays(file: File) -> Arrays:
         allowed[module, "tuple"] = make_tuple
         allowed[module, "eval"] = evaluate
         allowed |= {(module, name): None for name in ("dict", "list", "int", "float")}
+    help = "do not open this file with anything that unpickles; ask its maker for the weights as safetensors"
+    value = load_all(file, data, allowed=allowed, max_steps=MAX_STEPS, opcodes=PLACING, help=help)
+    return Arrays(value, data.digest.hexdigest())
+
+
+def load_all(file: File, data: Data, *, help: str, **options: Any) -> Any:
+    """Run the one pickle that a file is.
+
+    Args:
+        file: the file, for messages.
+        data: all its bytes, or what reads them.
+        help: what to do about a file that goes on behind its pickle.
+        options: as for :func:`charvec.plumbing.pickles.unpickle.load`.
+
+    Raises:
+        UnsafeFile: ``E-PICKLE-UNSAFE`` also when anything follows the pickle.
+        DamagedFile: ``E-PICKLE``; ``E-TRUNCATED`` when the file ends before the pickle does.
+    """
+    path = file.path
     try:
-        value, end = load(data, path, allowed=allowed, max_steps=MAX_STEPS, opcodes=PLACING)
+        value, end = load(data, path, **options)
     except DamagedFile as error:
         if error.code == "E-PICKLE" and error.offset == file.size:
             raise cut_short(path, file.size, ", in its pickle") from None
@@ -158,6 +178,6 @@ def read_arrays(file: File) -> Arrays:
             f"{path}: {file.size - end:,} bytes follow the end of the pickle, where nothing should be",
             path=path,
             offset=end,
-            help="do not open this file with anything that unpickles; ask its maker for the weights as safetensors",
+            help=help,
         )
-    return Arrays(value, data.digest.hexdigest())
+    return value
