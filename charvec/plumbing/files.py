@@ -136,6 +136,13 @@ class File:
             )
         return self.pread(0, self.size)
 
+    def head_lines(self) -> list[bytes]:
+        """The lines in :attr:`head`, but for one that is cut off there."""
+        lines = self.head.split(b"\n")
+        if len(self.head) < self.size or not lines[-1]:
+            lines.pop()  # cut off, or the empty rest
+        return lines
+
     def pread_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` (bytes, writable, contiguous) from ``offset``; raises as :meth:`pread` does."""
         self.require(offset, len(buffer))

@@ -31,9 +31,7 @@ _LINE = re.compile(r"(\d{1,10}) (b?(?:'.*'|\".*\")) (\d{1,4})")
 
 def sniff(file: File) -> bool:
     """Lines of a number, something in quotes, and the number of its bytes."""
-    lines = file.head.split(b"\n")
-    if len(file.head) < file.size or not lines[-1]:
-        lines.pop()  # cut off, or the empty rest
+    lines = file.head_lines()
     return bool(lines) and all(_parsed(line) is not None for line in lines)
 
 

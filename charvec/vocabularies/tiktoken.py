@@ -42,10 +42,7 @@ COMPOSED_FILES = ("qwen.tiktoken", "hy.tiktoken")
 
 def sniff(file: File) -> bool:
     """Lines of base64 and a number, the numbers ascending."""
-    lines = file.head.split(b"\n")
-    if len(file.head) < file.size or not lines[-1]:
-        lines.pop()  # cut off, or the empty rest
-    found = [_LINE.fullmatch(line) for line in lines if line]
+    found = [_LINE.fullmatch(line) for line in file.head_lines() if line]
     ranks = [int(match[2]) for match in found if match]
     return bool(ranks) and len(ranks) == len(found) and all(a < b for a, b in pairwise(ranks))
 
